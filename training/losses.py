@@ -1,0 +1,94 @@
+"""The multi-task loss: pixels, luminance, contrast, structure and the distribution of local values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskWeights:
+    """Weight of each task; the pixel task has weight 1.
+
+    Attributes:
+        luminance, contrast, structure: the three factors of SSIM (Wang et al., IEEE TIP 13(4), 2004).
+        distribution: Kullback-Leibler divergence of local histograms.
+    """
+
+    luminance: float
+    contrast: float
+    structure: float
+    distribution: float
+
+
+WINDOW = 8
+BINS = 8
+BIN_WIDTH = 12 / 255
+
+
+def charbonnier(result: Tensor, truth: Tensor) -> Tensor:
+    """Mean of sqrt(d^2 + eps^2), eps = 1/1000 (Charbonnier et al., ICIP 1994)."""
+    return torch.sqrt((result - truth).square() + 1e-6).mean()
+
+
+def ssim_terms(result: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """One minus the mean luminance, contrast and structure term of SSIM.
+
+    Args:
+        result, truth: (N, 1, H, W) of values in 0..1. Square windows of 8x8, half overlapping.
+    """
+    c1, c2 = 0.01**2, 0.03**2
+    c3 = c2 / 2
+    moments = torch.cat(
+        (result, truth, result * result, truth * truth, result * truth), dim=1
+    )
+    mean_a, mean_b, aa, bb, ab = F.avg_pool2d(moments, WINDOW, WINDOW // 2).unbind(dim=1)
+    var_a = (aa - mean_a.square()).clamp_min(1e-8)
+    var_b = (bb - mean_b.square()).clamp_min(1e-8)
+    covariance = ab - mean_a * mean_b
+    deviation = torch.sqrt(var_a * var_b)
+    luminance = (2 * mean_a * mean_b + c1) / (mean_a.square() + mean_b.square() + c1)
+    contrast = (2 * deviation + c2) / (var_a + var_b + c2)
+    structure = (covariance + c3) / (deviation + c3)
+    return 1 - luminance.mean(), 1 - contrast.mean(), 1 - structure.mean()
+
+
+def local_histograms(picture: Tensor, mean: Tensor) -> Tensor:
+    """Soft histograms of each 8x8 block's deviations from ``mean``.
+
+    Args:
+        picture: (N, 1, H, W); mean: the local mean, same shape.
+
+    Returns:
+        (N, BINS, H // 8, W // 8), each summing to one over its bins. A value is shared linearly by
+        the two nearest bins.
+    """
+    bins = (torch.arange(BINS, device=picture.device, dtype=picture.dtype) - (BINS - 1) / 2)
+    position = ((picture - mean) / BIN_WIDTH).clamp(-(BINS - 1) / 2, (BINS - 1) / 2)
+    shares = (1 - (position - bins.view(1, -1, 1, 1)).abs()).clamp_min(0)
+    return F.avg_pool2d(shares, WINDOW)
+
+
+def distribution_divergence(result: Tensor, truth: Tensor) -> Tensor:
+    """Mean KL divergence of ``result``'s local histograms from those of ``truth``."""
+    height, width = (n // WINDOW * WINDOW for n in truth.shape[-2:])
+    result, truth = result[..., :height, :width], truth[..., :height, :width]
+    mean = F.interpolate(F.avg_pool2d(truth, WINDOW), scale_factor=WINDOW, mode="nearest")
+    wanted = local_histograms(truth, mean) + 1e-3
+    given = local_histograms(result, mean) + 1e-3
+    return (wanted * (wanted.log() - given.log())).sum(dim=1).mean()
+
+
+def multi_task_loss(result: Tensor, truth: Tensor, weights: TaskWeights) -> Tensor:
+    """The weighted sum of all tasks for one estimate; a scalar."""
+    loss = charbonnier(result, truth)
+    if weights.luminance or weights.contrast or weights.structure:
+        luminance, contrast, structure = ssim_terms(result, truth)
+        loss = loss + weights.luminance * luminance
+        loss = loss + weights.contrast * contrast + weights.structure * structure
+    if weights.distribution:
+        loss = loss + weights.distribution * distribution_divergence(result, truth)
+    return loss

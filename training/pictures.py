@@ -1,0 +1,67 @@
+"""Reading pictures as BT.601 luma."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"})
+
+
+class PictureError(Exception):
+    """A picture or a folder of pictures that cannot be used; the message says why."""
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """All pictures below ``folder``, sorted by path.
+
+    Raises:
+        PictureError: the folder does not exist or holds no picture.
+    """
+    if not folder.is_dir():
+        raise PictureError(f"{folder} is not a folder; give a folder of pictures")
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not found:
+        accepted = ", ".join(sorted(SUFFIXES))
+        raise PictureError(f"{folder} holds no picture; accepted are {accepted}")
+    return found
+
+
+def luma_of_rgb(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Studio-range luma (16..235) of 8-bit RGB, rounded, as MATLAB's ``rgb2ycbcr`` (ITU-R BT.601).
+
+    Args:
+        rgb: (H, W, 3).
+
+    Returns:
+        (H, W) uint8.
+    """
+    weights = np.array([65.481, 128.553, 24.966]) / 255
+    return np.floor(rgb.astype(np.float64) @ weights + 16.5).astype(np.uint8)
+
+
+def read_luma(path: Path) -> NDArray[np.uint8]:
+    """Read a picture as (H, W) uint8 luma; transparent parts are laid over white.
+
+    Raises:
+        PictureError: the file is no picture, is damaged, or is CMYK.
+    """
+    try:
+        with Image.open(path) as picture:
+            if picture.mode == "CMYK":
+                raise PictureError(f"{path} is a CMYK picture; convert it to RGB first")
+            rgba = picture.convert("RGBA")
+    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+        raise PictureError(f"{path} cannot be read as a picture: {error}") from error
+    white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+    return luma_of_rgb(np.asarray(Image.alpha_composite(white, rgba).convert("RGB")))
+
+
+def read_folder(folder: Path, warn: bool = True) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
+    """Read every picture below ``folder``."""
+    for path in find_pictures(folder):
+        yield path, read_luma(path)

@@ -1,0 +1,1 @@
+"""Builds FP16 TensorRT engines from PyTorch modules with one input and one output."""

@@ -1,0 +1,196 @@
+"""The ``vs-emtcm`` command."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from vs_emtcm import __version__, models
+from vs_emtcm.errors import EmtcmError, UsageError
+
+app = typer.Typer(
+    name="vs-emtcm",
+    help="Upscale video and pictures 2x, 3x and 4x with EMTCM.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+FAILURE, USAGE = 1, 2
+
+
+@contextmanager
+def one_sentence_errors() -> Iterator[None]:
+    """Turn errors into one line on stderr and an exit code: 2 for usage, 1 for failure."""
+    try:
+        yield
+    except UsageError as error:
+        _say(f"error: {error}")
+        raise typer.Exit(USAGE) from error
+    except EmtcmError as error:
+        _say(f"error: {error}")
+        raise typer.Exit(FAILURE) from error
+    except MemoryError as error:
+        _say("error: out of memory; use a smaller --tile or a smaller --scale")
+        raise typer.Exit(FAILURE) from error
+    except KeyboardInterrupt as error:
+        _say("interrupted; no unfinished file was left behind")
+        raise typer.Exit(FAILURE) from error
+
+
+def _say(message: str) -> None:
+    print(f"vs-emtcm: {message}", file=sys.stderr, flush=True)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Upscale video and pictures 2x, 3x and 4x with EMTCM."""
+
+
+@app.command()
+def upscale(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="A video, a picture, a folder of pictures or a pattern (frame%04d.png, '*.png').",
+        ),
+    ],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUTPUT",
+            help="The result; its kind follows from its name. For several pictures a folder or a "
+            "pattern.",
+        ),
+    ],
+    scale: Annotated[int, typer.Option(help="2, 3 or 4.")] = 2,
+    model: Annotated[
+        str, typer.Option(help="A model's name, or a .safetensors file; see 'vs-emtcm models'.")
+    ] = "base",
+    tune: Annotated[
+        str | None,
+        typer.Option(
+            help="video: compressed or noisy sources; clean: sharp ones. "
+            "[default: video for videos, clean for pictures]"
+        ),
+    ] = None,
+    stages: Annotated[int, typer.Option(help="2, or 1 for about twice the speed.")] = 2,
+    backend: Annotated[str, typer.Option(help="auto or torch.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    codec: Annotated[str, typer.Option(help="Video encoder, as FFmpeg calls it.")] = "libx264",
+    crf: Annotated[
+        float | None, typer.Option(help="Constant rate factor, lower is better. [default: 18]")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="The encoder's preset.")] = None,
+    pix_fmt: Annotated[
+        str | None, typer.Option(help="Pixel format of the video. [default: as the input]")
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=0, help="Threads for each of decoder, network, encoder; 0: all cores.")
+    ] = 0,
+    tile: Annotated[
+        int | None, typer.Option(help="Tile size in input pixels; 0: never tile. [default: automatic]")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    allow_damaged: Annotated[
+        bool, typer.Option("--allow-damaged", help="Exit with 0 although the input is damaged.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors and warnings only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the closing report as JSON.")] = False,
+) -> None:
+    """Upscale a video or pictures."""
+    from vs_emtcm.command import Request, run
+
+    request = Request(
+        source=source,
+        target=target,
+        scale=scale,
+        model=model,
+        tune=tune,
+        stages=stages,
+        backend=backend,
+        device=device,
+        codec=codec,
+        crf=crf,
+        preset=preset,
+        pix_fmt=pix_fmt,
+        threads=threads,
+        tile=tile,
+        overwrite=overwrite,
+        show_progress=not quiet and not as_json,
+    )
+    signal.signal(signal.SIGTERM, _terminate)
+    with one_sentence_errors():
+        outcome = run(request)
+    for warning in (*outcome.warnings, *outcome.failures):
+        _say(warning)
+    if as_json:
+        print(json.dumps(outcome.as_dict()))
+    elif not quiet:
+        print(outcome.summary(), file=sys.stderr)
+    if outcome.failures and not allow_damaged:
+        raise typer.Exit(FAILURE)
+
+
+@app.command("models")
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the shipped models and what each is for."""
+    if as_json:
+        rows = [{"model": m.name, "tune": m.tune, "purpose": m.purpose} for m in models.SHIPPED]
+        print(json.dumps(rows))
+        return
+    for model in models.SHIPPED:
+        print(f"--model {model.name} --tune {model.tune:<6} {model.purpose}")
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Show versions, devices and which backends work."""
+    from vs_emtcm.doctor import diagnose
+
+    diagnosis = diagnose()
+    if as_json:
+        print(json.dumps(diagnosis.as_dict()))
+        return
+    print(f"python {diagnosis.python} on {diagnosis.system}")
+    for name, version in diagnosis.versions.items():
+        print(f"{name} {version or 'is not installed'}")
+    print(f"NVIDIA GPUs: {', '.join(diagnosis.gpus) or 'none that PyTorch can use'}")
+    for backend in diagnosis.backends:
+        state = "works" if backend.reason is None else f"does not work: {backend.reason}"
+        print(f"backend {backend.backend} on {backend.device}: {state}")
+
+
+def main() -> None:
+    """The entry point of the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""What ``vs-emtcm upscale`` does with its arguments."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from vs_emtcm import models
+from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.images import SUFFIXES as PICTURE_SUFFIXES
+from vs_emtcm.images import picture_kind, upscale_picture
+from vs_emtcm.output import check_output
+from vs_emtcm.progress import show_progress
+from vs_emtcm.sequences import find_pictures, is_pattern, name_results
+from vs_emtcm.upscaler import Upscaler, checked_tile
+from vs_emtcm.video import VideoSettings, upscale_video
+from vs_emtcm.video.writer import EncoderSettings, check_container, check_encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The arguments of ``vs-emtcm upscale``; see its help."""
+
+    source: str
+    target: str
+    scale: int
+    model: str
+    tune: str | None
+    stages: int
+    backend: str
+    device: str
+    codec: str
+    crf: float | None
+    preset: str | None
+    pix_fmt: str | None
+    threads: int
+    tile: int | None
+    overwrite: bool
+    show_progress: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a request.
+
+    Attributes:
+        frames: frames or pictures written.
+        size: (width, height) of the last.
+        seconds: wall time.
+        parts: seconds per part of the work; the parts overlap.
+        warnings: what was left out or lost.
+        failures: what was damaged or could not be done.
+    """
+
+    frames: int
+    size: tuple[int, int] | None
+    seconds: float
+    parts: dict[str, float]
+    warnings: tuple[str, ...]
+    failures: tuple[str, ...]
+
+    def summary(self) -> str:
+        """One line for people."""
+        size = "" if self.size is None else f" of {self.size[0]}x{self.size[1]}"
+        rate = self.frames / self.seconds if self.seconds else 0.0
+        parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.parts.items())
+        times = f"; {parts}" if parts else ""
+        return f"{self.frames} frames{size} in {self.seconds:.1f} s, {rate:.2f} fps{times}"
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "frames": self.frames,
+            "width": None if self.size is None else self.size[0],
+            "height": None if self.size is None else self.size[1],
+            "seconds": round(self.seconds, 3),
+            "fps": round(self.frames / self.seconds, 3) if self.seconds else None,
+            "parts": {name: round(seconds, 3) for name, seconds in self.parts.items()},
+            "warnings": list(self.warnings),
+            "failures": list(self.failures),
+        }
+
+
+def run(request: Request) -> Outcome:
+    """Upscale what was asked for; the kind of the work follows from the input's name.
+
+    Raises:
+        UsageError: the request cannot be carried out; nothing was written.
+        EmtcmError: the work failed on the way.
+    """
+    models.check_scale(request.scale)
+    models.check_stages(request.stages)
+    checked_tile(request.tile)
+    several = Path(request.source).is_dir() or is_pattern(request.source)
+    if several or Path(request.source).suffix.lower() in PICTURE_SUFFIXES:
+        return _run_pictures(request, several)
+    return _run_video(request)
+
+
+def _make_upscaler(request: Request, default_tune: str) -> Upscaler:
+    import torch
+
+    if request.threads:
+        # The process is the command's own; the library never changes torch's settings.
+        torch.set_num_threads(request.threads)
+    return Upscaler(
+        request.scale,
+        model=request.model,
+        tune=request.tune or default_tune,
+        stages=request.stages,
+        backend=request.backend,
+        device=request.device,
+        tile=request.tile,
+    )
+
+
+def _check_source(path: Path) -> None:
+    if not path.exists():
+        raise UsageError(f"{path} does not exist; give a video, a picture, a folder or a pattern")
+    if not path.is_file():
+        raise UsageError(f"{path} is not a file; give a video, a picture, a folder or a pattern")
+
+
+def _run_video(request: Request) -> Outcome:
+    source, target = Path(request.source), Path(request.target)
+    _check_source(source)
+    if target.is_dir() or target.suffix.lower() in PICTURE_SUFFIXES or is_pattern(str(target)):
+        raise UsageError(f"{source} is a video; {target} must name a video file, such as a .mkv or .mp4")
+    check_output(source, target, request.overwrite)
+    encoder = EncoderSettings(
+        codec=request.codec,
+        crf=request.crf,
+        preset=request.preset,
+        pix_fmt=request.pix_fmt,
+        threads=request.threads,
+    )
+    check_encoder(encoder)
+    check_container(target, encoder.codec)
+    upscaler = _make_upscaler(request, "video")
+    settings = VideoSettings(encoder=encoder, threads=request.threads)
+    with show_progress(source.name, not request.show_progress) as progress:
+        report = upscale_video(source, target, upscaler, settings, progress)
+    return Outcome(
+        frames=report.frames,
+        size=report.size,
+        seconds=report.seconds,
+        parts={"decode": report.decode, "network": report.network, "encode": report.encode},
+        warnings=report.warnings,
+        failures=tuple(f"warning: {source} is damaged: {damage}" for damage in report.damage),
+    )
+
+
+def _run_pictures(request: Request, several: bool) -> Outcome:
+    if several:
+        found = find_pictures(request.source)
+        targets = name_results(found, request.target)
+        sources = [path for path, _ in found]
+        _prepare_folder(targets[0].parent)
+    else:
+        sources, targets = [Path(request.source)], [Path(request.target)]
+        _check_source(sources[0])
+        if targets[0].is_dir():
+            targets = [targets[0] / sources[0].name]
+    for source, target in zip(sources, targets, strict=True):
+        picture_kind(target)
+        check_output(source, target, request.overwrite)
+    upscaler = _make_upscaler(request, "clean")
+    began = time.perf_counter()
+    size: tuple[int, int] | None = None
+    done, warnings, failures = 0, [], []
+    with show_progress(request.source, not request.show_progress) as progress:
+        for source, target in zip(sources, targets, strict=True):
+            try:
+                picture = upscale_picture(source, target, upscaler)
+            except EmtcmError as error:
+                if not several:
+                    raise
+                failures.append(f"error: {error}")
+                continue
+            done += 1
+            height, width = picture.pixels.shape[:2]
+            size = (width, height)
+            warnings += [f"warning: {w}" for w in picture.warnings]
+            if progress is not None:
+                progress(done, len(sources))
+    return Outcome(
+        frames=done,
+        size=size,
+        seconds=time.perf_counter() - began,
+        parts={},
+        warnings=tuple(warnings),
+        failures=tuple(failures),
+    )
+
+
+def _prepare_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be made: {error.strerror}") from error

@@ -1,0 +1,64 @@
+"""What is installed here and what works, for people who ask for help."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from vs_emtcm.engines import Availability, availabilities
+
+PACKAGES = (
+    "vs-emtcm",
+    "torch",
+    "numpy",
+    "av",
+    "pillow",
+    "vapoursynth",
+    "vapoursynth-bestsource",
+    "safetensors",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """The state of an installation.
+
+    Attributes:
+        python: its version.
+        system: operating system and processor.
+        versions: of each package; None where it is not installed.
+        gpus: names of the CUDA devices.
+        backends: which of them work, with the reason where one does not.
+    """
+
+    python: str
+    system: str
+    versions: dict[str, str | None]
+    gpus: tuple[str, ...]
+    backends: tuple[Availability, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return asdict(self)
+
+
+def diagnose() -> Diagnosis:
+    """Look at this installation."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return Diagnosis(
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        versions={name: _version(name) for name in PACKAGES},
+        gpus=tuple(torch.cuda.get_device_name(i) for i in range(count)),
+        backends=availabilities(),
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

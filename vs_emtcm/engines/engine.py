@@ -1,0 +1,37 @@
+"""The contract between the Upscaler and what runs the network."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Engine(Protocol):
+    """One network on one device; used by one thread at a time.
+
+    Attributes:
+        device: where its tensors live.
+        scale: upscaling factor.
+        radius: border, in input pixels, that the caller adds on each side of the picture. A tile
+            brings its real surroundings as border, so that it equals the untiled result.
+        description: what runs where, for people.
+    """
+
+    device: torch.device
+    scale: int
+    radius: int
+    description: str
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Upscale luma.
+
+        Args:
+            x: float32 (1, 1, H + 2 * radius, W + 2 * radius) on ``device``: code / 255 of 8-bit
+                studio-range luma, nominally 16/255..235/255, not clamped.
+
+        Returns:
+            float32 (1, 1, scale * H, scale * W) on ``device``, the same units, not clamped.
+        """
+        ...

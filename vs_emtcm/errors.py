@@ -1,0 +1,9 @@
+"""The errors that a user can cause; each message is one sentence that says what to do."""
+
+
+class EmtcmError(Exception):
+    """Base of all errors raised on purpose; the command line prints the message and exits with 1."""
+
+
+class UsageError(EmtcmError):
+    """What was asked for cannot be done as asked; the command line exits with 2."""

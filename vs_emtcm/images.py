@@ -1,0 +1,212 @@
+"""Still pictures through Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.output import complete_file
+from vs_emtcm.planes import Color, PixelFormat
+from vs_emtcm.upscaler import Upscaler
+
+SUFFIXES = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+
+# How each mode that Pillow opens is worked on.
+FORMATS: Mapping[str, PixelFormat] = {
+    "L": PixelFormat(family="gray"),
+    "LA": PixelFormat(family="gray", alpha=True),
+    "RGB": PixelFormat(family="rgb"),
+    "RGBA": PixelFormat(family="rgb", alpha=True),
+    "I;16": PixelFormat(family="gray", bits=16),
+}
+HOLDS: Mapping[str, tuple[str, ...]] = {
+    "PNG": ("L", "LA", "RGB", "RGBA", "I;16"),
+    "JPEG": ("L", "RGB"),
+    "WEBP": ("L", "LA", "RGB", "RGBA"),
+    "TIFF": ("L", "LA", "RGB", "RGBA", "I;16"),
+    "BMP": ("L", "RGB", "RGBA"),
+}
+SAVE_OPTIONS: Mapping[str, Mapping[str, object]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"quality": 95},
+    "TIFF": {"compression": "tiff_deflate"},
+}
+
+# Baseline TIFF tags that describe the photograph and not its storage: description, make, model,
+# orientation, software, date, artist, copyright, and the Exif and GPS directories.
+TIFF_TAGS_KEPT = frozenset({270, 271, 272, 274, 305, 306, 315, 33432, 34665, 34853})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture in memory.
+
+    Attributes:
+        mode: a key of :data:`FORMATS`.
+        pixels: (H, W) or (H, W, channels), uint8 or uint16.
+        icc_profile, exif: as stored in the file, or None.
+        warnings: what was lost in reading, one sentence each.
+    """
+
+    mode: str
+    pixels: NDArray[np.uint8] | NDArray[np.uint16]
+    icc_profile: bytes | None
+    exif: bytes | None
+    warnings: tuple[str, ...] = ()
+
+
+def read_picture(path: Path) -> Picture:
+    """Read a picture; its orientation stays a tag.
+
+    Raises:
+        UsageError: the file is missing, damaged, no picture, animated, has several pages, or is of a
+            kind that is not accepted.
+    """
+    try:
+        with Image.open(path) as image:
+            frames = getattr(image, "n_frames", 1)
+            if frames > 1:
+                raise UsageError(
+                    f"{path} is animated or has several pages ({frames} frames); extract single "
+                    "pictures first, or convert it to a video"
+                )
+            wide = any(";16" in str(tile.args) for tile in image.tile) and image.mode in ("RGB", "RGBA")
+            image.load()
+            mode, pixels = _pixels(path, image)
+            return Picture(
+                mode=mode,
+                pixels=pixels,
+                icc_profile=image.info.get("icc_profile"),
+                exif=_exif(image),
+                warnings=(f"{path} has 16-bit colour; it is read as 8 bits",) if wide else (),
+            )
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} does not exist; give a picture") from error
+    except Image.DecompressionBombError as error:
+        raise UsageError(f"{path} is too large: {error}") from error
+    except (UnidentifiedImageError, SyntaxError, OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as a picture: {_reason(error)}") from error
+
+
+def _pixels(path: Path, image: Image.Image) -> tuple[str, NDArray[np.uint8] | NDArray[np.uint16]]:
+    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N"):
+        return "I;16", np.asarray(image).astype(np.uint16)
+    if image.mode == "I":
+        values = np.asarray(image)
+        if values.min() >= 0 and values.max() <= 0xFFFF:
+            return "I;16", values.astype(np.uint16)
+    if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "La", "YCbCr"):
+        raise UsageError(
+            f"{path} is a picture of kind {image.mode}; accepted are grey (8 and 16 bits), RGB and "
+            "palette, with or without alpha; convert it to RGB first"
+        )
+    grey = image.mode in ("1", "L", "LA", "La")
+    mode = ("L" if grey else "RGB") + ("A" if image.has_transparency_data else "")
+    return mode, np.asarray(image.convert(mode))
+
+
+def _exif(image: Image.Image) -> bytes | None:
+    if image.format != "TIFF":
+        exif = image.info.get("exif")
+        return exif if isinstance(exif, bytes) else None
+    tags = image.getexif()
+    kept = Image.Exif()
+    for tag in TIFF_TAGS_KEPT & set(tags):
+        kept[tag] = tags.get_ifd(tag) if tag in (34665, 34853) else tags[tag]
+    return kept.tobytes() if len(kept) else None
+
+
+def write_picture(picture: Picture, target: Path) -> None:
+    """Write a picture; the kind follows from the suffix. It appears only when complete.
+
+    Raises:
+        UsageError: this kind of file cannot hold the picture.
+        EmtcmError: writing failed.
+    """
+    kind = picture_kind(target)
+    check_holds(picture.mode, target)
+    options = dict(SAVE_OPTIONS.get(kind, {}))
+    if picture.icc_profile is not None and kind != "BMP":
+        options["icc_profile"] = picture.icc_profile
+    if picture.exif is not None and kind != "BMP":
+        options["exif"] = picture.exif
+    image = Image.fromarray(picture.pixels)
+    try:
+        with complete_file(target) as temporary:
+            image.save(temporary, format=kind, **options)
+    except (OSError, ValueError) as error:
+        raise EmtcmError(f"{target} cannot be written: {_reason(error)}") from error
+
+
+def picture_kind(path: Path) -> str:
+    """Pillow's name of the format that a suffix stands for.
+
+    Raises:
+        UsageError: the suffix is not one of :data:`SUFFIXES`.
+    """
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        accepted = ", ".join(SUFFIXES)
+        raise UsageError(f"{path} has no picture's suffix; accepted are {accepted}")
+    return kind
+
+
+def check_holds(mode: str, target: Path) -> None:
+    """Refuse a kind of file that would lose alpha or bits.
+
+    Raises:
+        UsageError: it would.
+    """
+    if mode not in HOLDS[picture_kind(target)]:
+        lost = "16-bit grey" if mode == "I;16" else "alpha"
+        raise UsageError(f"a {target.suffix} file cannot hold {lost}; write .png or .tiff instead")
+
+
+def upscale_picture(source: Path, target: Path, upscaler: Upscaler) -> Picture:
+    """Upscale one picture file into another; alpha, ICC profile and Exif are kept.
+
+    Returns:
+        The upscaled picture.
+
+    Raises:
+        UsageError: the source or the target's kind cannot be used.
+        EmtcmError: writing failed.
+    """
+    picture_kind(target)
+    picture = read_picture(source)
+    check_holds(picture.mode, target)
+    upscaled = upscale(picture, upscaler)
+    write_picture(upscaled, target)
+    return upscaled
+
+
+def upscale(picture: Picture, upscaler: Upscaler) -> Picture:
+    """Upscale a picture in memory."""
+    format = FORMATS[picture.mode]
+    planes = [picture.pixels] if picture.pixels.ndim == 2 else list(np.moveaxis(picture.pixels, 2, 0))
+    results = upscaler.upscale(planes, format, Color(range="full"))
+    return Picture(
+        mode=picture.mode,
+        pixels=results[0] if len(results) == 1 else np.stack(results, axis=2),
+        icc_profile=picture.icc_profile,
+        exif=picture.exif,
+        warnings=picture.warnings,
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error).rstrip(".").lower()

@@ -1,0 +1,144 @@
+"""The shipped models: names, what each is for, checked loading."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from vs_emtcm.errors import UsageError
+
+FORMAT = "emtcm-1"
+SCALES = (2, 3, 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A shipped weights file.
+
+    Attributes:
+        name: size of the network.
+        tune: the kind of source it was trained for.
+        purpose: one line for users.
+    """
+
+    name: str
+    tune: str
+    purpose: str
+
+    @property
+    def path(self) -> Path:
+        """The weights file."""
+        return Path(__file__).parent / "weights" / f"{self.name}-{self.tune}.safetensors"
+
+
+SHIPPED = (
+    Model(
+        name="base",
+        tune="video",
+        purpose="compressed, slightly noisy or blurred sources: nearly every video file",
+    ),
+    Model(
+        name="base",
+        tune="clean",
+        purpose="sharp, uncompressed sources: renders, lossless captures, benchmarks of papers",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """The weights of one scale.
+
+    Attributes:
+        scale: 2, 3 or 4.
+        channels, stage1, stage2: the size of the network, see :class:`vs_emtcm.network.Shape`.
+        tensors: state dict of :class:`vs_emtcm.network.Network`, float32.
+    """
+
+    scale: int
+    channels: int
+    stage1: int
+    stage2: int
+    tensors: Mapping[str, NDArray[np.float32]]
+
+
+def find(name: str, tune: str) -> Model:
+    """The shipped model of this name and tune.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for model in SHIPPED:
+        if (model.name, model.tune) == (name, tune):
+            return model
+    accepted = ", ".join(f"{m.name}/{m.tune}" for m in SHIPPED)
+    raise UsageError(f"model {name!r} with tune {tune!r} does not exist; available are {accepted}")
+
+
+def load(path: Path, scale: int) -> Weights:
+    """Read the weights of one scale from a weights file.
+
+    In the file, tensors named ``shared/...`` belong to every scale and ``x2/...`` to one.
+
+    Raises:
+        UsageError: the file is missing, damaged, of another kind, or lacks the scale.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{path} cannot be read as a weights file: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise UsageError(f"{path} is not an EMTCM weights file; expected format {FORMAT}")
+    scales = json.loads(metadata["scales"])
+    if scale not in scales:
+        accepted = ", ".join(map(str, scales))
+        raise UsageError(f"scale {scale} is not in {path.name}; accepted are {accepted}")
+    own = {
+        name.partition("/")[2]: tensor
+        for name, tensor in tensors.items()
+        if name.startswith(("shared/", f"x{scale}/"))
+    }
+    return Weights(
+        scale=scale,
+        channels=int(metadata["channels"]),
+        stage1=int(metadata["stage1"]),
+        stage2=int(metadata["stage2"]),
+        tensors=own,
+    )
+
+
+def resolve(model: str, tune: str) -> Path:
+    """The weights file of a shipped model, or ``model`` itself if it names a file.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    return Path(model) if model.endswith(".safetensors") else find(model, tune).path
+
+
+def check_stages(stages: int) -> None:
+    """Refuse a number of stages that no model has.
+
+    Raises:
+        UsageError: ``stages`` is not 1 or 2.
+    """
+    if isinstance(stages, bool) or stages not in (1, 2):
+        raise UsageError(f"stages is {stages!r}; accepted are 1 (faster) and 2 (better)")
+
+
+def check_scale(scale: int) -> None:
+    """Refuse a scale that no model has.
+
+    Raises:
+        UsageError: ``scale`` is not 2, 3 or 4.
+    """
+    if isinstance(scale, bool) or scale not in SCALES:
+        raise UsageError(f"scale is {scale!r}; accepted are 2, 3 and 4")

@@ -1,0 +1,156 @@
+"""The deployed EMTCM network: two stages of plain convolutions at low resolution.
+
+Every convolution is "valid": the picture is extended once, by replicating its edge pixels over the
+receptive field, so that the border, a tile and the inside of a picture all see the same arithmetic.
+
+The network works on differences. The first kernel sums to zero, both estimates are held relative to
+the pixel that they refine, and the biases of a trained network cancel on a flat field: a flat field
+comes out as it went in, whatever its level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+HEAD_SIZE = 5
+BODY_SIZE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """The size of a network.
+
+    Attributes:
+        channels: feature channels of every hidden layer.
+        stage1: 3x3 layers of the first stage between its head and its estimate.
+        stage2: 3x3 layers of the second stage before its estimate.
+    """
+
+    channels: int
+    stage1: int
+    stage2: int
+
+
+def receptive_radius(shape: Shape, stages: int) -> int:
+    """Input pixels on each side of a pixel that its upscaled block depends on."""
+    radius = HEAD_SIZE // 2 + shape.stage1 + BODY_SIZE // 2
+    if stages == 2:
+        radius += shape.stage2 + BODY_SIZE // 2
+    return radius
+
+
+def macs_per_pixel(shape: Shape, scale: int, stages: int) -> int:
+    """Multiply-accumulates per input pixel, the fixed interpolation included."""
+    c, r2 = shape.channels, scale * scale
+    total = HEAD_SIZE**2 * (c + r2) + BODY_SIZE**2 * (shape.stage1 * c * c + c * r2)
+    if stages == 2:
+        total += BODY_SIZE**2 * ((c + r2) * c + (shape.stage2 - 1) * c * c + c * r2)
+    return total
+
+
+def cubic_difference_kernel(scale: int) -> Tensor:
+    """Catmull-Rom interpolation minus the centre pixel, as a convolution.
+
+    Returns:
+        float32 of shape (scale**2, 1, 5, 5): one kernel per sub-pixel, in the order of
+        ``pixel_shuffle``. Each kernel sums to zero.
+
+    The cubic is Keys' with a = -0.5 (IEEE ASSP 29(6), 1981), sampled at the centre-aligned sub-pixel
+    positions (i + 0.5) / scale - 0.5.
+    """
+    taps = torch.arange(HEAD_SIZE, dtype=torch.float64) - HEAD_SIZE // 2
+    positions = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
+    d = (taps[None, :] - positions[:, None]).abs()
+    near = (1.5 * d - 2.5) * d * d + 1
+    far = ((-0.5 * d + 2.5) * d - 4) * d + 2
+    rows = torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
+    kernel = torch.einsum("ik,jl->ijkl", rows, rows).reshape(scale * scale, HEAD_SIZE, HEAD_SIZE)
+    kernel[:, HEAD_SIZE // 2, HEAD_SIZE // 2] -= 1
+    return kernel[:, None].float()
+
+
+def crop(x: Tensor, border: int) -> Tensor:
+    """Drop ``border`` pixels from each side of the last two dimensions."""
+    return x[..., border : x.shape[-2] - border, border : x.shape[-1] - border]
+
+
+class Layer(nn.Module):
+    """A valid convolution and a PReLU with one slope per channel."""
+
+    def __init__(self, inputs: int, outputs: int, size: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, size)
+        self.slope = nn.Parameter(torch.full((outputs,), 0.25))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.prelu(self.conv(x), self.slope)
+
+
+class Network(nn.Module):
+    """EMTCM for one scale: luma (N, 1, H, W) in, (N, 1, scale*H, scale*W) out, float.
+
+    Values are nominally 0..1 (code / 255 of 8-bit studio-range luma); they are not clamped.
+
+    Args:
+        scale: 2, 3 or 4.
+        shape: the size of the network.
+        stages: 1 stops after the first estimate, 2 refines it.
+    """
+
+    def __init__(self, scale: int, shape: Shape, stages: int = 2) -> None:
+        super().__init__()
+        if stages not in (1, 2):
+            raise ValueError(f"stages is {stages}; accepted are 1 and 2")
+        self.scale = scale
+        self.stages = stages
+        self.radius = receptive_radius(shape, stages)
+        c, r2 = shape.channels, scale * scale
+        self.head = Layer(1, c, HEAD_SIZE)
+        self.body1 = nn.ModuleList(Layer(c, c, BODY_SIZE) for _ in range(shape.stage1))
+        self.estimate1 = nn.Conv2d(c, r2, BODY_SIZE)
+        if stages == 2:
+            self.fuse = Layer(c + r2, c, BODY_SIZE)
+            self.body2 = nn.ModuleList(Layer(c, c, BODY_SIZE) for _ in range(shape.stage2 - 1))
+            self.estimate2 = nn.Conv2d(c, r2, BODY_SIZE)
+        self.register_buffer("cubic", cubic_difference_kernel(scale), persistent=False)
+        self.cubic: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        r = self.radius
+        return self.estimates(F.pad(x, (r, r, r, r), mode="replicate"))[-1]
+
+    def estimates(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The estimate of every stage, for an input that brings its own border.
+
+        Args:
+            x: (N, 1, H + 2b, W + 2b) with b at least ``radius``.
+
+        Returns:
+            One (N, 1, scale*H', scale*W') per stage, each as large as its receptive field allows.
+        """
+        head = self.head(x)
+        features = head
+        for layer in self.body1:
+            features = layer(features)
+        features = features + crop(head, len(self.body1))
+        # Sub-pixel form: r*r channels at low resolution, relative to the pixel they replace.
+        cubic = crop(F.conv2d(x, self.cubic), len(self.body1) + 1)
+        detail = cubic + self.estimate1(features)
+        first = self._assemble(x, detail)
+        if self.stages == 1:
+            return (first,)
+        refined = self.fuse(torch.cat((crop(features, 1), detail), dim=1))
+        skip = refined
+        for layer in self.body2:
+            refined = layer(refined)
+        refined = refined + crop(skip, len(self.body2))
+        border = (detail.shape[-1] - refined.shape[-1]) // 2 + 1
+        return first, self._assemble(x, crop(detail, border) + self.estimate2(refined))
+
+    def _assemble(self, x: Tensor, detail: Tensor) -> Tensor:
+        border = (x.shape[-1] - detail.shape[-1]) // 2
+        return F.pixel_shuffle(crop(x, border) + detail, self.scale)

@@ -1,0 +1,42 @@
+"""Output files that appear under their name only when complete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vs_emtcm.errors import UsageError
+
+
+def check_output(source: Path, target: Path, overwrite: bool) -> None:
+    """Refuse a target that must not or cannot be written.
+
+    Raises:
+        UsageError: it is the source, exists without ``overwrite``, or its folder does not exist or
+            cannot be written to.
+    """
+    if target.exists():
+        if source.exists() and target.samefile(source):
+            raise UsageError(f"{target} is the input itself; give another name for the output")
+        if target.is_dir():
+            raise UsageError(f"{target} is a folder; give the name of a file")
+        if not overwrite:
+            raise UsageError(f"{target} exists already; give another name or --overwrite")
+    folder = target.parent
+    if not folder.is_dir():
+        raise UsageError(f"the folder {folder} does not exist; create it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"the folder {folder} cannot be written to; choose another place")
+
+
+@contextmanager
+def complete_file(target: Path) -> Iterator[Path]:
+    """A temporary name beside ``target``; renamed to it at the end, removed after an exception."""
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)

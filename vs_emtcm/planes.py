@@ -1,0 +1,132 @@
+"""Pixel formats, and the conversion between code values and what the network sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Family = Literal["gray", "yuv", "rgb"]
+SampleType = Literal["integer", "float"]
+Range = Literal["limited", "full"]
+Matrix = Literal["bt601", "bt709", "bt2020"]
+ChromaLocation = Literal["left", "center", "top_left", "top", "bottom_left", "bottom"]
+Plane = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float16] | NDArray[np.float32]
+
+# Red and blue weights of luma: ITU-R BT.601, BT.709, BT.2020 (non-constant luminance).
+LUMA_WEIGHTS: dict[Matrix, tuple[float, float]] = {
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "bt2020": (0.2627, 0.0593),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelFormat:
+    """How the samples of a frame are stored, one plane after the other.
+
+    Attributes:
+        family: "gray" (one plane), "yuv" (Y, U, V) or "rgb" (R, G, B).
+        bits: 8 to 16 for integer samples, 16 (half) or 32 for float samples.
+        sample_type: "integer" or "float".
+        subsampling: base-2 logarithm of the chroma subsampling, (horizontal, vertical): 4:2:0 is
+            (1, 1), 4:2:2 (1, 0), 4:4:0 (0, 1), 4:1:1 (2, 0), 4:1:0 (2, 2).
+        alpha: whether one more plane, of the full size, holds opacity.
+
+    Raises:
+        ValueError: the combination does not exist.
+    """
+
+    family: Family
+    bits: int = 8
+    sample_type: SampleType = "integer"
+    subsampling: tuple[int, int] = (0, 0)
+    alpha: bool = False
+
+    def __post_init__(self) -> None:
+        if self.family not in ("gray", "yuv", "rgb"):
+            raise ValueError(f"family is {self.family!r}; accepted are 'gray', 'yuv' and 'rgb'")
+        if self.sample_type not in ("integer", "float"):
+            raise ValueError(
+                f"sample_type is {self.sample_type!r}; accepted are 'integer' and 'float'"
+            )
+        depths = range(8, 17) if self.sample_type == "integer" else (16, 32)
+        if self.bits not in depths:
+            accepted = "8 to 16" if self.sample_type == "integer" else "16 and 32"
+            raise ValueError(
+                f"{self.bits} bits per {self.sample_type} sample; accepted are {accepted}"
+            )
+        if self.family != "yuv" and self.subsampling != (0, 0):
+            raise ValueError(f"{self.family} cannot be subsampled; subsampling must be (0, 0)")
+        if not all(s in (0, 1, 2) for s in self.subsampling):
+            raise ValueError(f"subsampling is {self.subsampling}; accepted are 0, 1 and 2 each")
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8 | np.uint16 | np.float16 | np.float32]:
+        """The numpy dtype of a plane: uint8, uint16, float16 or float32."""
+        if self.sample_type == "float":
+            return np.dtype(np.float16 if self.bits == 16 else np.float32)
+        return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
+
+    @property
+    def planes(self) -> int:
+        """Number of planes, alpha included."""
+        return (1 if self.family == "gray" else 3) + self.alpha
+
+    def plane_shape(self, index: int, width: int, height: int) -> tuple[int, int]:
+        """(height, width) of a plane; a subsampled size is rounded up, as FFmpeg does."""
+        if self.family == "yuv" and index in (1, 2):
+            horizontal, vertical = self.subsampling
+            return -(-height >> vertical), -(-width >> horizontal)
+        return height, width
+
+
+@dataclass(frozen=True, kw_only=True)
+class Color:
+    """What the samples of a frame mean.
+
+    Attributes:
+        range: "limited" (studio: 16 to 235 in 8 bits, nominal 0..1 for float) or "full".
+        chroma_location: where a subsampled chroma sample lies (H.273 types 0 to 5).
+        matrix: which luma RGB is split into; not used for YUV and grey.
+    """
+
+    range: Range = "limited"
+    chroma_location: ChromaLocation = "left"
+    matrix: Matrix = "bt709"
+
+
+def full_scale(format: PixelFormat) -> float:
+    """The largest code value, or 1 for float samples."""
+    return float((1 << format.bits) - 1) if format.sample_type == "integer" else 1.0
+
+
+def luma_slope_and_offset(format: PixelFormat, range: Range) -> tuple[float, float]:
+    """``slope`` and ``offset`` with network value = code value * slope + offset.
+
+    The network sees 8-bit studio-range luma divided by 255. Float luma 0..1 is the nominal range, as
+    is full-range luma.
+    """
+    if format.sample_type == "integer" and range == "limited":
+        return 1 / (255 << (format.bits - 8)), 0.0
+    return 219 / 255 / full_scale(format), 16 / 255
+
+
+def from_array(plane: Plane, device: torch.device) -> Tensor:
+    """A plane as a float32 tensor (1, 1, H, W) of code values; the array is not kept."""
+    # A view with negative or odd strides is beyond torch.
+    contiguous = np.ascontiguousarray(plane)
+    return torch.from_numpy(contiguous).to(device).float()[None, None]
+
+
+def store(values: Tensor, target: Plane, format: PixelFormat) -> None:
+    """Write (1, 1, H, W) code values into a plane: rounded and clamped if it holds integers."""
+    if format.sample_type == "integer":
+        values = values.round().clamp_(0, full_scale(format))
+    kind = {1: torch.uint8, 2: torch.uint16}[target.dtype.itemsize] if target.dtype.kind == "u" else None
+    result = values[0, 0] if kind is None else values[0, 0].to(kind)
+    np.copyto(target, result.cpu().numpy(), casting="same_kind")

@@ -1,0 +1,83 @@
+"""Folders and patterns of pictures: which files go in, and what their results are called."""
+
+from __future__ import annotations
+
+import glob
+import re
+from pathlib import Path
+
+from vs_emtcm.errors import UsageError
+from vs_emtcm.images import SUFFIXES
+
+_PRINTF = re.compile(r"%(0?)(\d*)d")
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name is a printf or glob pattern and not a file."""
+    return not Path(name).exists() and (_PRINTF.search(name) is not None or glob.has_magic(name))
+
+
+def find_pictures(name: str) -> list[tuple[Path, int | None]]:
+    """The pictures of a folder, a printf pattern ("frame%04d.png") or a glob pattern ("*.png").
+
+    Returns:
+        Paths in order, each with its number if the pattern has one.
+
+    Raises:
+        UsageError: there are none.
+    """
+    found: list[tuple[Path, int | None]]
+    if Path(name).is_dir():
+        files = sorted(Path(name).iterdir())
+        found = [(p, None) for p in files if p.suffix.lower() in SUFFIXES and p.is_file()]
+    elif (match := _PRINTF.search(Path(name).name)) is not None:
+        found = _numbered(Path(name), match)
+    else:
+        found = [(Path(p), None) for p in sorted(glob.glob(name)) if Path(p).is_file()]
+    if not found:
+        accepted = ", ".join(SUFFIXES)
+        raise UsageError(f"{name} holds no picture; accepted are {accepted}")
+    return found
+
+
+def _numbered(pattern: Path, match: re.Match[str]) -> list[tuple[Path, int | None]]:
+    zeros, width = match.groups()
+    digits = rf"\d{{{width},}}" if zeros and width else r"\d+"
+    before, after = pattern.name[: match.start()], pattern.name[match.end() :]
+    wanted = re.compile(f"{re.escape(before)}({digits}){re.escape(after)}")
+    if not pattern.parent.is_dir():
+        return []
+    matches = ((p, wanted.fullmatch(p.name)) for p in pattern.parent.iterdir())
+    numbers = [(p, int(m.group(1))) for p, m in matches if m]
+    return [(p, n) for p, n in sorted(numbers, key=lambda item: item[1])]
+
+
+def name_results(found: list[tuple[Path, int | None]], target: str) -> list[Path]:
+    """The result's path for each picture.
+
+    Args:
+        found: of :func:`find_pictures`.
+        target: a folder (each keeps its name), a printf pattern (the source's numbers, or counted
+            from 1) or a name with one ``*`` that stands for the source's name without its suffix.
+
+    Raises:
+        UsageError: the target is neither, or two results would have the same name.
+    """
+    path = Path(target)
+    results: list[Path] = []
+    for position, (source, number) in enumerate(found, 1):
+        if _PRINTF.search(path.name):
+            value = position if number is None else number
+            results.append(path.with_name(_PRINTF.sub(lambda m: m.group() % value, path.name)))  # noqa: B023
+        elif "*" in path.name:
+            results.append(path.with_name(path.name.replace("*", source.stem)))
+        elif path.is_dir() or not path.suffix:
+            results.append(path / source.name)
+        else:
+            raise UsageError(
+                f"{target} is one file for {len(found)} pictures; give a folder, or a pattern such "
+                "as out/*.png or out/%05d.png"
+            )
+    if len(set(results)) != len(results):
+        raise UsageError(f"{target} gives several pictures the same name; use a pattern with *")
+    return results

@@ -1,0 +1,181 @@
+"""The job between reader and writer: decode, upscale and encode at the same time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+from av.packet import Packet
+from av.stream import Stream
+
+from vs_emtcm.errors import EmtcmError
+from vs_emtcm.output import complete_file
+from vs_emtcm.upscaler import Upscaler
+from vs_emtcm.video.background import run_ahead
+from vs_emtcm.video.frames import (
+    AVCOL_RANGE_FULL,
+    frame_color,
+    frame_planes,
+    native_format,
+    nearest_native,
+)
+from vs_emtcm.video.reader import VideoReader
+from vs_emtcm.video.writer import EncoderSettings, VideoWriter, check_encoder
+
+# Frames that wait between two steps: enough to even out their pace, little enough memory.
+DEPTH = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoSettings:
+    """How a video is read and written.
+
+    Attributes:
+        encoder: how the result is encoded.
+        threads: decoder threads; 0 lets FFmpeg choose.
+    """
+
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    threads: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoReport:
+    """What was done.
+
+    Attributes:
+        frames: how many were written.
+        size: (width, height) of the result.
+        seconds: wall time; decode, network and encode overlap, so their sum may be larger.
+        decode, network, encode: seconds spent in each.
+        damage: what was damaged in the source.
+        warnings: what was left out.
+    """
+
+    frames: int
+    size: tuple[int, int]
+    seconds: float
+    decode: float
+    network: float
+    encode: float
+    damage: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+type Item = av.VideoFrame | Packet[Stream]
+
+
+class FrameUpscaler:
+    """Upscales decoded frames.
+
+    Attributes:
+        seconds: time spent so far.
+    """
+
+    def __init__(self, upscaler: Upscaler) -> None:
+        self.upscaler = upscaler
+        self.seconds = 0.0
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The frame, larger, with its timestamps and colour tags, in the nearest native format."""
+        began = time.perf_counter()
+        name = nearest_native(frame.format.name)
+        format = native_format(name)
+        assert format is not None
+        source = frame if name == frame.format.name else frame.reformat(format=name)
+        color = frame_color(frame, format)
+        scale = self.upscaler.scale
+        target = av.VideoFrame(frame.width * scale, frame.height * scale, name)
+        self.upscaler.upscale_into(
+            frame_planes(source, format), frame_planes(target, format), format, color
+        )
+        target.pts, target.time_base, target.duration = frame.pts, frame.time_base, frame.duration
+        target.colorspace, target.color_primaries = frame.colorspace, frame.color_primaries
+        target.color_trc, target.chroma_location = frame.color_trc, frame.chroma_location
+        full = frame.format.name.startswith("yuvj")
+        target.color_range = AVCOL_RANGE_FULL if full else frame.color_range
+        self.seconds += time.perf_counter() - began
+        return target
+
+
+def upscale_video(
+    source: Path,
+    target: Path,
+    upscaler: Upscaler,
+    settings: VideoSettings,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> VideoReport:
+    """Upscale a video file.
+
+    Audio, subtitles, attachments, chapters and tags are copied; timestamps and colour tags are kept.
+
+    Args:
+        source: the video.
+        target: the result; appears only when complete.
+        upscaler: what upscales its frames.
+        settings: how it is read and written.
+        progress: called after each frame with the frames done and the total, if known.
+
+    Raises:
+        UsageError: the source, the target or the settings cannot be used.
+        EmtcmError: the work failed on the way.
+    """
+    began = time.perf_counter()
+    check_encoder(settings.encoder)
+    reader = VideoReader(source, settings.threads)
+    enlarge = FrameUpscaler(upscaler)
+
+    def upscaled(items: Iterator[Item]) -> Iterator[Item]:
+        for item in items:
+            yield enlarge(item) if isinstance(item, av.VideoFrame) else item
+
+    frames = 0
+    with closing(reader), complete_file(target) as temporary:
+        decoded = run_ahead(reader.items(), DEPTH)
+        with closing(decoded), closing(run_ahead(upscaled(decoded), DEPTH)) as ready:
+            waiting, first = until_first_frame(ready)
+            if first is None:
+                raise EmtcmError(_no_frames(source, reader))
+            writer = VideoWriter(temporary, reader, first, settings.encoder)
+            try:
+                for item in chain(waiting, [first], ready):
+                    writer.write(item)
+                    if isinstance(item, av.VideoFrame):
+                        frames += 1
+                        if progress is not None:
+                            progress(frames, reader.frames)
+                writer.finish()
+            except BaseException:
+                writer.abandon()
+                raise
+    return VideoReport(
+        frames=frames,
+        size=(first.width, first.height),
+        seconds=time.perf_counter() - began,
+        decode=reader.seconds,
+        network=enlarge.seconds,
+        encode=writer.seconds,
+        damage=tuple(reader.damage),
+        warnings=tuple(writer.warnings),
+    )
+
+
+def until_first_frame(items: Iterator[Item]) -> tuple[list[Item], av.VideoFrame | None]:
+    """The packets before the first frame, and the frame."""
+    waiting: list[Item] = []
+    for item in items:
+        if isinstance(item, av.VideoFrame):
+            return waiting, item
+        waiting.append(item)
+    return waiting, None
+
+
+def _no_frames(source: Path, reader: VideoReader) -> str:
+    found = f": {reader.damage[0]}" if reader.damage else ""
+    return f"{source} holds no frame that can be decoded{found}"

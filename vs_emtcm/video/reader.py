@@ -1,0 +1,182 @@
+"""Reads a video file: its frames decoded, everything else as packets to copy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from vs_emtcm.errors import EmtcmError, UsageError
+
+# Packets may end this much before the duration in the header without the file being truncated.
+DURATION_TOLERANCE = 0.5
+
+
+class VideoReader:
+    """An open video file.
+
+    Args:
+        path: the file.
+        threads: decoder threads; 0 lets FFmpeg choose.
+
+    Raises:
+        UsageError: the file is missing, unreadable, no video, or has no video stream.
+
+    Attributes:
+        video: the stream that is decoded.
+        rate: its average frame rate.
+        time_base: its time base in seconds.
+        frames: the number of frames that the header gives or implies, or None.
+        damage: what was found damaged so far, one clause each.
+        seconds: time spent in reading and decoding so far.
+    """
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        self.path = path
+        try:
+            self.container = av.open(str(path), "r")
+        except FFmpegError as error:
+            raise UsageError(f"{path} cannot be opened as a video: {_reason(error)}") from error
+        video = self._pick_video()
+        self.video = video
+        self.video.codec_context.thread_count = threads
+        self.video.thread_type = "AUTO"  # type: ignore[assignment]
+        self.rate = Fraction(_fraction(video.average_rate) or _fraction(video.guessed_rate) or 25)
+        self.time_base = _fraction(video.time_base) or 1 / self.rate
+        self.frames = self._frame_count()
+        self.damage: list[str] = []
+        self.seconds = 0.0
+        self._last_pts: int | None = None
+        self._size: tuple[int, int, str] | None = None
+        self._decoded = 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self.container.close()
+
+    def items(self) -> Iterator[av.VideoFrame | Packet[Stream]]:
+        """Decoded frames of the video stream and undecoded packets of the others, in file order.
+
+        Every frame has a ``pts`` later than the one before. Damage is noted in :attr:`damage`; what
+        can be decoded is yielded.
+
+        Raises:
+            EmtcmError: a frame is interlaced or of another size or pixel format than the first.
+        """
+        streams = [s for s in self.container.streams if s.type in ("video", "audio", "subtitle")]
+        packets = self.container.demux(streams)
+        end = 0.0
+        while True:
+            began = time.perf_counter()
+            try:
+                packet = next(packets, None)
+            except FFmpegError as error:
+                self.damage.append(f"reading stopped early: {_reason(error)}")
+                packet = None
+            if packet is None:
+                break
+            end = max(end, _end_of(packet))
+            is_video = packet.stream_index == self.video.index
+            ready = self._decode(packet) if is_video else [packet] if packet.size else []
+            self.seconds += time.perf_counter() - began
+            yield from ready
+        # Frames that the decoder still holds when reading stopped early.
+        yield from self._decode(None)
+        self._check_end(end)
+
+    def _decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
+        try:
+            frames = self.video.decode(packet)
+        except av.error.EOFError:
+            return []
+        except FFmpegError as error:
+            self._note(f"a packet could not be decoded: {_reason(error)}")
+            return []
+        for frame in frames:
+            self._check(frame)
+        return frames
+
+    def _check(self, frame: av.VideoFrame) -> None:
+        number = self._decoded
+        self._decoded += 1
+        if frame.interlaced_frame:
+            raise EmtcmError(
+                f"{self.path} is interlaced (frame {number}); deinterlace it first, for example "
+                "with 'ffmpeg -i INPUT -vf bwdif OUTPUT'"
+            )
+        size = (frame.width, frame.height, frame.format.name)
+        if self._size is None:
+            self._size = size
+        if size != self._size:
+            raise EmtcmError(
+                f"{self.path} changes from {self._size[0]}x{self._size[1]} {self._size[2]} to "
+                f"{size[0]}x{size[1]} {size[2]} at frame {number}; cut it there first"
+            )
+        if frame.is_corrupt:
+            self._note("frames are damaged")
+        if frame.pts is None:
+            step = 1 / self.rate / self.time_base
+            frame.pts = 0 if self._last_pts is None else self._last_pts + round(step)
+        if self._last_pts is not None and frame.pts <= self._last_pts:
+            self._note("timestamps do not increase")
+            frame.pts = self._last_pts + 1
+        frame.time_base = self.time_base
+        self._last_pts = frame.pts
+
+    def _note(self, damage: str) -> None:
+        if damage not in self.damage:
+            self.damage.append(damage)
+
+    def _check_end(self, end: float) -> None:
+        if self.container.duration is None or self.damage:
+            return
+        start = (self.container.start_time or 0) / av.time_base
+        missing = start + self.container.duration / av.time_base - end
+        if missing > DURATION_TOLERANCE:
+            self._note(f"it ends {missing:.1f} s before the duration in its header")
+
+    def _pick_video(self) -> VideoStream:
+        candidates = [
+            s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic
+        ]
+        best = self.container.streams.best("video")
+        if isinstance(best, VideoStream) and best in candidates:
+            return best
+        if candidates:
+            return candidates[0]
+        self.container.close()
+        raise UsageError(f"{self.path} has no video stream; give a file with one")
+
+    def _frame_count(self) -> int | None:
+        if self.video.frames:
+            return self.video.frames
+        if self.video.duration:
+            return max(1, round(self.video.duration * self.time_base * self.rate))
+        if self.container.duration:
+            return max(1, round(Fraction(self.container.duration, av.time_base) * self.rate))
+        return None
+
+
+def _fraction(value: object) -> Fraction | None:
+    """PyAV's rational as a Fraction; None where it is missing or zero."""
+    numerator = getattr(value, "numerator", 0)
+    denominator = getattr(value, "denominator", 0)
+    return Fraction(numerator, denominator) if numerator and denominator else None
+
+
+def _end_of(packet: Packet[Stream]) -> float:
+    base = _fraction(packet.time_base)
+    if packet.pts is None or base is None:
+        return 0.0
+    return float((packet.pts + (packet.duration or 0)) * base)
+
+
+def _reason(error: FFmpegError) -> str:
+    return (error.strerror or type(error).__name__).rstrip(".").lower()

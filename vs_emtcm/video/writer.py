@@ -1,0 +1,336 @@
+"""Writes a video file: frames encoded, the other streams of its source copied."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.codec import Codec, CodecContext
+from av.codec.codec import UnknownCodecError, find_best_pix_fmt_of_list
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import AttachmentStream, Disposition, Stream
+from av.video.format import names as PIX_FMTS
+from av.video.stream import VideoStream
+
+from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.video.reader import VideoReader
+
+# Tags of a source's video stream that describe its encoding, not its content.
+ENCODING_TAGS = frozenset({"DURATION", "ENCODER", "ENCODER_OPTIONS", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"})
+CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS"})
+AVCOL_SPC_RGB, AVCOL_SPC_BT709 = 0, 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderSettings:
+    """How the video is encoded.
+
+    Attributes:
+        codec: an FFmpeg encoder, such as "libx264", "libx265", "libsvtav1" or "ffv1".
+        crf: constant rate factor; None is 18 where the encoder has one.
+        preset: the encoder's preset; None is its own default.
+        pix_fmt: FFmpeg pixel format; None keeps the source's where the encoder takes it.
+        threads: encoder threads; 0 lets it choose.
+    """
+
+    codec: str = "libx264"
+    crf: float | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    threads: int = 0
+
+
+DEFAULT_CRF = "18"
+
+
+def check_encoder(settings: EncoderSettings) -> None:
+    """Refuse settings that the encoder does not have.
+
+    Raises:
+        UsageError: the codec or pixel format is unknown, or it has no such option.
+    """
+    codec = find_encoder(settings.codec)
+    accepted = [f.name for f in codec.video_formats or []]
+    if settings.pix_fmt is not None and accepted and settings.pix_fmt not in accepted:
+        raise UsageError(
+            f"{settings.codec} does not take the pixel format {settings.pix_fmt!r}; "
+            f"accepted are {', '.join(accepted)}"
+        )
+    if settings.pix_fmt is not None and settings.pix_fmt not in PIX_FMTS:
+        raise UsageError(f"pixel format {settings.pix_fmt!r} does not exist; see 'ffmpeg -pix_fmts'")
+    options = encoder_options(settings.codec)
+    for name, value in (("crf", settings.crf), ("preset", settings.preset)):
+        if value is not None and name not in options:
+            raise UsageError(f"{settings.codec} has no {name}; leave --{name} out")
+
+
+def check_container(path: Path, codec: str) -> None:
+    """Refuse a suffix that stands for no container, or one that cannot hold the codec.
+
+    Raises:
+        UsageError: it is one.
+    """
+    with open_container(path) as container:
+        check_holds(container, path.suffix, find_encoder(codec))
+
+
+def check_holds(container: OutputContainer, suffix: str, codec: Codec) -> None:
+    """Refuse a container that cannot hold the codec.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if codec.canonical_name not in container.supported_codecs:
+        raise UsageError(f"a {suffix} file cannot hold {codec.canonical_name} video; use .mkv")
+
+
+def find_encoder(name: str) -> Codec:
+    """The video encoder of this name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        codec = Codec(name, "w")
+    except UnknownCodecError as error:
+        raise UsageError(
+            f"codec {name!r} is not a known encoder; try libx264, libx265, libsvtav1 or ffv1"
+        ) from error
+    if codec.type != "video":
+        raise UsageError(f"codec {name!r} encodes {codec.type}, not video; try libx264")
+    return codec
+
+
+def encoder_options(name: str) -> frozenset[str]:
+    """Names of the encoder's own options."""
+    context = CodecContext.create(name, "w")
+    return frozenset(option.name for option in context.supported_options.private)
+
+
+def choose_pix_fmt(codec: Codec, source: str) -> str:
+    """The encoder's pixel format that loses least of ``source``."""
+    source = source.replace("yuvj", "yuv")
+    accepted = [f.name for f in codec.video_formats or []]
+    if not accepted or source in accepted:
+        return source
+    best, _ = find_best_pix_fmt_of_list(accepted, source, has_alpha=False)
+    if best is None:
+        raise UsageError(f"{codec.name} takes no pixel format near {source}; choose another codec")
+    return str(best.name).replace("yuvj", "yuv")
+
+
+class VideoWriter:
+    """A video file being written.
+
+    Args:
+        path: where to; the container follows from the suffix.
+        reader: the source, whose other streams, tags and chapters are copied.
+        first: the first upscaled frame; it gives size, pixel format and colour tags.
+        settings: how to encode.
+
+    Raises:
+        UsageError: the container is unknown or cannot hold the codec or an audio stream.
+
+    Attributes:
+        warnings: what could not be copied, one sentence each.
+        seconds: time spent encoding and writing so far.
+    """
+
+    def __init__(
+        self, path: Path, reader: VideoReader, first: av.VideoFrame, settings: EncoderSettings
+    ) -> None:
+        self.warnings: list[str] = []
+        self.seconds = 0.0
+        self._suffix = path.suffix
+        codec = find_encoder(settings.codec)
+        self._pix_fmt = settings.pix_fmt or choose_pix_fmt(codec, first.format.name)
+        self._rgb_to_yuv = first.format.is_rgb and not av.VideoFormat(self._pix_fmt).is_rgb
+        self._container = open_container(path)
+        try:
+            self._copied = self._add_streams(reader, first, codec, settings)
+            self._copy_tags(reader)
+            self._container.start_encoding()
+        except FFmpegError as error:
+            self._container.close()
+            raise UsageError(
+                f"{settings.codec} with {self._pix_fmt} in a {path.suffix} file does not work: "
+                f"{error.strerror}; try another --codec, --pix-fmt or .mkv"
+            ) from error
+        except BaseException:
+            self._container.close()
+            raise
+
+    def write(self, item: av.VideoFrame | Packet[Stream]) -> None:
+        """Encode a frame or copy a packet of another stream.
+
+        Raises:
+            EmtcmError: encoding or writing failed.
+        """
+        began = time.perf_counter()
+        try:
+            if isinstance(item, av.VideoFrame):
+                self._container.mux(self._video.encode(self._converted(item)))
+            elif item.stream_index in self._copied:
+                item.stream = self._copied[item.stream_index]
+                self._container.mux(item)
+        except (FFmpegError, OSError, ValueError) as error:
+            raise EmtcmError(f"writing failed: {_reason(error)}") from error
+        self.seconds += time.perf_counter() - began
+
+    def finish(self) -> None:
+        """Encode what is left and complete the file.
+
+        Raises:
+            EmtcmError: encoding or writing failed.
+        """
+        began = time.perf_counter()
+        try:
+            self._container.mux(self._video.encode(None))
+            self._container.close()
+        except (FFmpegError, OSError, ValueError) as error:
+            raise EmtcmError(f"writing failed: {_reason(error)}") from error
+        self.seconds += time.perf_counter() - began
+
+    def abandon(self) -> None:
+        """Close the file as it is, after a failure."""
+        try:
+            self._container.close()
+        except (FFmpegError, OSError, ValueError):
+            pass  # The failure that led here is the one to report.
+
+    def _converted(self, frame: av.VideoFrame) -> av.VideoFrame:
+        if frame.format.name == self._pix_fmt:
+            return frame
+        if self._rgb_to_yuv:
+            converted = frame.reformat(
+                format=self._pix_fmt, dst_colorspace="ITU709", dst_color_range="MPEG"
+            )
+        else:
+            converted = frame.reformat(format=self._pix_fmt)
+        converted.pts, converted.time_base = frame.pts, frame.time_base
+        converted.duration = frame.duration
+        return converted
+
+    def _add_streams(
+        self,
+        reader: VideoReader,
+        first: av.VideoFrame,
+        codec: Codec,
+        settings: EncoderSettings,
+    ) -> dict[int, Stream]:
+        copied: dict[int, Stream] = {}
+        supported = self._container.supported_codecs
+        check_holds(self._container, self._suffix, codec)
+        for stream in reader.container.streams:
+            if stream.index == reader.video.index:
+                self._video = self._add_video(reader, first, settings)
+            elif isinstance(stream, AttachmentStream):
+                self._add_attachment(stream)
+            elif self._can_copy(stream, supported):
+                target = self._container.add_stream_from_template(stream)
+                target.metadata.update(stream.metadata)
+                target.disposition = stream.disposition
+                target.time_base = stream.time_base
+                copied[stream.index] = target
+        return copied
+
+    def _can_copy(self, stream: Stream, supported: set[str]) -> bool:
+        kind = stream.type
+        if kind == "data":
+            return False
+        if kind == "video" and not stream.disposition & Disposition.attached_pic:
+            self.warnings.append(f"video stream {stream.index} is left out: one is upscaled")
+            return False
+        name = stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
+        if name in supported:
+            return True
+        if kind == "audio":
+            raise UsageError(f"a {self._suffix} file cannot hold the source's {name} audio; use .mkv")
+        self.warnings.append(
+            f"{kind} stream {stream.index} ({name}) is left out: a {self._suffix} file cannot hold "
+            "it, .mkv can"
+        )
+        return False
+
+    def _add_attachment(self, stream: AttachmentStream) -> None:
+        if self._container.format.name != "matroska":
+            self.warnings.append(f"attachment {stream.index} is left out: only .mkv can hold it")
+            return
+        name = stream.name or f"attachment{stream.index}"
+        self._container.add_attachment(
+            name, stream.mimetype or "application/octet-stream", stream.data
+        )
+
+    def _add_video(
+        self, reader: VideoReader, first: av.VideoFrame, settings: EncoderSettings
+    ) -> VideoStream:
+        options = {}
+        known = encoder_options(settings.codec)
+        if "crf" in known:
+            options["crf"] = DEFAULT_CRF if settings.crf is None else f"{settings.crf:g}"
+        if settings.preset is not None:
+            options["preset"] = settings.preset
+        stream = self._container.add_stream(settings.codec, rate=reader.rate, options=options)
+        assert isinstance(stream, VideoStream)
+        source, context = reader.video, stream.codec_context
+        stream.width, stream.height = first.width, first.height
+        stream.pix_fmt = self._pix_fmt
+        stream.time_base = reader.time_base
+        context.time_base = reader.time_base
+        context.thread_count = settings.threads
+        ratio = source.sample_aspect_ratio
+        if ratio:
+            context.sample_aspect_ratio = ratio
+        context.color_primaries = first.color_primaries
+        context.color_trc = first.color_trc
+        if self._rgb_to_yuv:
+            context.colorspace, context.color_range = AVCOL_SPC_BT709, 1
+        else:
+            context.colorspace, context.color_range = first.colorspace, first.color_range
+            context.chroma_sample_location = first.chroma_location
+        stream.disposition = source.disposition
+        tags = {k: v for k, v in source.metadata.items() if not _is_encoding_tag(k)}
+        stream.metadata.update(tags)
+        matrix = source.codec_context.coded_side_data.get("display_matrix")
+        if matrix is not None:
+            stream.set_display_matrix(np.frombuffer(matrix, np.int32).tolist())
+        return stream
+
+    def _copy_tags(self, reader: VideoReader) -> None:
+        source = reader.container.metadata
+        tags = {k: v for k, v in source.items() if k.upper() not in CONTAINER_TAGS}
+        self._container.metadata.update(tags)
+        chapters = reader.container.chapters()
+        if chapters:
+            self._container.set_chapters(chapters)
+
+
+def open_container(path: Path) -> OutputContainer:
+    """Open a file for writing; the container follows from the suffix.
+
+    Raises:
+        UsageError: there is no container of this suffix, or the file cannot be created.
+    """
+    try:
+        # Audio waits for delayed video frames however long they take.
+        return av.open(str(path), "w", container_options={"max_interleave_delta": "0"})
+    except ValueError as error:
+        raise UsageError(
+            f"no video container has the suffix {path.suffix!r}; use .mkv or .mp4"
+        ) from error
+    except (FFmpegError, OSError) as error:
+        raise UsageError(f"{path.parent} cannot be written to: {_reason(error)}") from error
+
+
+def _is_encoding_tag(name: str) -> bool:
+    plain = name.upper().partition("-")[0]
+    return plain in ENCODING_TAGS or plain.startswith("_STATISTICS")
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error).rstrip(".").lower()
