@@ -1,0 +1,1 @@
+"""Makes the models: data, degradations, losses, the cross-scale loop, evaluation and export."""

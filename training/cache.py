@@ -6,7 +6,6 @@ A cache is a folder of ``pixels.bin`` (the planes one after the other) and ``ind
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.imresize import downscale_8bit
+from training.imresize import downscale, to_8bit
 
 Plane = NDArray[np.uint8]
 FORMAT = 1
@@ -37,21 +36,21 @@ def clean_pair(luma: Plane, scale: int) -> Pair:
     """A picture and its bicubic reduction, as in the benchmarks."""
     height, width = (n // scale * scale for n in luma.shape)
     high = luma[:height, :width]
-    return Pair(scale=scale, low=downscale_8bit(high, scale), high=high)
+    return Pair(scale=scale, low=to_8bit(downscale(high, scale)), high=high)
 
 
 def write_cache(folder: Path, pairs: Iterable[Pair]) -> int:
     """Write all pairs; returns how many. The index appears last, so that a cache is whole or absent."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    with open(folder / "pixels.bin", "wb") as pixels:
+    with (folder / "pixels.bin").open("wb") as pixels:
         for pair in pairs:
             rows.append({"scale": pair.scale, "height": pair.low.shape[0], "width": pair.low.shape[1]})
             pixels.write(np.ascontiguousarray(pair.low).tobytes())
             pixels.write(np.ascontiguousarray(pair.high).tobytes())
     temporary = folder / "index.json.partial"
     temporary.write_text(json.dumps({"format": FORMAT, "pairs": rows}))
-    os.replace(temporary, folder / "index.json")
+    temporary.replace(folder / "index.json")
     return len(rows)
 
 

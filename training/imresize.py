@@ -17,7 +17,7 @@ def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=256)
-def _weights(length: int, scale: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def _downscale_weights(length: int, scale: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Source indices and weights, each (length // scale, 4 * scale + 2), as MATLAB's ``imresize``."""
     outputs = length // scale
     centre = (np.arange(outputs) + 0.5) * scale - 0.5
@@ -25,12 +25,24 @@ def _weights(length: int, scale: int) -> tuple[NDArray[np.intp], NDArray[np.floa
     index = np.floor(centre - 2 * scale)[:, None].astype(np.intp) + np.arange(taps)
     weights = _cubic((centre[:, None] - index) / scale)
     weights /= weights.sum(axis=1, keepdims=True)
-    mirrored = np.mod(index, 2 * length)
-    return np.where(mirrored < length, mirrored, 2 * length - 1 - mirrored), weights
+    return _mirrored(index, length), weights
 
 
-def _downscale_rows(picture: NDArray[np.float64], scale: int) -> NDArray[np.float64]:
-    index, weights = _weights(picture.shape[0], scale)
+@lru_cache(maxsize=256)
+def _upscale_weights(length: int, scale: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    centre = (np.arange(length * scale) + 0.5) / scale - 0.5
+    index = np.floor(centre - 1)[:, None].astype(np.intp) + np.arange(4)
+    return _mirrored(index, length), _cubic(centre[:, None] - index)
+
+
+def _mirrored(index: NDArray[np.intp], length: int) -> NDArray[np.intp]:
+    folded = np.mod(index, 2 * length)
+    return np.where(folded < length, folded, 2 * length - 1 - folded)
+
+
+def _combine_rows(
+    picture: NDArray[np.float64], index: NDArray[np.intp], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
     result = np.zeros((len(index), picture.shape[1]))
     for tap in range(index.shape[1]):
         result += weights[:, tap, None] * picture[index[:, tap]]
@@ -49,10 +61,18 @@ def downscale(picture: NDArray[np.number], scale: int) -> NDArray[np.float64]:
     """
     if picture.shape[0] % scale or picture.shape[1] % scale:
         raise ValueError(f"a picture of {picture.shape} is not a multiple of {scale}; crop it first")
-    rows = _downscale_rows(picture.astype(np.float64), scale)
-    return _downscale_rows(rows.T, scale).T
+    height, width = picture.shape
+    rows = _combine_rows(picture.astype(np.float64), *_downscale_weights(height, scale))
+    return _combine_rows(rows.T, *_downscale_weights(width, scale)).T
 
 
-def downscale_8bit(picture: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """:func:`downscale`, rounded half up and clamped to 8 bits as MATLAB does for uint8."""
-    return np.clip(np.floor(downscale(picture, scale) + 0.5), 0, 255).astype(np.uint8)
+def upscale(picture: NDArray[np.number], scale: int) -> NDArray[np.float64]:
+    """Bicubic interpolation, like MATLAB's ``imresize(picture, scale)``: (H, W) to (scale*H, scale*W)."""
+    height, width = picture.shape
+    rows = _combine_rows(picture.astype(np.float64), *_upscale_weights(height, scale))
+    return _combine_rows(rows.T, *_upscale_weights(width, scale)).T
+
+
+def to_8bit(picture: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Round half up and clamp to 0..255, as MATLAB does for uint8."""
+    return np.clip(np.floor(picture + 0.5), 0, 255).astype(np.uint8)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -127,7 +126,7 @@ class Run:
             tensors |= {f"optimizer/{names[i]}/{k}": v for k, v in state.items()}
         temporary = self.folder / f"{CHECKPOINT}.partial"
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, {"step": str(self.step)})
-        os.replace(temporary, self.folder / CHECKPOINT)
+        temporary.replace(self.folder / CHECKPOINT)
 
     def averaged(self) -> WideNetwork:
         """A copy of the network with the averaged weights."""
@@ -151,7 +150,7 @@ class Run:
         }
         temporary = path.with_name(f"{path.name}.partial")
         save_file(self.averaged().file_tensors(), temporary, metadata)
-        os.replace(temporary, path)
+        temporary.replace(path)
 
     def train_step(self, sources: Mapping[int, CropSource]) -> float:
         """One step over every scale; returns the loss.
@@ -242,9 +241,12 @@ def train(
 
 def _log(path: Path, row: Mapping[str, float]) -> None:
     new = not path.exists()
-    with open(path, "a", newline="") as file:
+    with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, list(row))
         if new:
             writer.writeheader()
         writer.writerow({k: round(v, 4) for k, v in row.items()})
-    print("  ".join(f"{k} {v:.4g}" if k != "step" else f"step {v}" for k, v in row.items()), flush=True)
+    print(
+        "  ".join(f"{k} {v:.4g}" if k != "step" else f"step {v}" for k, v in row.items()),
+        flush=True,
+    )

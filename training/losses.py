@@ -42,9 +42,7 @@ def ssim_terms(result: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     c1, c2 = 0.01**2, 0.03**2
     c3 = c2 / 2
-    moments = torch.cat(
-        (result, truth, result * result, truth * truth, result * truth), dim=1
-    )
+    moments = torch.cat((result, truth, result * result, truth * truth, result * truth), dim=1)
     mean_a, mean_b, aa, bb, ab = F.avg_pool2d(moments, WINDOW, WINDOW // 2).unbind(dim=1)
     var_a = (aa - mean_a.square()).clamp_min(1e-8)
     var_b = (bb - mean_b.square()).clamp_min(1e-8)
@@ -66,7 +64,7 @@ def local_histograms(picture: Tensor, mean: Tensor) -> Tensor:
         (N, BINS, H // 8, W // 8), each summing to one over its bins. A value is shared linearly by
         the two nearest bins.
     """
-    bins = (torch.arange(BINS, device=picture.device, dtype=picture.dtype) - (BINS - 1) / 2)
+    bins = torch.arange(BINS, device=picture.device, dtype=picture.dtype) - (BINS - 1) / 2
     position = ((picture - mean) / BIN_WIDTH).clamp(-(BINS - 1) / 2, (BINS - 1) / 2)
     shares = (1 - (position - bins.view(1, -1, 1, 1)).abs()).clamp_min(0)
     return F.avg_pool2d(shares, WINDOW)

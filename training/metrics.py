@@ -26,13 +26,16 @@ def _gaussian_window(size: int = 11, sigma: float = 1.5) -> NDArray[np.float64]:
     return window / window.sum()
 
 
+def _filter_rows(picture: NDArray[np.float64], window: NDArray[np.float64]) -> NDArray[np.float64]:
+    rows = picture.shape[0] - len(window) + 1
+    result = np.zeros((rows, picture.shape[1]))
+    for i, weight in enumerate(window):
+        result += weight * picture[i : i + rows]
+    return result
+
+
 def _filter_valid(picture: NDArray[np.float64], window: NDArray[np.float64]) -> NDArray[np.float64]:
-    n = len(window)
-    rows = sum(w * picture[i : picture.shape[0] - n + 1 + i] for i, w in enumerate(window))
-    assert isinstance(rows, np.ndarray)
-    columns = sum(w * rows[:, i : rows.shape[1] - n + 1 + i] for i, w in enumerate(window))
-    assert isinstance(columns, np.ndarray)
-    return columns
+    return _filter_rows(_filter_rows(picture, window).T, window).T
 
 
 def ssim(result: Picture, truth: Picture, border: int) -> float:

@@ -61,7 +61,7 @@ def read_luma(path: Path) -> NDArray[np.uint8]:
     return luma_of_rgb(np.asarray(Image.alpha_composite(white, rgba).convert("RGB")))
 
 
-def read_folder(folder: Path, warn: bool = True) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
+def read_folder(folder: Path) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
     """Read every picture below ``folder``."""
     for path in find_pictures(folder):
         yield path, read_luma(path)

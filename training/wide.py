@@ -38,6 +38,7 @@ class WideKernel(nn.Module):
         self.delta: Tensor
 
     def forward(self) -> Tensor:
+        """The collapsed kernel."""
         return torch.einsum("ow,wikl->oikl", self.project, self.expand) + self.delta
 
 
@@ -106,9 +107,7 @@ class WideNetwork(nn.Module):
         self.scales = scales
         self.shape = shape
         self.shared = WideLayers(_stage1_kernels(shape, width))
-        self.kernels = nn.ModuleDict(
-            {f"x{s}": WideLayers(_scale_kernels(shape, s, width)) for s in scales}
-        )
+        self.kernels = nn.ModuleDict({f"x{s}": WideLayers(_scale_kernels(shape, s, width)) for s in scales})
         self.activations = nn.ModuleDict(
             {
                 f"x{s}": nn.ModuleDict({n: Activations(shape.channels) for n in _layer_names(shape)})

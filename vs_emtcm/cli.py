@@ -49,7 +49,7 @@ def _say(message: str) -> None:
     print(f"vs-emtcm: {message}", file=sys.stderr, flush=True)
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:
+def _terminate(_signum: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
@@ -81,8 +81,7 @@ def upscale(
         str,
         typer.Argument(
             metavar="OUTPUT",
-            help="The result; its kind follows from its name. For several pictures a folder or a "
-            "pattern.",
+            help="The result; its kind follows from its name. For several pictures a folder or a pattern.",
         ),
     ],
     scale: Annotated[int, typer.Option(help="2, 3 or 4.")] = 2,
@@ -108,10 +107,12 @@ def upscale(
         str | None, typer.Option(help="Pixel format of the video. [default: as the input]")
     ] = None,
     threads: Annotated[
-        int, typer.Option(min=0, help="Threads for each of decoder, network, encoder; 0: all cores.")
+        int,
+        typer.Option(min=0, help="Threads for each of decoder, network, encoder; 0: all cores."),
     ] = 0,
     tile: Annotated[
-        int | None, typer.Option(help="Tile size in input pixels; 0: never tile. [default: automatic]")
+        int | None,
+        typer.Option(help="Tile size in input pixels; 0: never tile. [default: automatic]"),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     allow_damaged: Annotated[

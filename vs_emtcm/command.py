@@ -146,7 +146,7 @@ def _run_video(request: Request) -> Outcome:
         size=report.size,
         seconds=report.seconds,
         parts={"decode": report.decode, "network": report.network, "encode": report.encode},
-        warnings=report.warnings,
+        warnings=tuple(f"warning: {warning}" for warning in report.warnings),
         failures=tuple(f"warning: {source} is damaged: {damage}" for damage in report.damage),
     )
 

@@ -91,9 +91,7 @@ def emtcm(
     except UsageError as error:
         raise vs.Error(f"emtcm: {error}") from None
 
-    canvas = clip.std.BlankClip(
-        width=clip.width * scale, height=clip.height * scale, keep=True
-    )
+    canvas = clip.std.BlankClip(width=clip.width * scale, height=clip.height * scale, keep=True)
 
     def every(node: vs.VideoNode, lane: int) -> vs.VideoNode:
         # SelectEvery refuses a cycle of one.
@@ -179,7 +177,7 @@ def clip_format(clip: vs.VideoNode) -> PixelFormat:
     if clip.width == 0 or clip.height == 0:
         raise UsageError("the clip's size varies; bring it to one size with resize first")
     kind = clip.format
-    if kind.color_family not in FAMILIES or kind.bits_per_sample > 16 and kind.sample_type == vs.INTEGER:
+    if kind.color_family not in FAMILIES or (kind.bits_per_sample > 16 and kind.sample_type == vs.INTEGER):
         raise UsageError(f"the clip's format is {kind.name}; accepted are {ACCEPTED}")
     if max(kind.subsampling_w, kind.subsampling_h) > 2:
         raise UsageError(f"the clip's format is {kind.name}; accepted is subsampling up to 4:1:0")

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.output import complete_file
-from vs_emtcm.planes import Color, PixelFormat
+from vs_emtcm.planes import Color, PixelFormat, Plane
 from vs_emtcm.upscaler import Upscaler
 
 SUFFIXES = {
@@ -63,7 +62,7 @@ class Picture:
     """
 
     mode: str
-    pixels: NDArray[np.uint8] | NDArray[np.uint16]
+    pixels: Plane
     icc_profile: bytes | None
     exif: bytes | None
     warnings: tuple[str, ...] = ()
@@ -84,7 +83,10 @@ def read_picture(path: Path) -> Picture:
                     f"{path} is animated or has several pages ({frames} frames); extract single "
                     "pictures first, or convert it to a video"
                 )
-            wide = any(";16" in str(tile.args) for tile in image.tile) and image.mode in ("RGB", "RGBA")
+            wide = any(";16" in str(tile.args) for tile in image.tile) and image.mode in (
+                "RGB",
+                "RGBA",
+            )
             image.load()
             mode, pixels = _pixels(path, image)
             return Picture(
@@ -102,7 +104,7 @@ def read_picture(path: Path) -> Picture:
         raise UsageError(f"{path} cannot be read as a picture: {_reason(error)}") from error
 
 
-def _pixels(path: Path, image: Image.Image) -> tuple[str, NDArray[np.uint8] | NDArray[np.uint16]]:
+def _pixels(path: Path, image: Image.Image) -> tuple[str, Plane]:
     if image.mode in ("I;16", "I;16L", "I;16B", "I;16N"):
         return "I;16", np.asarray(image).astype(np.uint16)
     if image.mode == "I":

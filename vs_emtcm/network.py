@@ -87,6 +87,7 @@ class Layer(nn.Module):
         self.slope = nn.Parameter(torch.full((outputs,), 0.25))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) in, (N, outputs, H - size + 1, W - size + 1) out."""
         return F.prelu(self.conv(x), self.slope)
 
 
@@ -120,6 +121,7 @@ class Network(nn.Module):
         self.cubic: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
+        """Upscale whole pictures, their edges replicated."""
         r = self.radius
         return self.estimates(F.pad(x, (r, r, r, r), mode="replicate"))[-1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,8 +28,14 @@ def check_output(source: Path, target: Path, overwrite: bool) -> None:
     folder = target.parent
     if not folder.is_dir():
         raise UsageError(f"the folder {folder} does not exist; create it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"the folder {folder} cannot be written to; choose another place")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"the folder {folder} cannot be written to: {reason}; choose another place"
+        ) from error
 
 
 @contextmanager
@@ -37,6 +44,6 @@ def complete_file(target: Path) -> Iterator[Path]:
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:
         yield temporary
-        os.replace(temporary, target)
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

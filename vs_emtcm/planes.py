@@ -15,13 +15,20 @@ SampleType = Literal["integer", "float"]
 Range = Literal["limited", "full"]
 Matrix = Literal["bt601", "bt709", "bt2020"]
 ChromaLocation = Literal["left", "center", "top_left", "top", "bottom_left", "bottom"]
-Plane = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float16] | NDArray[np.float32]
+Plane = NDArray[np.uint8 | np.uint16 | np.float16 | np.float32]
 
 # Red and blue weights of luma: ITU-R BT.601, BT.709, BT.2020 (non-constant luminance).
 LUMA_WEIGHTS: dict[Matrix, tuple[float, float]] = {
     "bt601": (0.299, 0.114),
     "bt709": (0.2126, 0.0722),
     "bt2020": (0.2627, 0.0593),
+}
+
+_TORCH_DTYPES = {
+    "uint8": torch.uint8,
+    "uint16": torch.uint16,
+    "float16": torch.float16,
+    "float32": torch.float32,
 }
 
 
@@ -51,15 +58,11 @@ class PixelFormat:
         if self.family not in ("gray", "yuv", "rgb"):
             raise ValueError(f"family is {self.family!r}; accepted are 'gray', 'yuv' and 'rgb'")
         if self.sample_type not in ("integer", "float"):
-            raise ValueError(
-                f"sample_type is {self.sample_type!r}; accepted are 'integer' and 'float'"
-            )
+            raise ValueError(f"sample_type is {self.sample_type!r}; accepted are 'integer' and 'float'")
         depths = range(8, 17) if self.sample_type == "integer" else (16, 32)
         if self.bits not in depths:
             accepted = "8 to 16" if self.sample_type == "integer" else "16 and 32"
-            raise ValueError(
-                f"{self.bits} bits per {self.sample_type} sample; accepted are {accepted}"
-            )
+            raise ValueError(f"{self.bits} bits per {self.sample_type} sample; accepted are {accepted}")
         if self.family != "yuv" and self.subsampling != (0, 0):
             raise ValueError(f"{self.family} cannot be subsampled; subsampling must be (0, 0)")
         if not all(s in (0, 1, 2) for s in self.subsampling):
@@ -118,15 +121,13 @@ def luma_slope_and_offset(format: PixelFormat, range: Range) -> tuple[float, flo
 
 def from_array(plane: Plane, device: torch.device) -> Tensor:
     """A plane as a float32 tensor (1, 1, H, W) of code values; the array is not kept."""
-    # A view with negative or odd strides is beyond torch.
-    contiguous = np.ascontiguousarray(plane)
-    return torch.from_numpy(contiguous).to(device).float()[None, None]
+    # Torch takes neither read-only arrays nor all strides: a copy takes both.
+    return torch.from_numpy(np.array(plane, order="C")).to(device).float()[None, None]
 
 
 def store(values: Tensor, target: Plane, format: PixelFormat) -> None:
     """Write (1, 1, H, W) code values into a plane: rounded and clamped if it holds integers."""
     if format.sample_type == "integer":
         values = values.round().clamp_(0, full_scale(format))
-    kind = {1: torch.uint8, 2: torch.uint16}[target.dtype.itemsize] if target.dtype.kind == "u" else None
-    result = values[0, 0] if kind is None else values[0, 0].to(kind)
-    np.copyto(target, result.cpu().numpy(), casting="same_kind")
+    stored = values[0, 0].to(_TORCH_DTYPES[format.dtype.name])
+    np.copyto(target, stored.cpu().numpy())

@@ -11,8 +11,22 @@ from torch.nn import functional as F
 from vs_emtcm.planes import ChromaLocation
 
 # Position of a chroma sample within the luma samples it belongs to: 0 is the first, 1 the last.
-_HORIZONTAL = {"left": 0.0, "center": 0.5, "top_left": 0.0, "top": 0.5, "bottom_left": 0.0, "bottom": 0.5}
-_VERTICAL = {"left": 0.5, "center": 0.5, "top_left": 0.0, "top": 0.0, "bottom_left": 1.0, "bottom": 1.0}
+_HORIZONTAL = {
+    "left": 0.0,
+    "center": 0.5,
+    "top_left": 0.0,
+    "top": 0.5,
+    "bottom_left": 0.0,
+    "bottom": 0.5,
+}
+_VERTICAL = {
+    "left": 0.5,
+    "center": 0.5,
+    "top_left": 0.0,
+    "top": 0.0,
+    "bottom_left": 1.0,
+    "bottom": 1.0,
+}
 RADIUS = 4
 
 

@@ -87,8 +87,7 @@ class Upscaler:
         """
         height, width = planes[0].shape if planes else (0, 0)
         shapes = (
-            format.plane_shape(i, width * self.scale, height * self.scale)
-            for i in range(format.planes)
+            format.plane_shape(i, width * self.scale, height * self.scale) for i in range(format.planes)
         )
         targets = tuple(np.empty(shape, format.dtype) for shape in shapes)
         self.upscale_into(planes, targets, format, color)
@@ -139,9 +138,9 @@ class Upscaler:
         for y, rows in spans(height, tile_height):
             for x, columns in spans(width, tile_width):
                 part = padded[..., y : y + rows + 2 * radius, x : x + columns + 2 * radius]
-                result[
-                    ..., scale * y : scale * (y + rows), scale * x : scale * (x + columns)
-                ] = self.engine(part)
+                result[..., scale * y : scale * (y + rows), scale * x : scale * (x + columns)] = self.engine(
+                    part
+                )
         return result
 
     def _tile_size(self, width: int, height: int) -> tuple[int, int]:
@@ -180,9 +179,7 @@ def checked_tile(tile: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return size[0], size[1]
 
 
-def check_planes(
-    planes: Sequence[Plane], format: PixelFormat, scale: int, size: tuple[int, ...]
-) -> None:
+def check_planes(planes: Sequence[Plane], format: PixelFormat, scale: int, size: tuple[int, ...]) -> None:
     """Refuse planes that do not fit their format.
 
     Args:
@@ -205,4 +202,3 @@ def check_planes(
                 f"plane {index} is {plane.dtype} of shape {plane.shape}; "
                 f"the format needs {format.dtype} of shape {wanted}"
             )
-

@@ -1,6 +1,12 @@
 """What runs the network, and the choice of it."""
 
-from vs_emtcm.engines.choice import BACKENDS, Availability, availabilities, choose_device, create_engine
+from vs_emtcm.engines.choice import (
+    BACKENDS,
+    Availability,
+    availabilities,
+    choose_device,
+    create_engine,
+)
 from vs_emtcm.engines.engine import Engine
 
 __all__ = ["BACKENDS", "Availability", "Engine", "availabilities", "choose_device", "create_engine"]

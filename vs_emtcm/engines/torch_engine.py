@@ -29,8 +29,10 @@ class TorchEngine:
         self.radius = network.radius
         self.dtype = torch.float16 if device.type == "cuda" else torch.float32
         self.description = f"torch {torch.__version__} on {device}, {str(self.dtype)[6:]}"
-        self._network = network.to(device, self.dtype, memory_format=torch.channels_last).eval()
+        self._network = network.to(device, self.dtype).eval()
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, x: Tensor) -> Tensor:
+        """See :class:`vs_emtcm.engines.engine.Engine`."""
         x = x.to(self.dtype).contiguous(memory_format=torch.channels_last)
         return self._network.estimates(x)[-1].float()

@@ -5,9 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterable
-from typing import TypeVar
-
-Item = TypeVar("Item")
 
 # A thread that is told to stop looks up at least this often, in seconds.
 PATIENCE = 0.2
@@ -18,7 +15,7 @@ class _Ended:
         self.error = error
 
 
-def run_ahead(items: Iterable[Item], depth: int) -> Generator[Item]:
+def run_ahead[Item](items: Iterable[Item], depth: int) -> Generator[Item]:
     """Yield ``items``, computed in a thread of their own, at most ``depth`` ahead.
 
     An exception raised there is raised here. Closing the generator stops the thread and waits for it.

@@ -109,4 +109,3 @@ def frame_planes(frame: av.VideoFrame, format: PixelFormat) -> Sequence[Plane]:
         green, blue, red, *alpha = views
         return [red, green, blue, *alpha]
     return views
-

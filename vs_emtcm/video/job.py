@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
@@ -55,7 +54,7 @@ class VideoReport:
         seconds: wall time; decode, network and encode overlap, so their sum may be larger.
         decode, network, encode: seconds spent in each.
         damage: what was damaged in the source.
-        warnings: what was left out.
+        warnings: what was corrected or left out.
     """
 
     frames: int
@@ -92,9 +91,7 @@ class FrameUpscaler:
         color = frame_color(frame, format)
         scale = self.upscaler.scale
         target = av.VideoFrame(frame.width * scale, frame.height * scale, name)
-        self.upscaler.upscale_into(
-            frame_planes(source, format), frame_planes(target, format), format, color
-        )
+        self.upscaler.upscale_into(frame_planes(source, format), frame_planes(target, format), format, color)
         target.pts, target.time_base, target.duration = frame.pts, frame.time_base, frame.duration
         target.colorspace, target.color_primaries = frame.colorspace, frame.color_primaries
         target.color_trc, target.chroma_location = frame.color_trc, frame.chroma_location
@@ -162,7 +159,7 @@ def upscale_video(
         network=enlarge.seconds,
         encode=writer.seconds,
         damage=tuple(reader.damage),
-        warnings=tuple(writer.warnings),
+        warnings=(*reader.warnings, *writer.warnings),
     )
 
 

@@ -15,8 +15,10 @@ from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError
 
-# Packets may end this much before the duration in the header without the file being truncated.
-DURATION_TOLERANCE = 0.5
+# Headers round durations and count audio that outlasts the video: a file is called truncated only
+# if more than this is missing, in seconds or in frames, whichever is more.
+TOLERATED_SECONDS = 0.2
+TOLERATED_FRAMES = 3
 
 
 class VideoReader:
@@ -35,6 +37,7 @@ class VideoReader:
         time_base: its time base in seconds.
         frames: the number of frames that the header gives or implies, or None.
         damage: what was found damaged so far, one clause each.
+        warnings: what was corrected so far, one clause each.
         seconds: time spent in reading and decoding so far.
     """
 
@@ -47,11 +50,12 @@ class VideoReader:
         video = self._pick_video()
         self.video = video
         self.video.codec_context.thread_count = threads
-        self.video.thread_type = "AUTO"  # type: ignore[assignment]
+        self.video.thread_type = "AUTO"
         self.rate = Fraction(_fraction(video.average_rate) or _fraction(video.guessed_rate) or 25)
         self.time_base = _fraction(video.time_base) or 1 / self.rate
         self.frames = self._frame_count()
         self.damage: list[str] = []
+        self.warnings: list[str] = []
         self.seconds = 0.0
         self._last_pts: int | None = None
         self._size: tuple[int, int, str] | None = None
@@ -72,7 +76,8 @@ class VideoReader:
         """
         streams = [s for s in self.container.streams if s.type in ("video", "audio", "subtitle")]
         packets = self.container.demux(streams)
-        end = 0.0
+        # Where the packets of the other streams and of the video end, in seconds.
+        ends = [0.0, 0.0]
         while True:
             began = time.perf_counter()
             try:
@@ -82,16 +87,17 @@ class VideoReader:
                 packet = None
             if packet is None:
                 break
-            end = max(end, _end_of(packet))
             is_video = packet.stream_index == self.video.index
+            if is_video or packet.stream.type == "audio":
+                ends[is_video] = max(ends[is_video], _end_of(packet))
             ready = self._decode(packet) if is_video else [packet] if packet.size else []
             self.seconds += time.perf_counter() - began
             yield from ready
         # Frames that the decoder still holds when reading stopped early.
         yield from self._decode(None)
-        self._check_end(end)
+        self._check_end(video_end=ends[True], latest_end=max(ends))
 
-    def _decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
+    def _decode(self, packet: Packet[Stream] | None) -> list[av.VideoFrame]:
         try:
             frames = self.video.decode(packet)
         except av.error.EOFError:
@@ -125,7 +131,7 @@ class VideoReader:
             step = 1 / self.rate / self.time_base
             frame.pts = 0 if self._last_pts is None else self._last_pts + round(step)
         if self._last_pts is not None and frame.pts <= self._last_pts:
-            self._note("timestamps do not increase")
+            self.warnings = ["some timestamps do not increase; they were corrected"]
             frame.pts = self._last_pts + 1
         frame.time_base = self.time_base
         self._last_pts = frame.pts
@@ -134,18 +140,33 @@ class VideoReader:
         if damage not in self.damage:
             self.damage.append(damage)
 
-    def _check_end(self, end: float) -> None:
-        if self.container.duration is None or self.damage:
+    def _check_end(self, *, video_end: float, latest_end: float) -> None:
+        own = self._own_duration()
+        if own is not None:
+            start = float((self.video.start_time or 0) * self.time_base)
+            missing = start + own - video_end
+        elif self.container.duration and not self.container.streams.subtitles:
+            start = (self.container.start_time or 0) / av.time_base
+            missing = start + self.container.duration / av.time_base - latest_end
+        else:
             return
-        start = (self.container.start_time or 0) / av.time_base
-        missing = start + self.container.duration / av.time_base - end
-        if missing > DURATION_TOLERANCE:
+        if missing > max(TOLERATED_SECONDS, TOLERATED_FRAMES / float(self.rate)):
             self._note(f"it ends {missing:.1f} s before the duration in its header")
 
+    def _own_duration(self) -> float | None:
+        """Seconds of video that the header promises."""
+        if self.video.duration:
+            return float(self.video.duration * self.time_base)
+        # Matroska has no field for it; muxers write a tag "00:01:02.345000000".
+        parts = self.video.metadata.get("DURATION", "").split(":")
+        try:
+            hours, minutes, seconds = parts
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        except ValueError:
+            return None
+
     def _pick_video(self) -> VideoStream:
-        candidates = [
-            s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic
-        ]
+        candidates = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic]
         best = self.container.streams.best("video")
         if isinstance(best, VideoStream) and best in candidates:
             return best

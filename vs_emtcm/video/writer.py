@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +15,16 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import AttachmentStream, Disposition, Stream
-from av.video.format import names as PIX_FMTS
+from av.video.format import names as pix_fmts
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.video.reader import VideoReader
 
 # Tags of a source's video stream that describe its encoding, not its content.
-ENCODING_TAGS = frozenset({"DURATION", "ENCODER", "ENCODER_OPTIONS", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"})
+ENCODING_TAGS = frozenset(
+    {"DURATION", "ENCODER", "ENCODER_OPTIONS", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"}
+)
 CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS"})
 AVCOL_SPC_RGB, AVCOL_SPC_BT709 = 0, 1
 
@@ -47,6 +50,20 @@ class EncoderSettings:
 
 DEFAULT_CRF = "18"
 
+_X264_PRESETS = (
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+)
+PRESETS = {"libx264": _X264_PRESETS, "libx264rgb": _X264_PRESETS, "libx265": _X264_PRESETS}
+
 
 def check_encoder(settings: EncoderSettings) -> None:
     """Refuse settings that the encoder does not have.
@@ -61,12 +78,17 @@ def check_encoder(settings: EncoderSettings) -> None:
             f"{settings.codec} does not take the pixel format {settings.pix_fmt!r}; "
             f"accepted are {', '.join(accepted)}"
         )
-    if settings.pix_fmt is not None and settings.pix_fmt not in PIX_FMTS:
+    if settings.pix_fmt is not None and settings.pix_fmt not in pix_fmts:
         raise UsageError(f"pixel format {settings.pix_fmt!r} does not exist; see 'ffmpeg -pix_fmts'")
     options = encoder_options(settings.codec)
     for name, value in (("crf", settings.crf), ("preset", settings.preset)):
         if value is not None and name not in options:
             raise UsageError(f"{settings.codec} has no {name}; leave --{name} out")
+    presets = PRESETS.get(settings.codec)
+    if settings.preset is not None and presets is not None and settings.preset not in presets:
+        raise UsageError(
+            f"{settings.codec} has no preset {settings.preset!r}; accepted are {', '.join(presets)}"
+        )
 
 
 def check_container(path: Path, codec: str) -> None:
@@ -198,18 +220,15 @@ class VideoWriter:
 
     def abandon(self) -> None:
         """Close the file as it is, after a failure."""
-        try:
+        # The failure that led here is the one to report.
+        with suppress(FFmpegError, OSError, ValueError):
             self._container.close()
-        except (FFmpegError, OSError, ValueError):
-            pass  # The failure that led here is the one to report.
 
     def _converted(self, frame: av.VideoFrame) -> av.VideoFrame:
         if frame.format.name == self._pix_fmt:
             return frame
         if self._rgb_to_yuv:
-            converted = frame.reformat(
-                format=self._pix_fmt, dst_colorspace="ITU709", dst_color_range="MPEG"
-            )
+            converted = frame.reformat(format=self._pix_fmt, dst_colorspace="ITU709", dst_color_range="MPEG")
         else:
             converted = frame.reformat(format=self._pix_fmt)
         converted.pts, converted.time_base = frame.pts, frame.time_base
@@ -262,13 +281,9 @@ class VideoWriter:
             self.warnings.append(f"attachment {stream.index} is left out: only .mkv can hold it")
             return
         name = stream.name or f"attachment{stream.index}"
-        self._container.add_attachment(
-            name, stream.mimetype or "application/octet-stream", stream.data
-        )
+        self._container.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
 
-    def _add_video(
-        self, reader: VideoReader, first: av.VideoFrame, settings: EncoderSettings
-    ) -> VideoStream:
+    def _add_video(self, reader: VideoReader, first: av.VideoFrame, settings: EncoderSettings) -> VideoStream:
         options = {}
         known = encoder_options(settings.codec)
         if "crf" in known:
@@ -320,9 +335,7 @@ def open_container(path: Path) -> OutputContainer:
         # Audio waits for delayed video frames however long they take.
         return av.open(str(path), "w", container_options={"max_interleave_delta": "0"})
     except ValueError as error:
-        raise UsageError(
-            f"no video container has the suffix {path.suffix!r}; use .mkv or .mp4"
-        ) from error
+        raise UsageError(f"no video container has the suffix {path.suffix!r}; use .mkv or .mp4") from error
     except (FFmpegError, OSError) as error:
         raise UsageError(f"{path.parent} cannot be written to: {_reason(error)}") from error
 

@@ -1,0 +1,24 @@
+"""Upscale a video file with the filter.
+
+Look at it, or encode it, with vspipe:
+
+    vspipe --arg source=film.mkv examples/upscale.py --outputindex 0 -c y4m - | ffmpeg -i - out.mkv
+
+Arguments: source (required), scale (2, 3 or 4), tune ("video" or "clean").
+"""
+
+import vapoursynth as vs
+
+from vs_emtcm import emtcm
+
+arguments = globals()
+if "source" not in arguments:
+    raise vs.Error("upscale.py: give the video file with --arg source=FILE")
+
+clip = vs.core.bs.VideoSource(arguments["source"])
+clip = emtcm(
+    clip,
+    scale=int(arguments.get("scale", 2)),
+    tune=str(arguments.get("tune", "video")),
+)
+clip.set_output()

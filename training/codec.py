@@ -1,0 +1,112 @@
+"""What a video does to a picture: blur, noise, and a real encoder."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from training.cache import Pair, Plane
+from training.imresize import downscale, to_8bit
+
+FRAMES = 5
+# Largest pan per frame, in high-resolution pixels.
+MAXIMUM_PAN = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Degradation:
+    """What happens between a sharp picture and what a decoder gives out.
+
+    Attributes:
+        encoder: FFmpeg encoder, or None for no compression.
+        quality: its CRF or quantiser.
+        blur: Gaussian sigma before downscaling, in high-resolution pixels.
+        noise: Gaussian sigma after downscaling, in 8-bit code values.
+        frame: which frame of the short panning clip is taken: 0 is intra coded.
+    """
+
+    encoder: str | None
+    quality: int
+    blur: float
+    noise: float
+    frame: int
+
+
+def draw_degradation(rng: np.random.Generator) -> Degradation:
+    """Mostly x264 at visible to strong compression, some MPEG-4 and MPEG-2, some none."""
+    encoder = rng.choice(np.array(["libx264", "mpeg4", "mpeg2video", "none"]), p=[0.7, 0.08, 0.07, 0.15])
+    low, high = (16, 33) if encoder == "libx264" else (2, 7)
+    return Degradation(
+        encoder=None if encoder == "none" else str(encoder),
+        quality=int(rng.integers(low, high)),
+        blur=float(rng.uniform(0.3, 0.9)) if rng.random() < 0.2 else 0.0,
+        noise=float(rng.uniform(0.5, 2.5)) if rng.random() < 0.25 else 0.0,
+        frame=0 if rng.random() < 0.3 else int(rng.integers(1, FRAMES)),
+    )
+
+
+def degraded_pair(luma: Plane, scale: int, degradation: Degradation, rng: np.random.Generator) -> Pair:
+    """A window of a picture, and what a panning video of it shows after decoding.
+
+    Args:
+        luma: (H, W); at least ``16 * scale`` larger than the pan on each side.
+        scale: the downscaling factor.
+        degradation: what happens to it.
+        rng: for pan and noise.
+    """
+    pan = rng.integers(-MAXIMUM_PAN, MAXIMUM_PAN + 1, size=2)
+    travel = np.abs(pan) * (FRAMES - 1)
+    # Encoders want even sizes.
+    unit = 2 * scale
+    height, width = ((n - t) // unit * unit for n, t in zip(luma.shape, travel, strict=True))
+    blurred = _blur(luma, degradation.blur)
+    lows: list[Plane] = []
+    windows: list[tuple[slice, slice]] = []
+    for frame in range(FRAMES):
+        start = [p * frame if p >= 0 else t + p * frame for p, t in zip(pan, travel, strict=True)]
+        window = slice(start[0], start[0] + height), slice(start[1], start[1] + width)
+        low = downscale(blurred[window], scale)
+        if degradation.noise:
+            low = low + rng.normal(0, degradation.noise, low.shape)
+        lows.append(to_8bit(low))
+        windows.append(window)
+    if degradation.encoder is not None:
+        lows = encode_and_decode(lows, degradation.encoder, degradation.quality)
+    return Pair(scale=scale, low=lows[degradation.frame], high=luma[windows[degradation.frame]])
+
+
+def encode_and_decode(frames: list[Plane], encoder: str, quality: int) -> list[Plane]:
+    """Luma frames after a round trip through an encoder.
+
+    Args:
+        frames: (H, W) each, H and W even.
+        encoder: "libx264" (quality is the CRF) or another FFmpeg encoder (the quantiser).
+    """
+    height, width = frames[0].shape
+    buffer = io.BytesIO()
+    options = {"crf": str(quality)} if encoder == "libx264" else {"qmin": str(quality), "qmax": str(quality)}
+    with av.open(buffer, "w", format="matroska") as container:
+        stream = container.add_stream(encoder, rate=25, options=options)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.thread_count = 1
+        for luma in frames:
+            planes = np.full((height * 3 // 2, width), 128, np.uint8)
+            planes[:height] = luma
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, "yuv420p")))
+        container.mux(stream.encode(None))
+    buffer.seek(0)
+    with av.open(buffer, "r") as decoded:
+        decoded.streams.video[0].codec_context.thread_count = 1
+        return [frame.to_ndarray()[:height].astype(np.uint8) for frame in decoded.decode(video=0)]
+
+
+def _blur(luma: Plane, sigma: float) -> NDArray[np.uint8]:
+    if sigma == 0:
+        return luma
+    return np.asarray(Image.fromarray(luma).filter(ImageFilter.GaussianBlur(sigma)))
