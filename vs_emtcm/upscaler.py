@@ -85,7 +85,8 @@ class Upscaler:
         Raises:
             ValueError: number, shape or dtype of the planes do not fit the format.
         """
-        height, width = planes[0].shape if planes else (0, 0)
+        check_planes(planes, format)
+        height, width = planes[0].shape
         shapes = (
             format.plane_shape(i, width * self.scale, height * self.scale) for i in range(format.planes)
         )
@@ -102,8 +103,9 @@ class Upscaler:
         color: Color | None = None,
     ) -> None:
         """:meth:`upscale` into arrays that are there already, such as the planes of a frame."""
-        check_planes(planes, format, 1, planes[0].shape if planes else (0, 0))
-        check_planes(targets, format, self.scale, planes[0].shape)
+        check_planes(planes, format)
+        height, width = planes[0].shape
+        check_shapes(targets, format, self.scale * width, self.scale * height)
         if color is None:
             color = Color(range="full" if format.family == "rgb" else "limited")
         slope, offset = luma_slope_and_offset(format, color.range)
@@ -179,24 +181,28 @@ def checked_tile(tile: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return size[0], size[1]
 
 
-def check_planes(planes: Sequence[Plane], format: PixelFormat, scale: int, size: tuple[int, ...]) -> None:
+def check_planes(planes: Sequence[Plane], format: PixelFormat) -> None:
     """Refuse planes that do not fit their format.
 
-    Args:
-        planes: what was given.
-        format: what they should be.
-        scale: by how much larger than ``size`` they should be.
-        size: (height, width) of the luma plane before upscaling.
-
     Raises:
-        ValueError: number, shape or dtype are wrong.
+        ValueError: number, shape or dtype are wrong; the message says what is needed.
     """
     if len(planes) != format.planes:
         raise ValueError(f"{len(planes)} planes were given; the format has {format.planes}")
-    if len(size) != 2 or 0 in size:
-        raise ValueError(f"the first plane has the shape {size}; it must be (height, width)")
+    shape = planes[0].shape
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"the first plane has the shape {shape}; it must be (height, width)")
+    check_shapes(planes, format, shape[1], shape[0])
+
+
+def check_shapes(planes: Sequence[Plane], format: PixelFormat, width: int, height: int) -> None:
+    """Refuse planes that do not belong to a picture of this size.
+
+    Raises:
+        ValueError: a shape or dtype is wrong; the message says what is needed.
+    """
     for index, plane in enumerate(planes):
-        wanted = format.plane_shape(index, scale * size[1], scale * size[0])
+        wanted = format.plane_shape(index, width, height)
         if plane.shape != wanted or plane.dtype != format.dtype:
             raise ValueError(
                 f"plane {index} is {plane.dtype} of shape {plane.shape}; "

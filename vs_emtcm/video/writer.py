@@ -48,6 +48,9 @@ class EncoderSettings:
     threads: int = 0
 
 
+# Muxers that do not say what they hold; a codec that they lack shows when the header is written.
+WITHOUT_CODEC_LIST = frozenset({"mpegts", "mpeg", "mxf"})
+
 DEFAULT_CRF = "18"
 
 _X264_PRESETS = (
@@ -107,8 +110,12 @@ def check_holds(container: OutputContainer, suffix: str, codec: Codec) -> None:
     Raises:
         UsageError: it cannot.
     """
-    if codec.canonical_name not in container.supported_codecs:
+    if not _holds(container, codec.canonical_name):
         raise UsageError(f"a {suffix} file cannot hold {codec.canonical_name} video; use .mkv")
+
+
+def _holds(container: OutputContainer, codec: str) -> bool:
+    return container.format.name in WITHOUT_CODEC_LIST or codec in container.supported_codecs
 
 
 def find_encoder(name: str) -> Codec:
@@ -243,14 +250,13 @@ class VideoWriter:
         settings: EncoderSettings,
     ) -> dict[int, Stream]:
         copied: dict[int, Stream] = {}
-        supported = self._container.supported_codecs
         check_holds(self._container, self._suffix, codec)
         for stream in reader.container.streams:
             if stream.index == reader.video.index:
                 self._video = self._add_video(reader, first, settings)
             elif isinstance(stream, AttachmentStream):
                 self._add_attachment(stream)
-            elif self._can_copy(stream, supported):
+            elif self._can_copy(stream):
                 target = self._container.add_stream_from_template(stream)
                 target.metadata.update(stream.metadata)
                 target.disposition = stream.disposition
@@ -258,7 +264,7 @@ class VideoWriter:
                 copied[stream.index] = target
         return copied
 
-    def _can_copy(self, stream: Stream, supported: set[str]) -> bool:
+    def _can_copy(self, stream: Stream) -> bool:
         kind = stream.type
         if kind == "data":
             return False
@@ -266,7 +272,7 @@ class VideoWriter:
             self.warnings.append(f"video stream {stream.index} is left out: one is upscaled")
             return False
         name = stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
-        if name in supported:
+        if _holds(self._container, name):
             return True
         if kind == "audio":
             raise UsageError(f"a {self._suffix} file cannot hold the source's {name} audio; use .mkv")

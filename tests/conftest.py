@@ -1,0 +1,82 @@
+"""Material that tests share: pictures and clips made on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+MakeClip = Callable[..., Path]
+
+
+def texture(height: int, width: int, seed: int = 0) -> NDArray[np.float64]:
+    """Edges, gradients and noise, 0..1."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    waves = 0.5 + 0.3 * np.sin(x / 3.1 + seed) * np.cos(y / 4.7) + 0.2 * ((x // 7 + y // 5) % 2)
+    return np.clip(waves + rng.normal(0, 0.05, (height, width)), 0, 1)
+
+
+def codes(height: int, width: int, bits: int = 8, seed: int = 0) -> NDArray[np.uint8 | np.uint16]:
+    """:func:`texture` as integer code values that use the whole range."""
+    dtype = np.uint8 if bits == 8 else np.uint16
+    return np.round(texture(height, width, seed) * ((1 << bits) - 1)).astype(dtype)
+
+
+@pytest.fixture
+def make_clip(tmp_path: Path) -> MakeClip:
+    """A function that encodes a small clip and returns its path."""
+
+    def make(
+        name: str = "clip.mkv",
+        *,
+        frames: int = 6,
+        width: int = 48,
+        height: int = 32,
+        codec: str = "libx264",
+        pix_fmt: str = "yuv420p",
+        audio: bool = False,
+        pts: list[int] | None = None,
+        time_base: Fraction = Fraction(1, 25),
+        interlaced: bool = False,
+        container_options: dict[str, str] | None = None,
+    ) -> Path:
+        path = tmp_path / name
+        options = {"flags": "+ildct+ilme", "top": "1"} if interlaced else {}
+        with av.open(str(path), "w", options=container_options or {}) as container:
+            video = container.add_stream(codec, rate=25, options=options)
+            assert isinstance(video, av.VideoStream)
+            video.width, video.height, video.pix_fmt = width, height, pix_fmt
+            video.codec_context.time_base = time_base
+            sound = container.add_stream("aac", rate=48000) if audio else None
+            container.start_encoding()
+            for i in range(frames):
+                frame = av.VideoFrame(width, height, pix_fmt)
+                for plane in frame.planes:
+                    samples = np.frombuffer(plane, np.uint8)
+                    samples[:] = codes(1, samples.size, seed=i)[0]
+                if "10" in pix_fmt:
+                    for plane in frame.planes:
+                        np.frombuffer(plane, np.uint16)[:] &= 1023
+                frame.pts = i if pts is None else pts[i]
+                frame.time_base = time_base
+                container.mux(video.encode(frame))
+            container.mux(video.encode(None))
+            if sound is not None:
+                assert isinstance(sound, av.AudioStream)
+                tone = np.sin(np.arange(48000 * frames // 25) / 20).astype(np.float32)[None]
+                for start in range(0, tone.shape[1] - 1023, 1024):
+                    block = av.AudioFrame.from_ndarray(
+                        np.repeat(tone[:, start : start + 1024], 2, axis=0), "fltp", "stereo"
+                    )
+                    block.sample_rate, block.pts = 48000, start
+                    container.mux(sound.encode(block))
+                container.mux(sound.encode(None))
+        return path
+
+    return make

@@ -1,0 +1,152 @@
+"""The command: exit codes, one sentence per error, reports."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from tests.conftest import codes
+from vs_emtcm.cli import app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_a_video_is_upscaled_and_reported(make_clip, tmp_path):
+    result = run("upscale", make_clip(frames=4), tmp_path / "out.mkv", "--scale", 3, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert (report["frames"], report["width"], report["height"]) == (4, 144, 96)
+    assert set(report["parts"]) == {"decode", "network", "encode"}
+    assert report["failures"] == []
+
+
+def test_the_closing_line_names_the_parts(make_clip, tmp_path):
+    result = run("upscale", make_clip(frames=4), tmp_path / "out.mp4")
+    assert "4 frames of 96x64 in" in result.stderr
+    assert "decode" in result.stderr
+    assert result.stdout == ""
+
+
+def test_quiet_is_quiet(make_clip, tmp_path):
+    result = run("upscale", make_clip(frames=4), tmp_path / "out.mp4", "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_pictures_use_the_clean_tune_unless_told_otherwise(tmp_path):
+    Image.fromarray(codes(20, 20)).save(tmp_path / "in.png")
+    results = {}
+    for name, extra in (("auto", ()), ("clean", ("--tune", "clean")), ("video", ("--tune", "video"))):
+        assert run("upscale", tmp_path / "in.png", tmp_path / f"{name}.png", *extra).exit_code == 0
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            results[name] = np.asarray(picture)
+    np.testing.assert_array_equal(results["auto"], results["clean"])
+    assert (results["video"] != results["clean"]).any()
+
+
+def test_a_folder_is_upscaled_and_a_bad_picture_does_not_stop_it(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "c.png"):
+        Image.fromarray(codes(9, 9)).save(tmp_path / "in" / name)
+    (tmp_path / "in" / "b.png").write_bytes(b"broken")
+    result = run("upscale", tmp_path / "in", tmp_path / "out")
+    assert result.exit_code == 1
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+    assert "b.png cannot be read as a picture" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.mkv", "out.mkv"], "none.mkv does not exist"),
+        (["none.png", "out.png"], "none.png does not exist"),
+        (["empty", "out"], "holds no picture"),
+        (["text.mkv", "out.mkv"], "cannot be opened as a video"),
+        (["clip.mkv", "clip.mkv", "--overwrite"], "is the input itself"),
+        (["clip.mkv", "there.mkv"], "exists already"),
+        (["clip.mkv", "nowhere/out.mkv"], "does not exist; create it first"),
+        (["clip.mkv", "out.png"], "must name a video file"),
+        (["clip.mkv", "out.mkv", "--codec", "h266"], "is not a known encoder"),
+        (["clip.mkv", "out.mkv", "--model", "huge"], "does not exist; available are"),
+        (["clip.mkv", "out.mkv", "--scale", "5"], "scale is 5"),
+        (["clip.mkv", "out.mkv", "--scale", "two"], "unable to parse string as an integer"),
+        (["clip.mkv", "out.mkv", "--stages", "9"], "stages is 9"),
+        (["clip.mkv", "out.mkv", "--tile", "5"], "tile is 5"),
+        (["clip.mkv", "out.mkv", "--device", "moon"], "device is 'moon'"),
+        (["clip.mkv", "out.mkv", "--backend", "moon"], "backend is 'moon'"),
+        (["clip.mkv"], "Missing argument"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_exit_code_2(make_clip, tmp_path, monkeypatch, arguments, message):
+    make_clip("clip.mkv", frames=2)
+    (tmp_path / "there.mkv").write_bytes(b"precious")
+    (tmp_path / "text.mkv").write_text("no video")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    before = {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+    result = run("upscale", *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+    assert {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+
+
+def test_a_damaged_video_is_a_warning_and_exit_code_1_unless_allowed(make_clip, tmp_path):
+    whole = make_clip(frames=100, width=96, height=96)
+    damaged = tmp_path / "damaged.mkv"
+    damaged.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    result = run("upscale", damaged, tmp_path / "out.mkv", "--stages", 1)
+    assert result.exit_code == 1
+    assert "warning:" in result.stderr
+    assert (tmp_path / "out.mkv").exists()
+    allowed = run("upscale", damaged, tmp_path / "out.mkv", "--stages", 1, "--overwrite", "--allow-damaged")
+    assert allowed.exit_code == 0
+    assert "warning:" in allowed.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing(make_clip, tmp_path, number):
+    source = make_clip(frames=400, width=320, height=240)
+    command = [sys.executable, "-m", "vs_emtcm.cli", "upscale", str(source), str(tmp_path / "out.mkv")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        for _ in range(600):
+            if any(p.name.startswith(".out") for p in tmp_path.iterdir()):
+                break
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.splitlines()[-1] == "vs-emtcm: interrupted; no unfinished file was left behind"
+    assert [p.name for p in tmp_path.iterdir()] == [source.name]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_refused(make_clip, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    result = run("upscale", make_clip(frames=1), closed / "out.mkv")
+    assert result.exit_code == 2
+    assert "cannot be written to: permission denied" in result.stderr
+
+
+def test_models_are_listed():
+    result = run("models")
+    assert "--model base --tune video" in result.stdout
+    assert json.loads(run("models", "--json").stdout)[0]["model"] == "base"
+
+
+def test_doctor_says_what_works():
+    result = run("doctor")
+    assert "backend torch on cpu: works" in result.stdout
+    report = json.loads(run("doctor", "--json").stdout)
+    assert report["versions"]["torch"]
+    assert {b["device"] for b in report["backends"]} == {"cpu", "cuda"}

@@ -1,0 +1,179 @@
+"""The filter: what scripts see of clips, properties, lanes and errors."""
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+
+from tests.conftest import codes
+from vs_emtcm import Color, PixelFormat, Upscaler, emtcm
+
+core = vs.core
+
+
+def clip_of(format: int = vs.YUV420P8, frames: int = 5, width: int = 32, height: int = 24) -> vs.VideoNode:
+    """A clip whose every frame is another texture."""
+    blank = core.std.BlankClip(
+        format=format, width=width, height=height, length=frames, fpsnum=24000, fpsden=1001
+    )
+    kind = blank.format
+
+    def fill(n, f):
+        frame = f.copy()
+        for index in range(kind.num_planes):
+            plane = np.asarray(frame[index])
+            if kind.sample_type == vs.FLOAT:
+                plane[:] = codes(*plane.shape, seed=n + index) / 255 - (
+                    0.5 if index and kind.color_family == vs.YUV else 0
+                )
+            else:
+                plane[:] = codes(*plane.shape, bits=kind.bits_per_sample, seed=n + index)
+        frame.props["Number"] = n
+        return frame
+
+    return blank.std.ModifyFrame(blank, fill)
+
+
+def planes(frame: vs.VideoFrame) -> list[np.ndarray]:
+    return [np.asarray(frame[i]).copy() for i in range(frame.format.num_planes)]
+
+
+def all_frames(clip: vs.VideoNode) -> list[list[np.ndarray]]:
+    return [planes(frame) for frame in clip.frames(close=True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [
+        ("YUV420P8", PixelFormat(family="yuv", subsampling=(1, 1))),
+        ("YUV420P10", PixelFormat(family="yuv", bits=10, subsampling=(1, 1))),
+        ("YUV444P8", PixelFormat(family="yuv")),
+        ("YUV422P16", PixelFormat(family="yuv", bits=16, subsampling=(1, 0))),
+        ("YUV440P8", PixelFormat(family="yuv", subsampling=(0, 1))),
+        ("YUV411P8", PixelFormat(family="yuv", subsampling=(2, 0))),
+        ("YUV410P8", PixelFormat(family="yuv", subsampling=(2, 2))),
+        ("YUV444PH", PixelFormat(family="yuv", bits=16, sample_type="float")),
+        ("YUV420PS", PixelFormat(family="yuv", bits=32, sample_type="float", subsampling=(1, 1))),
+        ("GRAY8", PixelFormat(family="gray")),
+        ("GRAY16", PixelFormat(family="gray", bits=16)),
+        ("GRAYS", PixelFormat(family="gray", bits=32, sample_type="float")),
+        ("RGB24", PixelFormat(family="rgb")),
+        ("RGB48", PixelFormat(family="rgb", bits=16)),
+        ("RGBH", PixelFormat(family="rgb", bits=16, sample_type="float")),
+    ],
+)
+def test_a_frame_is_what_the_upscaler_makes_of_it(name, format):
+    clip = clip_of(int(getattr(vs, name)), frames=2)
+    result = emtcm(clip, 2)
+    assert result.format.id == clip.format.id
+    assert (result.width, result.height) == (2 * clip.width, 2 * clip.height)
+    expected = Upscaler(2).upscale(planes(clip.get_frame(1)), format)
+    for ours, theirs in zip(planes(result.get_frame(1)), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5, 6])
+@pytest.mark.parametrize("lanes", [1, 2, 3, 8])
+def test_lanes_change_nothing(frames, lanes):
+    clip = clip_of(frames=frames)
+    result = emtcm(clip, 3, lanes=lanes)
+    assert (result.num_frames, result.fps) == (clip.num_frames, clip.fps)
+    numbers = [frame.props["Number"] for frame in result.frames(close=True)]
+    assert numbers == list(range(frames))
+    for ours, alone in zip(all_frames(result), all_frames(emtcm(clip, 3, lanes=1)), strict=True):
+        for a, b in zip(ours, alone, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_properties_pass_through():
+    clip = clip_of().std.SetFrameProps(_Matrix=1, _Primaries=9, _SARNum=32, _SARDen=27, Note=b"kept")
+    before, after = clip.get_frame(3).props, emtcm(clip).get_frame(3).props
+    assert dict(after) == dict(before)
+
+
+@pytest.mark.parametrize("location", range(6))
+def test_the_chroma_location_is_honoured(location):
+    clip = clip_of().std.SetFrameProps(_ChromaLocation=location)
+    name = ("left", "center", "top_left", "top", "bottom_left", "bottom")[location]
+    expected = Upscaler(2).upscale(
+        planes(clip.get_frame(0)),
+        PixelFormat(family="yuv", subsampling=(1, 1)),
+        Color(chroma_location=name),
+    )
+    np.testing.assert_array_equal(planes(emtcm(clip).get_frame(0))[1], expected[1])
+
+
+@pytest.mark.parametrize(
+    ("props", "range_"),
+    [
+        ({}, "limited"),
+        ({"_Range": 0}, "limited"),
+        ({"_Range": 1}, "full"),
+    ],
+)
+def test_the_range_is_honoured(props, range_):
+    clip = clip_of(int(vs.GRAY8)).std.SetFrameProps(**props)
+    expected = Upscaler(2).upscale(planes(clip.get_frame(0)), PixelFormat(family="gray"), Color(range=range_))
+    np.testing.assert_array_equal(planes(emtcm(clip).get_frame(0))[0], expected[0])
+
+
+def test_both_names_of_the_range_are_understood():
+    from vs_emtcm.filter import frame_range
+
+    assert frame_range({"_ColorRange": 0}, "limited") == "full"
+    assert frame_range({"_ColorRange": 1}, "full") == "limited"
+    assert frame_range({"_Range": 1, "_ColorRange": 1}, "limited") == "full"
+
+
+def test_colour_bars_keep_their_chroma_where_zimg_puts_it():
+    bars = core.std.StackHorizontal(
+        [
+            core.std.BlankClip(format=vs.YUV444P8, width=16, height=48, length=1, color=c)
+            for c in ((180, 128, 128), (162, 44, 142), (131, 156, 44), (112, 72, 58), (84, 184, 198))
+        ]
+    )
+    for location in (0, 1):
+        clip = bars.resize.Bicubic(format=vs.YUV420P8, chromaloc=location)
+        ours = planes(emtcm(clip, 2).get_frame(0))
+        zimg = planes(clip.resize.Spline36(clip.width * 2, clip.height * 2).get_frame(0))
+        for index in (1, 2):
+            difference = np.abs(ours[index].astype(int) - zimg[index].astype(int))[8:-8, 8:-8]
+            assert difference.max() <= 1
+
+
+@pytest.mark.parametrize("field", [1, 2])
+def test_interlaced_frames_are_refused_with_a_remedy(field):
+    clip = emtcm(clip_of().std.SetFrameProps(_FieldBased=field))
+    with pytest.raises(
+        vs.Error, match=rf"emtcm: frame 2 is interlaced \(_FieldBased is {field}\); deinterlace"
+    ):
+        clip.get_frame(2)
+
+
+def varying() -> vs.VideoNode:
+    return core.std.Splice([clip_of(), clip_of(width=48)], mismatch=True)
+
+
+def varying_format() -> vs.VideoNode:
+    return core.std.Splice([clip_of(), clip_of(int(vs.GRAY8))], mismatch=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "message"),
+    [
+        (clip_of, {"scale": 5}, "emtcm: scale is 5; accepted are 2, 3 and 4"),
+        (clip_of, {"model": "huge"}, "emtcm: model 'huge' .* available are base/video"),
+        (clip_of, {"stages": 3}, "emtcm: stages is 3"),
+        (clip_of, {"backend": "x"}, "emtcm: backend is 'x'; accepted are"),
+        (clip_of, {"lanes": 0}, "emtcm: lanes is 0"),
+        (clip_of, {"lanes": "two"}, "emtcm: lanes is 'two'"),
+        (clip_of, {"tile": 3}, "emtcm: tile is 3"),
+        (clip_of, {"device_index": -1}, "emtcm: device_index is -1"),
+        (varying, {}, "emtcm: the clip's size varies"),
+        (varying_format, {}, "emtcm: the clip's format varies"),
+        (lambda: clip_of(int(vs.GRAY32)), {}, "emtcm: the clip's format is Gray32; accepted are GRAY"),
+        (lambda: "film.mkv", {}, "emtcm: clip is of type str"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_by_name(make, arguments, message):
+    with pytest.raises(vs.Error, match=message):
+        emtcm(make(), **arguments)

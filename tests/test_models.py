@@ -1,0 +1,54 @@
+"""Shipped models load whole; anything else is refused with a reason."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from vs_emtcm import models
+from vs_emtcm.errors import UsageError
+
+
+@pytest.mark.parametrize("model", models.SHIPPED, ids=lambda m: f"{m.name}-{m.tune}")
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_every_shipped_model_holds_every_scale(model, scale):
+    weights = models.load(model.path, scale)
+    assert weights.scale == scale
+    assert weights.tensors["estimate2.weight"].shape[0] == scale * scale
+    assert all(np.isfinite(t).all() for t in weights.tensors.values())
+
+
+@pytest.mark.parametrize("model", models.SHIPPED, ids=lambda m: f"{m.name}-{m.tune}")
+def test_one_file_of_three_scales_is_under_300_kb(model):
+    assert model.path.stat().st_size < 300_000
+
+
+def test_unknown_names_are_refused_with_what_there_is():
+    with pytest.raises(UsageError, match=r"model 'huge' with tune 'video' does not exist.*base/clean"):
+        models.find("huge", "video")
+
+
+def test_a_path_is_taken_as_a_weights_file(tmp_path):
+    assert models.resolve("some/where.safetensors", "video").name == "where.safetensors"
+    with pytest.raises(UsageError, match="cannot be read as a weights file"):
+        models.load(tmp_path / "none.safetensors", 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"not safetensors at all", b"\xff" * 64])
+def test_damaged_files_are_refused(tmp_path, content):
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="cannot be read as a weights file"):
+        models.load(path, 2)
+
+
+def test_files_of_other_programs_are_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({"a": np.zeros(3, np.float32)}, path)
+    with pytest.raises(UsageError, match="is not an EMTCM weights file"):
+        models.load(path, 2)
+
+
+@pytest.mark.parametrize("scale", [0, 1, 5, "2", True, 2.5])
+def test_other_scales_are_refused(scale):
+    with pytest.raises(UsageError, match="accepted are 2, 3 and 4"):
+        models.check_scale(scale)

@@ -1,0 +1,50 @@
+"""Output appears whole or not at all."""
+
+import pytest
+
+from vs_emtcm import UsageError
+from vs_emtcm.output import check_output, complete_file
+
+
+def test_the_file_appears_only_at_the_end(tmp_path):
+    target = tmp_path / "out.mkv"
+    with complete_file(target) as temporary:
+        temporary.write_bytes(b"half")
+        assert not target.exists()
+        assert temporary.suffix == ".mkv"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
+
+
+def test_after_an_error_the_old_file_is_still_there(tmp_path):
+    target = tmp_path / "out.mkv"
+    target.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), complete_file(target) as temporary:
+        temporary.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert target.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
+
+
+def test_the_input_is_never_the_output(tmp_path):
+    source = tmp_path / "film.mkv"
+    source.touch()
+    (tmp_path / "link.mkv").symlink_to(source)
+    for name in ("film.mkv", "link.mkv"):
+        with pytest.raises(UsageError, match="is the input itself"):
+            check_output(source, tmp_path / name, overwrite=True)
+
+
+def test_existing_files_need_overwrite(tmp_path):
+    source, target = tmp_path / "a", tmp_path / "b"
+    source.touch()
+    target.touch()
+    with pytest.raises(UsageError, match="exists already"):
+        check_output(source, target, overwrite=False)
+    check_output(source, target, overwrite=True)
+
+
+def test_places_that_cannot_be_written_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="does not exist; create it first"):
+        check_output(tmp_path / "a", tmp_path / "none" / "b", overwrite=False)
+    with pytest.raises(UsageError, match="is a folder"):
+        check_output(tmp_path / "a", tmp_path, overwrite=True)

@@ -1,0 +1,91 @@
+"""Code values become what the network saw in training, and come back unchanged."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vs_emtcm.planes import PixelFormat, from_array, full_scale, luma_slope_and_offset, store
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("bits", range(8, 17))
+@pytest.mark.parametrize("range_", ["limited", "full"])
+def test_every_code_value_survives_the_way_there_and_back(bits, range_):
+    format = PixelFormat(family="gray", bits=bits)
+    every = np.arange(1 << bits, dtype=format.dtype)[None]
+    slope, offset = luma_slope_and_offset(format, range_)
+    network = from_array(every, CPU) * slope + offset
+    target = np.empty_like(every)
+    store((network - offset) / slope, target, format)
+    np.testing.assert_array_equal(target, every)
+
+
+@pytest.mark.parametrize(
+    ("bits", "range_", "black", "white"),
+    [
+        (8, "limited", 16, 235),
+        (10, "limited", 64, 940),
+        (16, "limited", 4096, 60160),
+        (8, "full", 0, 255),
+        (10, "full", 0, 1023),
+        (16, "full", 0, 65535),
+    ],
+)
+def test_nominal_black_and_white_are_the_same_for_the_network(bits, range_, black, white):
+    # Nominal levels of ITU-R BT.709 and BT.2100 for each depth.
+    slope, offset = luma_slope_and_offset(PixelFormat(family="gray", bits=bits), range_)
+    assert black * slope + offset == pytest.approx(16 / 255)
+    assert white * slope + offset == pytest.approx(235 / 255)
+
+
+def test_float_luma_is_nominal_from_0_to_1():
+    format = PixelFormat(family="gray", sample_type="float", bits=32)
+    slope, offset = luma_slope_and_offset(format, "limited")
+    assert (offset, slope + offset) == pytest.approx((16 / 255, 235 / 255))
+
+
+def test_integers_are_rounded_and_clamped_and_floats_are_not():
+    values = torch.tensor([[[[-3.0, 0.4, 0.6, 254.6, 300.0]]]])
+    integers = np.empty((1, 5), np.uint8)
+    store(values, integers, PixelFormat(family="gray"))
+    assert integers.tolist() == [[0, 0, 1, 255, 255]]
+    floats = np.empty((1, 5), np.float32)
+    store(values, floats, PixelFormat(family="gray", sample_type="float", bits=32))
+    np.testing.assert_array_equal(floats, values[0, 0].numpy())
+
+
+@given(
+    width=st.integers(1, 50),
+    height=st.integers(1, 50),
+    subsampling=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+)
+def test_chroma_planes_cover_their_luma(width, height, subsampling):
+    format = PixelFormat(family="yuv", subsampling=subsampling)
+    rows, columns = format.plane_shape(1, width, height)
+    assert (rows - 1) << subsampling[1] < height <= rows << subsampling[1]
+    assert (columns - 1) << subsampling[0] < width <= columns << subsampling[0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"family": "cmyk"},
+        {"family": "gray", "bits": 7},
+        {"family": "gray", "bits": 32},
+        {"family": "gray", "bits": 8, "sample_type": "float"},
+        {"family": "gray", "sample_type": "complex"},
+        {"family": "rgb", "subsampling": (1, 1)},
+        {"family": "yuv", "subsampling": (3, 0)},
+    ],
+)
+def test_formats_that_do_not_exist_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"accepted|subsampled"):
+        PixelFormat(**wrong)
+
+
+def test_full_scale_is_the_largest_code():
+    assert full_scale(PixelFormat(family="gray", bits=10)) == 1023
+    assert full_scale(PixelFormat(family="gray", bits=16, sample_type="float")) == 1

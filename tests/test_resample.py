@@ -1,0 +1,81 @@
+"""Chroma lands where zimg puts it."""
+
+import numpy as np
+import pytest
+import torch
+import vapoursynth as vs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import texture
+from vs_emtcm.resample import chroma_shift, spline36, upscale
+
+LOCATIONS = {"left": 0, "center": 1, "top_left": 2, "top": 3, "bottom_left": 4, "bottom": 5}
+
+
+def zimg_upscale(chroma: np.ndarray, scale: int, format: int, location: int) -> np.ndarray:
+    """The U plane of zimg's Spline36 resize of a float YUV frame with this chroma."""
+    core = vs.core
+    kind = core.get_video_format(format)
+    width, height = chroma.shape[1] << kind.subsampling_w, chroma.shape[0] << kind.subsampling_h
+    blank = core.std.BlankClip(width=width, height=height, format=format, length=1)
+
+    def fill(n, f):
+        frame = f.copy()
+        np.copyto(np.asarray(frame[1]), chroma)
+        return frame
+
+    clip = blank.std.ModifyFrame(blank, fill).std.SetFrameProps(_ChromaLocation=location, _Range=0)
+    resized = clip.resize.Spline36(width * scale, height * scale)
+    with resized.get_frame(0) as frame:
+        assert frame.props.get("_ChromaLocation", location) == location
+        return np.asarray(frame[1]).copy()
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("location", LOCATIONS)
+def test_420_chroma_of_every_location_is_zimgs(scale, location):
+    chroma = (texture(24, 30) - 0.5).astype(np.float32)
+    expected = zimg_upscale(chroma, scale, int(vs.YUV420PS), LOCATIONS[location])
+    shift = chroma_shift((1, 1), location)
+    result = upscale(torch.from_numpy(chroma)[None, None], scale, shift)[0, 0].numpy()
+    inside = slice(5 * scale, -5 * scale)
+    np.testing.assert_allclose(result[inside, inside], expected[inside, inside], atol=2e-5)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize(("subsampling", "log2"), [("YUV422PS", (1, 0)), ("YUV444PS", (0, 0))])
+def test_other_subsamplings_are_zimgs(scale, subsampling, log2):
+    chroma = (texture(24, 30, seed=1) - 0.5).astype(np.float32)
+    expected = zimg_upscale(chroma, scale, int(getattr(vs, subsampling)), 0)
+    result = upscale(torch.from_numpy(chroma)[None, None], scale, chroma_shift(log2, "left"))
+    inside = slice(5 * scale, -5 * scale)
+    np.testing.assert_allclose(result[0, 0].numpy()[inside, inside], expected[inside, inside], atol=2e-5)
+
+
+def test_locations_are_those_of_h273():
+    assert chroma_shift((1, 1), "left") == (-0.25, 0)
+    assert chroma_shift((1, 1), "center") == (0, 0)
+    assert chroma_shift((1, 1), "top_left") == (-0.25, -0.25)
+    assert chroma_shift((1, 1), "bottom") == (0, 0.25)
+    assert chroma_shift((2, 0), "left") == (-0.375, 0)
+    assert chroma_shift((0, 0), "left") == (0, 0)
+
+
+def test_spline36_is_one_at_the_centre_and_zero_at_other_samples():
+    values = spline36(torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0], dtype=torch.float64))
+    torch.testing.assert_close(values, torch.tensor([1.0, 0, 0, 0, 0], dtype=torch.float64))
+
+
+@given(
+    scale=st.integers(2, 4),
+    height=st.integers(1, 12),
+    width=st.integers(1, 12),
+    value=st.integers(0, 65535),
+    location=st.sampled_from(sorted(LOCATIONS)),
+)
+def test_flat_planes_stay_flat(scale, height, width, value, location):
+    plane = torch.full((1, 1, height, width), float(value))
+    result = upscale(plane, scale, chroma_shift((1, 1), location))
+    assert result.shape == (1, 1, scale * height, scale * width)
+    torch.testing.assert_close(result, torch.full_like(result, float(value)), atol=0.02, rtol=0)

@@ -1,0 +1,188 @@
+"""Upscaler: every format in and out, no seams, flat fields flat, one clear error for wrong planes."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import codes, texture
+from vs_emtcm import Color, PixelFormat, Upscaler, UsageError
+from vs_emtcm.planes import full_scale
+from vs_emtcm.upscaler import spans
+
+FORMATS = [
+    *(PixelFormat(family="gray", bits=b) for b in (8, 10, 16)),
+    *(PixelFormat(family="yuv", bits=b, subsampling=(1, 1)) for b in (8, 10, 12, 16)),
+    *(PixelFormat(family="yuv", subsampling=s) for s in ((0, 0), (1, 0), (0, 1), (2, 0), (2, 2))),
+    *(PixelFormat(family="rgb", bits=b) for b in (8, 10, 16)),
+    *(PixelFormat(family=f, bits=b, sample_type="float") for f in ("gray", "yuv", "rgb") for b in (16, 32)),
+    PixelFormat(family="yuv", subsampling=(1, 1), alpha=True),
+    PixelFormat(family="rgb", alpha=True),
+    PixelFormat(family="gray", alpha=True),
+]
+UPSCALERS = {
+    (scale, stages): Upscaler(scale, tune=tune, stages=stages)
+    for scale, stages, tune in itertools.product((2, 3, 4), (1, 2), ("video",))
+}
+
+
+def describe(format: PixelFormat) -> str:
+    return f"{format.family}{format.bits}{format.sample_type[0]}{format.subsampling}{'a' * format.alpha}"
+
+
+def planes_of(format: PixelFormat, width: int, height: int) -> list[np.ndarray]:
+    shapes = (format.plane_shape(i, width, height) for i in range(format.planes))
+    return [
+        (texture(*shape, seed=i) * full_scale(format)).astype(format.dtype) for i, shape in enumerate(shapes)
+    ]
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=describe)
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_every_format_comes_back_as_itself_and_larger(format, scale):
+    planes = planes_of(format, 24, 20)
+    results = UPSCALERS[scale, 2].upscale(planes, format)
+    for index, (plane, result) in enumerate(zip(planes, results, strict=True)):
+        assert result.dtype == format.dtype
+        assert result.shape == format.plane_shape(index, 24 * scale, 20 * scale)
+        # Upscaling keeps the mean and does not lose contrast.
+        tolerance = 0.03 * full_scale(format)
+        assert abs(float(result.mean(dtype=np.float64)) - plane.mean(dtype=np.float64)) < tolerance
+        assert result.astype(np.float64).std() > 0.7 * plane.astype(np.float64).std()
+
+
+@pytest.mark.parametrize("tune", ["video", "clean"])
+@pytest.mark.parametrize("stages", [1, 2])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_every_8_bit_level_of_a_flat_field_stays(scale, stages, tune):
+    upscaler = Upscaler(scale, tune=tune, stages=stages)
+    for format, range_ in itertools.product(
+        (PixelFormat(family="yuv", subsampling=(1, 1)), PixelFormat(family="rgb")), ("limited", "full")
+    ):
+        for value in range(0, 256, 5):
+            planes = [np.full(format.plane_shape(i, 5, 4), value, np.uint8) for i in range(3)]
+            for result in upscaler.upscale(planes, format, Color(range=range_)):
+                assert result.min() == result.max() == value
+
+
+@settings(deadline=None)
+@given(data=st.data(), format=st.sampled_from(FORMATS), range_=st.sampled_from(["limited", "full"]))
+def test_flat_fields_stay_flat_in_every_format(data, format, range_):
+    top = int(full_scale(format)) if format.sample_type == "integer" else 1
+    number = st.integers(0, top) if format.sample_type == "integer" else st.floats(-0.5, 1.5, width=16)
+    values = [data.draw(number) for _ in range(format.planes)]
+    planes = [np.full(format.plane_shape(i, 8, 8), value, format.dtype) for i, value in enumerate(values)]
+    for plane, result in zip(
+        planes, UPSCALERS[2, 2].upscale(planes, format, Color(range=range_)), strict=True
+    ):
+        if format.sample_type == "integer":
+            np.testing.assert_array_equal(result, plane.flat[0])
+        else:
+            np.testing.assert_allclose(result, plane.flat[0], atol=1e-3 if format.bits == 16 else 2e-6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(width=st.integers(1, 40), height=st.integers(1, 40), scale=st.sampled_from([2, 3, 4]))
+def test_any_size_works(width, height, scale):
+    format = PixelFormat(family="yuv", subsampling=(1, 1))
+    results = UPSCALERS[scale, 2].upscale(planes_of(format, width, height), format)
+    assert results[0].shape == (scale * height, scale * width)
+    assert results[1].shape == (-(-scale * height // 2), -(-scale * width // 2))
+
+
+@pytest.mark.parametrize("stages", [1, 2])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("tile", [16, (64, 24), (33, 47)])
+def test_tiles_leave_no_seam(scale, stages, tile):
+    luma = codes(113, 150, bits=16)
+    format = PixelFormat(family="gray", bits=16)
+    whole = Upscaler(scale, stages=stages, tile=0).upscale([luma], format)[0].astype(int)
+    tiled = Upscaler(scale, stages=stages, tile=tile).upscale([luma], format)[0].astype(int)
+    # 16-bit codes show 256 times less than what could change an 8-bit code.
+    assert np.abs(whole - tiled).max() <= 2
+
+
+def test_automatic_tiles_do_not_change_an_8_bit_picture():
+    luma = codes(700, 300)
+    format = PixelFormat(family="gray")
+    whole = Upscaler(2, tile=0).upscale([luma], format)[0].astype(int)
+    automatic = Upscaler(2).upscale([luma], format)[0].astype(int)
+    different = np.abs(whole - automatic)
+    assert different.max() <= 1
+    assert (different > 0).mean() <= 1e-5
+
+
+@given(length=st.integers(1, 500), size=st.integers(1, 100))
+def test_spans_cover_a_length_without_gap_or_overlap(length, size):
+    parts = list(spans(length, size))
+    assert [start for start, _ in parts] == list(itertools.accumulate((n for _, n in parts[:-1]), initial=0))
+    assert sum(n for _, n in parts) == length
+    assert max(n for _, n in parts) <= size
+
+
+def test_grey_rgb_is_upscaled_like_grey():
+    luma = codes(30, 40)
+    rgb = Upscaler(2).upscale([luma] * 3, PixelFormat(family="rgb"))
+    grey = Upscaler(2).upscale([luma], PixelFormat(family="gray"), Color(range="full"))[0]
+    for channel in rgb:
+        np.testing.assert_allclose(channel.astype(int), grey.astype(int), atol=1)
+
+
+def test_full_range_and_limited_range_of_one_picture_agree():
+    picture = texture(40, 40)
+    format = PixelFormat(family="gray", bits=16)
+    full = Upscaler(2).upscale([np.round(picture * 65535).astype(np.uint16)], format, Color(range="full"))[0]
+    limited = Upscaler(2).upscale(
+        [np.round(4096 + picture * 56064).astype(np.uint16)], format, Color(range="limited")
+    )[0]
+    nominal = (limited.astype(float) - 4096) / 56064
+    np.testing.assert_allclose(full / 65535, nominal.clip(0, 1), atol=1e-4)
+
+
+def test_read_only_and_strided_planes_are_taken():
+    luma = codes(20, 24)
+    wide = np.zeros((20, 64), np.uint8)
+    wide[:, :24] = luma
+    flipped = luma[::-1].copy()[::-1]
+    wide.flags.writeable = False
+    format = PixelFormat(family="gray")
+    expected = Upscaler(2).upscale([luma], format)[0]
+    np.testing.assert_array_equal(Upscaler(2).upscale([wide[:, :24]], format)[0], expected)
+    np.testing.assert_array_equal(Upscaler(2).upscale([flipped], format)[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("planes", "message"),
+    [
+        ([], "0 planes were given; the format has 3"),
+        ([np.zeros((4, 4), np.uint8)], "1 planes were given; the format has 3"),
+        ([np.zeros((4, 4), np.uint8)] * 3, r"plane 1 is uint8 of shape \(4, 4\).*\(2, 2\)"),
+        ([np.zeros((4, 4), np.uint16)] * 3, "plane 0 is uint16.*needs uint8"),
+        ([np.zeros((0, 4), np.uint8)] * 3, r"the shape \(0, 4\)"),
+        ([np.zeros((4, 4, 3), np.uint8)] * 3, r"the shape \(4, 4, 3\)"),
+    ],
+)
+def test_planes_that_do_not_fit_are_refused(planes, message):
+    with pytest.raises(ValueError, match=message):
+        Upscaler(2).upscale(planes, PixelFormat(family="yuv", subsampling=(1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scale": 5}, "scale is 5; accepted are 2, 3 and 4"),
+        ({"stages": 0}, "stages is 0"),
+        ({"model": "large"}, "model 'large' with tune 'video' does not exist"),
+        ({"tune": "anime"}, "available are base/video, base/clean"),
+        ({"backend": "magic"}, "backend is 'magic'; accepted are auto, torch"),
+        ({"device": "tpu"}, "device is 'tpu'; accepted are auto, cpu, cuda"),
+        ({"tile": 8}, "tile is 8; accepted are 0 .never. and sizes from 16"),
+        ({"tile": (64, 8)}, "tile is"),
+        ({"tile": -1}, "tile is -1"),
+    ],
+)
+def test_arguments_that_do_not_exist_are_refused(arguments, message):
+    with pytest.raises(UsageError, match=message):
+        Upscaler(**arguments)

@@ -1,0 +1,57 @@
+"""A generator in a thread behaves like the generator."""
+
+import threading
+import time
+
+import pytest
+
+from vs_emtcm.video.background import run_ahead
+
+
+def test_items_come_in_order():
+    assert list(run_ahead(range(100), 3)) == list(range(100))
+
+
+def test_an_error_arrives_after_the_items_before_it():
+    def items():
+        yield 1
+        raise ValueError("broken")
+
+    ahead = run_ahead(items(), 2)
+    assert next(ahead) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(ahead)
+
+
+def test_it_runs_no_further_ahead_than_it_may():
+    taken = []
+
+    def items():
+        for i in range(50):
+            taken.append(i)
+            yield i
+
+    ahead = run_ahead(items(), 3)
+    assert next(ahead) == 0
+    time.sleep(0.1)
+    # Three wait, one is in hand, one was given out.
+    assert len(taken) <= 5
+    ahead.close()
+
+
+def test_closing_stops_the_thread_and_closes_the_source():
+    closed = threading.Event()
+
+    def items():
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.set()
+
+    before = threading.active_count()
+    ahead = run_ahead(items(), 1)
+    next(ahead)
+    ahead.close()
+    assert closed.is_set()
+    assert threading.active_count() == before

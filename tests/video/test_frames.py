@@ -1,0 +1,77 @@
+"""FFmpeg's pixel formats are told apart and their samples found."""
+
+import av
+import numpy as np
+import pytest
+from av.video.format import names
+
+from vs_emtcm.planes import PixelFormat
+from vs_emtcm.video.frames import frame_color, frame_planes, native_format, nearest_native
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [
+        ("yuv420p", PixelFormat(family="yuv", subsampling=(1, 1))),
+        ("yuvj422p", PixelFormat(family="yuv", subsampling=(1, 0))),
+        ("yuv444p10le", PixelFormat(family="yuv", bits=10)),
+        ("yuva420p", PixelFormat(family="yuv", subsampling=(1, 1), alpha=True)),
+        ("yuv440p12le", PixelFormat(family="yuv", bits=12, subsampling=(0, 1))),
+        ("yuv411p", PixelFormat(family="yuv", subsampling=(2, 0))),
+        ("yuv410p", PixelFormat(family="yuv", subsampling=(2, 2))),
+        ("gray", PixelFormat(family="gray")),
+        ("gray16le", PixelFormat(family="gray", bits=16)),
+        ("grayf32le", PixelFormat(family="gray", bits=32, sample_type="float")),
+        ("gbrp", PixelFormat(family="rgb")),
+        ("gbrap12le", PixelFormat(family="rgb", bits=12, alpha=True)),
+        ("nv12", None),
+        ("rgb24", None),
+        ("yuv420p10be", None),
+    ],
+)
+def test_planar_formats_are_native(name, format):
+    assert native_format(name) == format
+
+
+@pytest.mark.parametrize("name", sorted(n for n in names if av.VideoFormat(n).components))
+def test_every_software_format_has_a_native_one_that_holds_it(name):
+    native = native_format(nearest_native(name))
+    assert native is not None
+    format = av.VideoFormat(name)
+    if not format.has_palette and max(c.bits for c in format.components) <= 16:
+        assert native.bits >= max(c.bits for c in format.components)
+    assert native.alpha == (any(c.is_alpha for c in format.components) or format.has_palette)
+
+
+@pytest.mark.parametrize("name", ["yuv420p", "yuv422p10le", "gray", "gbrp", "yuva444p"])
+def test_planes_are_those_that_pyav_converts(name):
+    frame = av.VideoFrame(34, 22, name)
+    format = native_format(name)
+    assert format is not None
+    for index, plane in enumerate(frame_planes(frame, format)):
+        plane[:] = np.arange(plane.size).reshape(plane.shape) * (index + 1) % 200
+    if name == "gray":
+        np.testing.assert_array_equal(frame.to_ndarray(), frame_planes(frame, format)[0])
+    elif name == "gbrp":
+        red, green, blue = frame_planes(frame, format)
+        np.testing.assert_array_equal(frame.to_ndarray(format="rgb24"), np.stack([red, green, blue], 2))
+    elif name == "yuv420p":
+        luma, u, v = frame_planes(frame, format)
+        expected = np.concatenate([luma.ravel(), u.ravel(), v.ravel()])
+        np.testing.assert_array_equal(frame.to_ndarray().ravel(), expected)
+
+
+def test_colour_tags_are_understood():
+    frame = av.VideoFrame(8, 8, "yuv420p")
+    format = PixelFormat(family="yuv", subsampling=(1, 1))
+    assert (frame_color(frame, format).range, frame_color(frame, format).chroma_location) == (
+        "limited",
+        "left",
+    )
+    frame.color_range, frame.chroma_location = 2, 2
+    assert (frame_color(frame, format).range, frame_color(frame, format).chroma_location) == (
+        "full",
+        "center",
+    )
+    assert frame_color(av.VideoFrame(8, 8, "yuvj420p"), format).range == "full"
+    assert frame_color(av.VideoFrame(8, 8, "gbrp"), PixelFormat(family="rgb")).range == "full"

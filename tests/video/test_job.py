@@ -1,0 +1,192 @@
+"""A video comes out larger and otherwise the same."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import vapoursynth as vs
+
+from vs_emtcm import EmtcmError, Upscaler, UsageError, emtcm
+from vs_emtcm.video import VideoSettings, upscale_video
+from vs_emtcm.video.frames import frame_planes, native_format
+from vs_emtcm.video.writer import EncoderSettings
+
+LOSSLESS = VideoSettings(encoder=EncoderSettings(codec="ffv1"))
+FAST = VideoSettings(encoder=EncoderSettings(preset="ultrafast"))
+
+
+def decoded(path: Path) -> list[av.VideoFrame]:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def times(path: Path) -> list[Fraction]:
+    return [f.pts * Fraction(f.time_base.numerator, f.time_base.denominator) for f in decoded(path)]
+
+
+def packets(path: Path, kind: str) -> list[tuple[bytes, Fraction]]:
+    with av.open(str(path)) as container:
+        stream = container.streams.best(kind)
+        base = Fraction(stream.time_base.numerator, stream.time_base.denominator)
+        return [(bytes(p), p.pts * base) for p in container.demux(stream) if p.size]
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_frames_times_and_audio_stay(make_clip, tmp_path, scale, suffix):
+    source = make_clip(f"in.{suffix}", frames=30, audio=True)
+    target = tmp_path / f"out.{suffix}"
+    report = upscale_video(source, target, Upscaler(scale, stages=1), FAST)
+    frames = decoded(target)
+    assert report.frames == len(frames) == 30
+    assert report.size == (frames[0].width, frames[0].height) == (48 * scale, 32 * scale)
+    assert times(target) == times(source)
+    assert packets(target, "audio") == packets(source, "audio")
+    assert report.damage == report.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "codec"),
+    [("yuv420p", "libx264"), ("yuv420p10le", "ffv1"), ("yuv444p", "libx264"), ("gray", "ffv1")],
+)
+def test_video_command_filter_and_upscaler_agree_to_the_bit(make_clip, tmp_path, pix_fmt, codec):
+    source = make_clip(pix_fmt=pix_fmt, codec=codec, frames=4)
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2), LOSSLESS)
+    core = vs.core
+    filtered = emtcm(core.bs.VideoSource(str(source), cachemode=0), 2, lanes=2)
+    format = native_format(pix_fmt)
+    assert format is not None
+    for number, (before, after) in enumerate(
+        zip(decoded(source), decoded(tmp_path / "out.mkv"), strict=True)
+    ):
+        assert after.format.name == pix_fmt
+        direct = Upscaler(2).upscale(frame_planes(before, format), format)
+        with filtered.get_frame(number) as frame:
+            for index, (ours, theirs) in enumerate(zip(frame_planes(after, format), direct, strict=True)):
+                np.testing.assert_array_equal(ours, theirs)
+                np.testing.assert_array_equal(np.asarray(frame[index]), theirs)
+
+
+def test_a_variable_frame_rate_stays_variable(make_clip, tmp_path):
+    pts = [0, 40, 80, 240, 250, 999]
+    source = make_clip(pts=pts, time_base=Fraction(1, 1000))
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert times(tmp_path / "out.mkv") == [Fraction(p, 1000) for p in pts]
+
+
+def test_colour_tags_and_aspect_ratio_stay(tmp_path):
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        context = stream.codec_context
+        context.sample_aspect_ratio = Fraction(32, 27)
+        context.color_primaries, context.color_trc, context.colorspace = 9, 16, 9
+        context.color_range = 2
+        stream.metadata["title"] = "feature"
+        container.metadata["artist"] = "somebody"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame(32, 32, "yuv420p")))
+        container.mux(stream.encode(None))
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        stream = container.streams.video[0]
+        frame = next(container.decode(video=0))
+        assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (9, 16, 9)
+        assert frame.color_range == 2
+        assert stream.sample_aspect_ratio == Fraction(32, 27)
+        assert stream.metadata["title"] == "feature"
+        assert container.metadata["ARTIST"] == "somebody"
+
+
+def test_rotation_stays(make_clip, tmp_path):
+    plain, source = make_clip("plain.mp4"), tmp_path / "rotated.mp4"
+    with av.open(str(plain)) as before, av.open(str(source), "w") as after:
+        stream = after.add_stream_from_template(before.streams.video[0])
+        stream.set_display_rotation(90)
+        for packet in before.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                after.mux(packet)
+    upscale_video(source, tmp_path / "out.mp4", Upscaler(2, stages=1), FAST)
+    assert decoded(source)[0].rotation == decoded(tmp_path / "out.mp4")[0].rotation != 0
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "codec", "written"),
+    [("bgr0", "ffv1", "yuv444p"), ("yuv422p12le", "ffv1", "yuv422p10le"), ("yuv411p", "ffv1", "yuv422p")],
+)
+def test_pixel_formats_that_x264_lacks_become_the_nearest(make_clip, tmp_path, pix_fmt, codec, written):
+    source = make_clip(pix_fmt=pix_fmt, codec=codec)
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert decoded(tmp_path / "out.mkv")[0].format.name == written
+
+
+def test_a_truncated_video_yields_what_can_be_decoded(make_clip, tmp_path):
+    whole = make_clip(frames=100, width=96, height=96)
+    truncated = tmp_path / "truncated.mkv"
+    truncated.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    report = upscale_video(truncated, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert 10 < report.frames < 90
+    assert report.frames == len(decoded(tmp_path / "out.mkv"))
+    assert any("before the duration in its header" in d for d in report.damage)
+
+
+def test_an_interlaced_video_is_refused_and_leaves_nothing(make_clip, tmp_path):
+    source = make_clip(interlaced=True, codec="mpeg2video", frames=3)
+    with pytest.raises(EmtcmError, match="is interlaced .frame 0.; deinterlace it first"):
+        upscale_video(source, tmp_path / "out.mkv", Upscaler(2), FAST)
+    assert [p.name for p in tmp_path.iterdir()] == [source.name]
+
+
+def test_audio_alone_is_refused(tmp_path):
+    source = tmp_path / "sound.mp4"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("aac", rate=48000)
+        silence = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
+        silence.sample_rate = 48000
+        container.mux(stream.encode(silence))
+        container.mux(stream.encode(None))
+    with pytest.raises(UsageError, match="has no video stream"):
+        upscale_video(source, tmp_path / "out.mp4", Upscaler(2), FAST)
+
+
+def test_zero_frames_are_refused_and_leave_nothing(make_clip, tmp_path):
+    source = make_clip(frames=0, name="none.mkv")
+    with pytest.raises(
+        EmtcmError, match=r"none.mkv (holds no frame that can be decoded|cannot be opened as a video)"
+    ):
+        upscale_video(source, tmp_path / "out.mkv", Upscaler(2), FAST)
+    assert not (tmp_path / "out.mkv").exists()
+
+
+def test_audio_that_the_container_cannot_hold_is_refused(tmp_path):
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+        sound = container.add_stream("wavpack", rate=44100)
+        sound.codec_context.layout = "stereo"
+        container.mux(video.encode(av.VideoFrame(32, 32, "yuv420p")))
+        silence = av.AudioFrame.from_ndarray(np.zeros((2, 2048), np.float32), "fltp", "stereo")
+        silence.sample_rate = 44100
+        container.mux(sound.encode(silence))
+        container.mux(video.encode(None))
+    with pytest.raises(UsageError, match=r"a \.mp4 file cannot hold the source's wavpack audio; use \.mkv"):
+        upscale_video(source, tmp_path / "out.mp4", Upscaler(2), FAST)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_progress_counts_every_frame(make_clip, tmp_path):
+    seen = []
+    upscale_video(
+        make_clip(frames=5),
+        tmp_path / "out.mkv",
+        Upscaler(2),
+        FAST,
+        lambda done, total: seen.append((done, total)),
+    )
+    assert [done for done, _ in seen] == [1, 2, 3, 4, 5]
+    assert seen[-1][1] == 5

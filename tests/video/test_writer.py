@@ -1,0 +1,53 @@
+"""Encoder settings are checked before any work is done."""
+
+from pathlib import Path
+
+import av
+import pytest
+
+from vs_emtcm import UsageError
+from vs_emtcm.video.writer import EncoderSettings, check_container, check_encoder, choose_pix_fmt
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"codec": "nope"}, "codec 'nope' is not a known encoder"),
+        ({"codec": "aac"}, "encodes audio, not video"),
+        ({"codec": "ffv1", "crf": 20}, "ffv1 has no crf; leave --crf out"),
+        ({"codec": "ffv1", "preset": "slow"}, "ffv1 has no preset"),
+        ({"preset": "sluggish"}, "no preset 'sluggish'; accepted are ultrafast"),
+        ({"pix_fmt": "rgb24"}, "does not take the pixel format 'rgb24'; accepted are yuv420p"),
+    ],
+)
+def test_what_an_encoder_lacks_is_refused(settings, message):
+    with pytest.raises(UsageError, match=message):
+        check_encoder(EncoderSettings(**settings))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "message"),
+    [
+        ("out.xyz", "libx264", "no video container has the suffix '.xyz'"),
+        ("out", "libx264", "no video container has the suffix ''"),
+        ("out.mp4", "utvideo", "a .mp4 file cannot hold utvideo video; use .mkv"),
+        ("out.webm", "libx264", "a .webm file cannot hold h264 video"),
+    ],
+)
+def test_what_a_container_cannot_hold_is_refused(tmp_path: Path, name, codec, message):
+    with pytest.raises(UsageError, match=message):
+        check_container(tmp_path / name, codec)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.mov", "out.ts"])
+def test_checking_a_container_leaves_no_file(tmp_path: Path, name):
+    check_container(tmp_path / name, "libx264")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_sources_pixel_format_is_kept_where_the_encoder_takes_it():
+    x264 = av.codec.Codec("libx264", "w")
+    for name in ("yuv420p", "yuv422p", "yuv444p10le", "gray"):
+        assert choose_pix_fmt(x264, name) == name
+    assert choose_pix_fmt(x264, "yuvj420p") == "yuv420p"
