@@ -121,8 +121,8 @@ class WideNetwork(nn.Module):
         """The estimates of both stages; see :meth:`vs_emtcm.network.Network.estimates`."""
         weights = {f"network.{k}": v for k, v in self.collapse(scale).items()}
         plain = self._plain[scale]
-        if plain.network.cubic.device != x.device:
-            plain.to(x.device)
+        if (plain.network.cubic.device, plain.network.cubic.dtype) != (x.device, x.dtype):
+            plain.to(x.device, x.dtype)
         estimates: tuple[Tensor, ...] = functional_call(plain, weights, (x,))
         return estimates
 

@@ -136,7 +136,7 @@ def test_a_truncated_video_yields_what_can_be_decoded(make_clip, tmp_path):
 
 def test_an_interlaced_video_is_refused_and_leaves_nothing(make_clip, tmp_path):
     source = make_clip(interlaced=True, codec="mpeg2video", frames=3)
-    with pytest.raises(EmtcmError, match="is interlaced .frame 0.; deinterlace it first"):
+    with pytest.raises(EmtcmError, match=r"is interlaced \(frame 0\); deinterlace it first"):
         upscale_video(source, tmp_path / "out.mkv", Upscaler(2), FAST)
     assert [p.name for p in tmp_path.iterdir()] == [source.name]
 

@@ -1,0 +1,97 @@
+"""Pictures, cache and crops: what goes in comes out aligned, and bad files are named."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import codes
+from training.cache import CacheError, Pair, clean_pair, read_cache, write_cache
+from training.codec import degraded_pair, draw_degradation, encode_and_decode
+from training.crops import CropSource
+from training.imresize import downscale, to_8bit
+from training.metrics import psnr
+from training.pictures import PictureError, find_pictures, luma_of_rgb, read_luma
+
+
+def test_luma_is_bt601_studio_range():
+    # Reference values of ITU-R BT.601 colour bars at 100 %.
+    colours = np.array([[[255, 255, 255], [0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
+    assert luma_of_rgb(colours).tolist() == [[235, 16, 81, 145, 41]]
+
+
+def test_bad_pictures_are_named(tmp_path):
+    with pytest.raises(PictureError, match="is not a folder"):
+        find_pictures(tmp_path / "none")
+    with pytest.raises(PictureError, match="holds no picture"):
+        find_pictures(tmp_path)
+    (tmp_path / "broken.png").write_bytes(b"x")
+    with pytest.raises(PictureError, match=r"broken\.png cannot be read"):
+        read_luma(tmp_path / "broken.png")
+    Image.new("CMYK", (4, 4)).save(tmp_path / "print.jpg")
+    with pytest.raises(PictureError, match=r"print\.jpg is a CMYK picture"):
+        read_luma(tmp_path / "print.jpg")
+
+
+def test_palettes_and_alpha_are_read(tmp_path):
+    Image.fromarray(codes(8, 8)).convert("P").save(tmp_path / "palette.png")
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert read_luma(tmp_path / "palette.png").shape == (8, 8)
+    assert (read_luma(tmp_path / "clear.png") == 235).all()
+
+
+def test_a_cache_gives_back_what_was_put_in(tmp_path):
+    pairs = [clean_pair(codes(40 + i, 50, seed=i), scale) for i in range(3) for scale in (2, 3)]
+    assert write_cache(tmp_path / "cache", pairs) == 6
+    read = read_cache(tmp_path / "cache")
+    for scale in (2, 3):
+        for before, after in zip((p for p in pairs if p.scale == scale), read[scale], strict=True):
+            np.testing.assert_array_equal(before.low, after.low)
+            np.testing.assert_array_equal(before.high, after.high)
+
+
+def test_bad_caches_are_refused(tmp_path):
+    with pytest.raises(CacheError, match="holds no cache; make one"):
+        read_cache(tmp_path)
+    write_cache(tmp_path, [clean_pair(codes(40, 40), 2)])
+    pixels = (tmp_path / "pixels.bin").read_bytes()
+    (tmp_path / "pixels.bin").write_bytes(pixels + b"x")
+    with pytest.raises(CacheError, match="is damaged"):
+        read_cache(tmp_path)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_crops_stay_aligned_through_every_turn(scale):
+    low = codes(30, 34)
+    pair = Pair(scale=scale, low=low, high=low.repeat(scale, 0).repeat(scale, 1))
+    lows, highs = CropSource([pair], 16).draw(np.random.default_rng(0), 32)
+    assert lows.shape == (32, 1, 16, 16)
+    assert (highs == lows.repeat_interleave(scale, 2).repeat_interleave(scale, 3)).all()
+    assert len({crop.numpy().tobytes() for crop in lows}) > 25
+
+
+def test_pictures_smaller_than_a_crop_are_refused():
+    with pytest.raises(ValueError, match="no picture is as large as a crop of 64"):
+        CropSource([clean_pair(codes(40, 40), 2)], 64)
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "mpeg4", "mpeg2video"])
+def test_encoders_damage_more_at_lower_quality(encoder):
+    frames = [codes(64, 64, seed=i) for i in range(3)]
+    good, bad = (
+        encode_and_decode(frames, encoder, q) for q in ((16, 34) if encoder == "libx264" else (2, 8))
+    )
+    assert len(good) == len(bad) == 3
+    assert psnr(good[1], frames[1], 0) > psnr(bad[1], frames[1], 0) + 2
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(4))
+def test_degraded_pairs_stay_aligned(scale, seed):
+    luma = to_8bit(np.asarray(Image.fromarray(codes(40, 40)).resize((300, 280)), float))
+    rng = np.random.default_rng(seed)
+    pair = degraded_pair(luma, scale, draw_degradation(rng), rng)
+    assert pair.high.shape == (scale * pair.low.shape[0], scale * pair.low.shape[1])
+    reduced = to_8bit(downscale(pair.high, scale))
+    here = psnr(pair.low, reduced, 2)
+    shifted = psnr(pair.low, np.roll(reduced, 1, axis=1), 2)
+    assert here > shifted + 3

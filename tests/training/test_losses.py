@@ -1,0 +1,67 @@
+"""Every task is zero for a perfect result and notices what it is for."""
+
+import pytest
+import torch
+
+from training.losses import (
+    TaskWeights,
+    charbonnier,
+    distribution_divergence,
+    local_histograms,
+    multi_task_loss,
+    ssim_terms,
+)
+
+
+@pytest.fixture
+def truth():
+    return torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 0.3 + 0.3
+
+
+def test_a_perfect_result_costs_nothing(truth):
+    luminance, contrast, structure = ssim_terms(truth, truth)
+    assert max(abs(float(t)) for t in (luminance, contrast, structure)) < 1e-5
+    assert float(distribution_divergence(truth, truth)) == pytest.approx(0, abs=1e-6)
+    assert float(charbonnier(truth, truth)) == pytest.approx(1e-3)
+
+
+def test_each_ssim_term_notices_its_own_fault(truth):
+    brighter = ssim_terms(truth + 0.2, truth)
+    assert brighter[0] > 0.01 > max(brighter[1], brighter[2])
+    mean = truth.mean()
+    flatter = ssim_terms(mean + (truth - mean) * 0.3, truth)
+    assert flatter[1] > 0.1 > flatter[2]
+    shuffled = ssim_terms(truth.flip(3), truth)
+    assert shuffled[2] > 0.5 > shuffled[1]
+
+
+def test_histograms_are_distributions(truth):
+    histograms = local_histograms(truth, truth.mean())
+    torch.testing.assert_close(histograms.sum(dim=1), torch.ones(2, 4, 4))
+    assert (histograms >= 0).all()
+
+
+def test_the_distribution_notices_lost_values_but_not_their_order(truth):
+    blocks = truth.unfold(2, 8, 8).unfold(3, 8, 8)
+    turned = blocks.flip(-1).permute(0, 1, 2, 4, 3, 5).reshape(truth.shape)
+    assert float(distribution_divergence(turned, truth)) == pytest.approx(0, abs=1e-5)
+    assert float(distribution_divergence(torch.full_like(truth, 0.45), truth)) > 0.5
+
+
+def test_tasks_add_up_by_their_weights(truth):
+    result = (truth + 0.05 * torch.randn(truth.shape)).requires_grad_()
+    nothing = TaskWeights(luminance=0, contrast=0, structure=0, distribution=0)
+    assert multi_task_loss(result, truth, nothing) == charbonnier(result, truth)
+    weights = TaskWeights(luminance=1, contrast=2, structure=3, distribution=4)
+    luminance, contrast, structure = ssim_terms(result, truth)
+    expected = charbonnier(result, truth) + luminance + 2 * contrast + 3 * structure
+    expected = expected + 4 * distribution_divergence(result, truth)
+    torch.testing.assert_close(multi_task_loss(result, truth, weights), expected)
+
+
+def test_gradients_are_finite_on_flat_pictures():
+    result = torch.full((1, 1, 16, 16), 0.5, requires_grad=True)
+    weights = TaskWeights(luminance=1, contrast=1, structure=1, distribution=1)
+    multi_task_loss(result, torch.full((1, 1, 16, 16), 0.5), weights).backward()
+    assert result.grad is not None
+    assert result.grad.isfinite().all()
