@@ -15,7 +15,8 @@ arguments = globals()
 if "source" not in arguments:
     raise vs.Error("upscale.py: give the video file with --arg source=FILE")
 
-clip = vs.core.bs.VideoSource(arguments["source"])
+# Frames are read in order, so a small cache (in MB) does.
+clip = vs.core.bs.VideoSource(arguments["source"], cachesize=32)
 clip = emtcm(
     clip,
     scale=int(arguments.get("scale", 2)),

@@ -77,7 +77,7 @@ def test_a_folder_is_upscaled_and_a_bad_picture_does_not_stop_it(tmp_path):
         (["clip.mkv", "out.mkv", "--codec", "h266"], "is not a known encoder"),
         (["clip.mkv", "out.mkv", "--model", "huge"], "does not exist; available are"),
         (["clip.mkv", "out.mkv", "--scale", "5"], "scale is 5"),
-        (["clip.mkv", "out.mkv", "--scale", "two"], "unable to parse string as an integer"),
+        (["clip.mkv", "out.mkv", "--scale", "two"], "Invalid value for"),
         (["clip.mkv", "out.mkv", "--stages", "9"], "stages is 9"),
         (["clip.mkv", "out.mkv", "--tile", "5"], "tile is 5"),
         (["clip.mkv", "out.mkv", "--device", "moon"], "device is 'moon'"),

@@ -10,7 +10,8 @@ Picture = NDArray[np.number]
 
 def _without_border(picture: Picture, border: int) -> NDArray[np.float64]:
     height, width = picture.shape
-    return picture[border : height - border, border : width - border].astype(np.float64)
+    kept: NDArray[np.float64] = picture[border : height - border, border : width - border].astype(np.float64)
+    return kept
 
 
 def psnr(result: Picture, truth: Picture, border: int) -> float:

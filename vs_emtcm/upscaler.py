@@ -156,7 +156,7 @@ class Upscaler:
         return width, min(height, max(MINIMUM_TILE, CPU_TILE_PIXELS // width))
 
 
-CPU_TILE_PIXELS = 64 * 1024
+CPU_TILE_PIXELS = 128 * 1024
 
 
 def spans(length: int, size: int) -> Iterator[tuple[int, int]]:

@@ -257,7 +257,7 @@ class VideoWriter:
             elif isinstance(stream, AttachmentStream):
                 self._add_attachment(stream)
             elif self._can_copy(stream):
-                target = self._container.add_stream_from_template(stream)
+                target = self._container.add_stream_from_template(stream, opaque=True)
                 target.metadata.update(stream.metadata)
                 target.disposition = stream.disposition
                 target.time_base = stream.time_base
