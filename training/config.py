@@ -37,7 +37,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         steps: each step sees one batch of every scale.
-        batch: crops per scale and step.
+        batch: crops per step of each scale.
         crop: side of a low-resolution crop, its border included.
         learning_rate: the peak; cosine to zero after ``warmup`` steps.
         ema: decay of the averaged weights, which are the ones shipped.
@@ -45,7 +45,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     steps: int
-    batch: int
+    batch: dict[int, int]
     crop: int
     learning_rate: float
     warmup: int
@@ -61,10 +61,12 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         stage1: weight of the first estimate's loss; the second's is 1.
         tasks: weights of the tasks beside the pixel task.
+        sample: crops of each batch on which those tasks are computed.
     """
 
     stage1: float
     tasks: TaskWeights
+    sample: int
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

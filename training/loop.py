@@ -50,7 +50,7 @@ def scale_loss(network: WideNetwork, recipe: Recipe, scale: int, low: Tensor, hi
     losses = []
     for estimate in (first, second):
         truth = crop(high, (high.shape[-1] - estimate.shape[-1]) // 2)
-        losses.append(multi_task_loss(estimate, truth, recipe.loss.tasks))
+        losses.append(multi_task_loss(estimate, truth, recipe.loss.tasks, recipe.loss.sample))
     with torch.no_grad():
         blurred = F.interpolate(low, scale_factor=scale, mode="bicubic", align_corners=False)
         unit = charbonnier(blurred, high) + 1 / 255
@@ -166,7 +166,7 @@ class Run:
         for scale, source in sources.items():
             # Derived from the step alone, so that a resumed run draws the same crops.
             rng = np.random.default_rng((schedule.seed, self.step, scale))
-            low, high = source.draw(rng, schedule.batch)
+            low, high = source.draw(rng, schedule.batch[scale])
             low = low.to(memory_format=torch.channels_last)
             loss = scale_loss(self.network, self.recipe, scale, low, high) / len(sources)
             loss.backward()  # type: ignore[no-untyped-call]

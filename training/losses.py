@@ -80,9 +80,16 @@ def distribution_divergence(result: Tensor, truth: Tensor) -> Tensor:
     return (wanted * (wanted.log() - given.log())).sum(dim=1).mean()
 
 
-def multi_task_loss(result: Tensor, truth: Tensor, weights: TaskWeights) -> Tensor:
-    """The weighted sum of all tasks for one estimate; a scalar."""
+def multi_task_loss(result: Tensor, truth: Tensor, weights: TaskWeights, sample: int) -> Tensor:
+    """The weighted sum of all tasks for one estimate; a scalar.
+
+    Args:
+        result, truth: (N, 1, H, W) of values in 0..1.
+        weights: of the tasks beside the pixel task.
+        sample: those are computed on so many of the N crops; they cost more than the network.
+    """
     loss = charbonnier(result, truth)
+    result, truth = result[:sample], truth[:sample]
     if weights.luminance or weights.contrast or weights.structure:
         luminance, contrast, structure = ssim_terms(result, truth)
         loss = loss + weights.luminance * luminance

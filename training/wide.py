@@ -5,8 +5,8 @@ convolution back, and an identity: a collapsible linear block (Bhardwaj et al., 
 The product of the weights is convolved, not the pixels, so that training costs what the narrow
 network costs.
 
-The three scales share the kernels of the first stage; slopes, biases, estimates and the second stage
-are their own.
+The three scales share the kernels of the first stage's body but for its last layer; everything else
+is their own: first and last kernels, slopes, biases, estimates and the second stage.
 """
 
 from __future__ import annotations
@@ -46,17 +46,16 @@ class WideLayers(nn.ModuleDict):
     """Wide kernels by the name of the deployed layer that they collapse into."""
 
 
-def _stage1_kernels(shape: Shape, width: int) -> dict[str, nn.Module]:
+def _shared_kernels(shape: Shape, width: int) -> dict[str, nn.Module]:
     c = shape.channels
-    kernels: dict[str, nn.Module] = {"head": WideKernel(1, c, HEAD_SIZE, width, identity=False)}
-    for i in range(shape.stage1):
-        kernels[f"body1/{i}"] = WideKernel(c, c, BODY_SIZE, width, identity=True)
-    return kernels
+    return {f"body1/{i}": WideKernel(c, c, BODY_SIZE, width, identity=True) for i in range(shape.stage1 - 1)}
 
 
 def _scale_kernels(shape: Shape, scale: int, width: int) -> dict[str, nn.Module]:
     c, r2 = shape.channels, scale * scale
     kernels: dict[str, nn.Module] = {
+        "head": WideKernel(1, c, HEAD_SIZE, width, identity=False),
+        f"body1/{shape.stage1 - 1}": WideKernel(c, c, BODY_SIZE, width, identity=True),
         "estimate1": WideKernel(c, r2, BODY_SIZE, width, identity=False),
         "fuse": WideKernel(c + r2, c, BODY_SIZE, width, identity=True),
         "estimate2": WideKernel(c, r2, BODY_SIZE, width, identity=False),
@@ -106,7 +105,7 @@ class WideNetwork(nn.Module):
         super().__init__()
         self.scales = scales
         self.shape = shape
-        self.shared = WideLayers(_stage1_kernels(shape, width))
+        self.shared = WideLayers(_shared_kernels(shape, width))
         self.kernels = nn.ModuleDict({f"x{s}": WideLayers(_scale_kernels(shape, s, width)) for s in scales})
         self.activations = nn.ModuleDict(
             {

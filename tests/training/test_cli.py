@@ -21,7 +21,7 @@ width = 8
 
 [schedule]
 steps = 2
-batch = 1
+batch = {{ 2 = 1, 3 = 1, 4 = 1 }}
 crop = 24
 learning_rate = 1e-3
 warmup = 1
@@ -33,6 +33,7 @@ checkpoint_every = 2
 [loss]
 stage1 = 0.5
 tasks = {{ luminance = 0.1, contrast = 0.1, structure = 0.1, distribution = 0.01 }}
+sample = 1
 """
 
 

@@ -21,7 +21,7 @@ PAIRS = {s: [clean_pair(codes(144, 144, seed=i), s) for i in range(2)] for s in 
 def recipe(**schedule) -> Recipe:
     settings = {
         "steps": 6,
-        "batch": 2,
+        "batch": {2: 2, 3: 2, 4: 1},
         "crop": 24,
         "learning_rate": 3e-3,
         "warmup": 2,
@@ -34,7 +34,9 @@ def recipe(**schedule) -> Recipe:
         model=Model(name="tiny", tune="clean", shape=Shape(channels=4, stage1=1, stage2=2), width=8),
         schedule=Schedule(**(settings | schedule)),
         loss=Loss(
-            stage1=0.5, tasks=TaskWeights(luminance=0.1, contrast=0.1, structure=0.1, distribution=0.01)
+            stage1=0.5,
+            tasks=TaskWeights(luminance=0.1, contrast=0.1, structure=0.1, distribution=0.01),
+            sample=1,
         ),
     )
 

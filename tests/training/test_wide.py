@@ -52,10 +52,10 @@ def test_a_flat_field_stays_flat_whatever_the_weights(wide, scale, level):
         torch.testing.assert_close(plain(x), torch.full_like(plain(x), level))
 
 
-def test_scales_share_the_kernels_of_the_first_stage_only(wide):
+def test_scales_share_the_body_of_the_first_stage_but_for_its_last_layer(wide):
     tensors = wide.file_tensors()
     shared = {name for name in tensors if name.startswith("shared/")}
-    assert shared == {f"shared/{n}.conv.weight" for n in ("head", "body1.0", "body1.1")}
+    assert shared == {f"shared/{n}.conv.weight" for n in ("body1.0",)}
     for scale in (2, 3, 4):
         own = {n.partition("/")[2]: t for n, t in tensors.items() if n.startswith(("shared/", f"x{scale}/"))}
         assert set(own) == set(Network(scale, SHAPE).state_dict())
