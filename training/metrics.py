@@ -23,8 +23,9 @@ def psnr(result: Picture, truth: Picture, border: int) -> float:
 
 def _gaussian_window(size: int = 11, sigma: float = 1.5) -> NDArray[np.float64]:
     x = np.arange(size) - (size - 1) / 2
-    window = np.exp(-(x**2) / (2 * sigma**2))
-    return window / window.sum()
+    window: NDArray[np.float64] = np.exp(-(x**2) / (2 * sigma**2))
+    window /= window.sum()
+    return window
 
 
 def _filter_rows(picture: NDArray[np.float64], window: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -45,6 +45,7 @@ class Outcome:
     """What became of a request.
 
     Attributes:
+        engine: what ran the network.
         frames: frames or pictures written.
         size: (width, height) of the last.
         seconds: wall time.
@@ -53,6 +54,7 @@ class Outcome:
         failures: what was damaged or could not be done.
     """
 
+    engine: str
     frames: int
     size: tuple[int, int] | None
     seconds: float
@@ -66,11 +68,13 @@ class Outcome:
         rate = self.frames / self.seconds if self.seconds else 0.0
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.parts.items())
         times = f"; {parts}" if parts else ""
-        return f"{self.frames} frames{size} in {self.seconds:.1f} s, {rate:.2f} fps{times}"
+        done = f"{self.frames} frames{size} in {self.seconds:.1f} s, {rate:.2f} fps"
+        return f"{done}{times}; {self.engine}"
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return {
+            "engine": self.engine,
             "frames": self.frames,
             "width": None if self.size is None else self.size[0],
             "height": None if self.size is None else self.size[1],
@@ -142,6 +146,7 @@ def _run_video(request: Request) -> Outcome:
     with show_progress(source.name, not request.show_progress) as progress:
         report = upscale_video(source, target, upscaler, settings, progress)
     return Outcome(
+        engine=upscaler.engine.description,
         frames=report.frames,
         size=report.size,
         seconds=report.seconds,
@@ -185,6 +190,7 @@ def _run_pictures(request: Request, several: bool) -> Outcome:
             if progress is not None:
                 progress(done, len(sources))
     return Outcome(
+        engine=upscaler.engine.description,
         frames=done,
         size=size,
         seconds=time.perf_counter() - began,

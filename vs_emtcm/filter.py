@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -15,6 +16,8 @@ from vs_emtcm.planes import ChromaLocation, Color, Family, PixelFormat, Plane, R
 from vs_emtcm.upscaler import Upscaler, checked_tile
 
 FAMILIES: Mapping[vs.ColorFamily, Family] = {vs.GRAY: "gray", vs.YUV: "yuv", vs.RGB: "rgb"}
+_log = logging.getLogger(__name__)
+
 ACCEPTED = "GRAY, YUV and RGB with 8 to 16 bit integer, half or single float samples"
 
 # Values of the frame properties, ITU-T H.273.
@@ -91,6 +94,7 @@ def emtcm(
     except UsageError as error:
         raise vs.Error(f"emtcm: {error}") from None
 
+    _log.info("emtcm: %s; frames at once: %d", upscalers[0].engine.description, count)
     canvas = clip.std.BlankClip(width=clip.width * scale, height=clip.height * scale, keep=True)
 
     def every(node: vs.VideoNode, lane: int) -> vs.VideoNode:
@@ -172,6 +176,8 @@ def clip_format(clip: vs.VideoNode) -> PixelFormat:
     """
     if not isinstance(clip, vs.VideoNode):
         raise UsageError(f"clip is of type {type(clip).__name__}; give a VapourSynth video clip")
+    if getattr(clip, "gpu_resident", False):
+        raise UsageError("the clip's frames are on the GPU; bring them back with std.GPUDownload first")
     if clip.format is None or clip.format.id == 0:
         raise UsageError("the clip's format varies; convert it to one format with resize first")
     if clip.width == 0 or clip.height == 0:

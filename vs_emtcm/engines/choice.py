@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +12,6 @@ from vs_emtcm.errors import UsageError
 from vs_emtcm.models import Weights
 
 BACKENDS = ("auto", "torch")
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +73,7 @@ def choose_device(device: str) -> torch.device:
 
 
 def create_engine(weights: Weights, *, stages: int, backend: str, device: str) -> Engine:
-    """Make the engine that was asked for; one log line says which.
+    """Make the engine that was asked for.
 
     Args:
         weights: of one scale.
@@ -88,6 +85,4 @@ def create_engine(weights: Weights, *, stages: int, backend: str, device: str) -
         UsageError: it cannot be had; the message names what is missing.
     """
     check_backend(backend)
-    engine = TorchEngine(weights, stages, choose_device(device))
-    _log.info("engine: %s", engine.description)
-    return engine
+    return TorchEngine(weights, stages, choose_device(device))

@@ -14,6 +14,7 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.video.hdr import StaticHdr, static_hdr
 
 # Headers round durations and count audio that outlasts the video: a file is called truncated only
 # if more than this is missing, in seconds or in frames, whichever is more.
@@ -36,6 +37,7 @@ class VideoReader:
         rate: its average frame rate.
         time_base: its time base in seconds.
         frames: the number of frames that the header gives or implies, or None.
+        hdr: static HDR metadata of the first frame, once that is decoded, or None.
         damage: what was found damaged so far, one clause each.
         warnings: what was corrected so far, one clause each.
         seconds: time spent in reading and decoding so far.
@@ -54,6 +56,7 @@ class VideoReader:
         self.rate = Fraction(_fraction(video.average_rate) or _fraction(video.guessed_rate) or 25)
         self.time_base = _fraction(video.time_base) or 1 / self.rate
         self.frames = self._frame_count()
+        self.hdr: StaticHdr | None = None
         self.damage: list[str] = []
         self.warnings: list[str] = []
         self.seconds = 0.0
@@ -120,6 +123,7 @@ class VideoReader:
         size = (frame.width, frame.height, frame.format.name)
         if self._size is None:
             self._size = size
+            self.hdr = static_hdr(frame)
         if size != self._size:
             raise EmtcmError(
                 f"{self.path} changes from {self._size[0]}x{self._size[1]} {self._size[2]} to "

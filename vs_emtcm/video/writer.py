@@ -296,6 +296,14 @@ class VideoWriter:
             options["crf"] = DEFAULT_CRF if settings.crf is None else f"{settings.crf:g}"
         if settings.preset is not None:
             options["preset"] = settings.preset
+        if reader.hdr is not None:
+            hdr = reader.hdr.encoder_options(settings.codec)
+            options.update(hdr)
+            if not hdr:
+                self.warnings.append(
+                    f"static HDR metadata is left out: {settings.codec} does not write it here, "
+                    "libx264 and libx265 do"
+                )
         stream = self._container.add_stream(settings.codec, rate=reader.rate, options=options)
         assert isinstance(stream, VideoStream)
         source, context = reader.video, stream.codec_context

@@ -1,0 +1,48 @@
+"""Static HDR metadata goes through both encoders unchanged."""
+
+import av
+import pytest
+
+from vs_emtcm import Upscaler
+from vs_emtcm.video import VideoSettings, upscale_video
+from vs_emtcm.video.hdr import StaticHdr, static_hdr
+from vs_emtcm.video.writer import EncoderSettings
+
+# BT.2020 primaries and D65 in x265's notation, 1000 cd/m2 to 0.0001.
+HDR = StaticHdr(
+    mastering_display="G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L(10000000,1)",
+    light_level="1000,400",
+)
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "in.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx265", rate=25, options=HDR.encoder_options("libx265"))
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p10le"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p10le")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_it_is_kept(source, tmp_path, codec):
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec, preset="ultrafast"))
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert static_hdr(next(container.decode(video=0))) == HDR
+    assert not report.warnings
+
+
+def test_encoders_that_cannot_are_named(source, tmp_path):
+    settings = VideoSettings(encoder=EncoderSettings(codec="ffv1"))
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    assert report.warnings == (
+        "static HDR metadata is left out: ffv1 does not write it here, libx264 and libx265 do",
+    )
+
+
+def test_ordinary_frames_have_none():
+    assert static_hdr(av.VideoFrame(8, 8, "yuv420p")) is None

@@ -1,0 +1,69 @@
+"""Static HDR metadata: the mastering display (SMPTE ST 2086) and content light level (CTA-861.3)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.sidedata.sidedata import Type
+
+# Which option of which encoder takes an encoder's own parameters, and what it calls the two.
+ENCODERS = {
+    "libx264": ("x264-params", "mastering-display", "cll"),
+    "libx265": ("x265-params", "master-display", "max-cll"),
+}
+# Units of both encoders: chromaticity in 0.00002, luminance in 0.0001 cd/m2.
+CHROMATICITY, LUMINANCE = 50_000, 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaticHdr:
+    """Static HDR metadata as x264 and x265 write it.
+
+    Attributes:
+        mastering_display: "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", or None.
+        light_level: "MaxCLL,MaxFALL" in cd/m2, or None.
+    """
+
+    mastering_display: str | None
+    light_level: str | None
+
+    def encoder_options(self, codec: str) -> dict[str, str]:
+        """Options that make ``codec`` write the metadata; empty if it cannot."""
+        if codec not in ENCODERS:
+            return {}
+        option, display, light = ENCODERS[codec]
+        values = {display: self.mastering_display, light: self.light_level}
+        parameters = ":".join(f"{name}={value}" for name, value in values.items() if value)
+        return {option: parameters} if parameters else {}
+
+
+def static_hdr(frame: av.VideoFrame) -> StaticHdr | None:
+    """The static HDR metadata of a decoded frame, or None if it has none."""
+    data = frame.side_data
+    display = light = None
+    if Type.MASTERING_DISPLAY_METADATA in data:
+        display = _mastering_display(bytes(data[Type.MASTERING_DISPLAY_METADATA]))
+    if Type.CONTENT_LIGHT_LEVEL in data:
+        # AVContentLightMetadata: unsigned MaxCLL, MaxFALL.
+        light = "{},{}".format(*struct.unpack_from("<2I", bytes(data[Type.CONTENT_LIGHT_LEVEL])))
+    if display is None and light is None:
+        return None
+    return StaticHdr(mastering_display=display, light_level=light)
+
+
+def _mastering_display(data: bytes) -> str | None:
+    """AVMasteringDisplayMetadata: ten rationals and two flags, all 32-bit integers."""
+    numbers = struct.unpack_from("<22i", data)
+    has_primaries, has_luminance = numbers[20:]
+    if not (has_primaries and has_luminance) or 0 in numbers[1:20:2]:
+        return None
+    values = [Fraction(numbers[i], numbers[i + 1]) for i in range(0, 20, 2)]
+    red, green, blue, white = (
+        f"({round(x * CHROMATICITY)},{round(y * CHROMATICITY)})"
+        for x, y in zip(values[0:8:2], values[1:8:2], strict=True)
+    )
+    darkest, brightest = (round(v * LUMINANCE) for v in values[8:])
+    return f"G{green}B{blue}R{red}WP{white}L({brightest},{darkest})"
