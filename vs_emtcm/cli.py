@@ -38,7 +38,10 @@ def one_sentence_errors() -> Iterator[None]:
     except EmtcmError as error:
         _say(f"error: {error}")
         raise typer.Exit(FAILURE) from error
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch reports a failed allocation as a plain RuntimeError.
+        if isinstance(error, RuntimeError) and "alloc" not in str(error):
+            raise
         _say("error: out of memory; use a smaller --tile or a smaller --scale")
         raise typer.Exit(FAILURE) from error
     except KeyboardInterrupt as error:
@@ -123,28 +126,28 @@ def upscale(
     as_json: Annotated[bool, typer.Option("--json", help="Print the closing report as JSON.")] = False,
 ) -> None:
     """Upscale a video or pictures."""
-    from vs_emtcm.command import Request, run
-
-    request = Request(
-        source=source,
-        target=target,
-        scale=scale,
-        model=model,
-        tune=tune,
-        stages=stages,
-        backend=backend,
-        device=device,
-        codec=codec,
-        crf=crf,
-        preset=preset,
-        pix_fmt=pix_fmt,
-        threads=threads,
-        tile=tile,
-        overwrite=overwrite,
-        show_progress=not quiet and not as_json,
-    )
     signal.signal(signal.SIGTERM, _terminate)
     with one_sentence_errors():
+        from vs_emtcm.command import Request, run
+
+        request = Request(
+            source=source,
+            target=target,
+            scale=scale,
+            model=model,
+            tune=tune,
+            stages=stages,
+            backend=backend,
+            device=device,
+            codec=codec,
+            crf=crf,
+            preset=preset,
+            pix_fmt=pix_fmt,
+            threads=threads,
+            tile=tile,
+            overwrite=overwrite,
+            show_progress=not quiet and not as_json,
+        )
         outcome = run(request)
     for warning in (*outcome.warnings, *outcome.failures):
         _say(warning)

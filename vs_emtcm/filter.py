@@ -12,23 +12,13 @@ import vapoursynth as vs
 from vs_emtcm import models
 from vs_emtcm.engines import choose_device
 from vs_emtcm.errors import UsageError
-from vs_emtcm.planes import ChromaLocation, Color, Family, PixelFormat, Plane, Range
+from vs_emtcm.planes import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.upscaler import Upscaler, checked_tile
 
 FAMILIES: Mapping[vs.ColorFamily, Family] = {vs.GRAY: "gray", vs.YUV: "yuv", vs.RGB: "rgb"}
 _log = logging.getLogger(__name__)
 
 ACCEPTED = "GRAY, YUV and RGB with 8 to 16 bit integer, half or single float samples"
-
-# Values of the frame properties, ITU-T H.273.
-CHROMA_LOCATIONS: tuple[ChromaLocation, ...] = (
-    "left",
-    "center",
-    "top_left",
-    "top",
-    "bottom_left",
-    "bottom",
-)
 
 
 def emtcm(

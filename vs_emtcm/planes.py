@@ -17,6 +17,16 @@ Matrix = Literal["bt601", "bt709", "bt2020"]
 ChromaLocation = Literal["left", "center", "top_left", "top", "bottom_left", "bottom"]
 Plane = NDArray[np.uint8 | np.uint16 | np.float16 | np.float32]
 
+# In the order of H.273's chroma sample location types 0 to 5.
+CHROMA_LOCATIONS: tuple[ChromaLocation, ...] = (
+    "left",
+    "center",
+    "top_left",
+    "top",
+    "bottom_left",
+    "bottom",
+)
+
 # Red and blue weights of luma: ITU-R BT.601, BT.709, BT.2020 (non-constant luminance).
 LUMA_WEIGHTS: dict[Matrix, tuple[float, float]] = {
     "bt601": (0.299, 0.114),

@@ -9,7 +9,7 @@ import av
 import numpy as np
 from av.video.format import VideoFormat
 
-from vs_emtcm.planes import ChromaLocation, Color, PixelFormat, Plane
+from vs_emtcm.planes import CHROMA_LOCATIONS, Color, PixelFormat, Plane
 
 SUBSAMPLING = {
     "444": (0, 0),
@@ -23,16 +23,6 @@ _YUV = re.compile(r"yuv(j|a)?(444|422|420|440|411|410)p(9|10|12|14|16)?(?:le)?")
 _RGB = re.compile(r"gbr(a)?p(9|10|12|14|16|f16|f32)?(?:le)?")
 _GRAY = re.compile(r"gray(9|10|12|14|16|f16|f32)?(?:le)?")
 
-# AVChromaLocation; 0 is unspecified, which is left for every common codec.
-CHROMA_LOCATIONS: tuple[ChromaLocation, ...] = (
-    "left",
-    "left",
-    "center",
-    "top_left",
-    "top",
-    "bottom_left",
-    "bottom",
-)
 AVCOL_RANGE_UNSPECIFIED, AVCOL_RANGE_LIMITED, AVCOL_RANGE_FULL = 0, 1, 2
 
 
@@ -89,11 +79,11 @@ def frame_color(frame: av.VideoFrame, format: PixelFormat) -> Color:
     full = frame.color_range == AVCOL_RANGE_FULL or frame.format.name.startswith("yuvj")
     if format.family == "rgb" and frame.color_range == AVCOL_RANGE_UNSPECIFIED:
         full = True
-    location = frame.chroma_location
-    known = 0 <= location < len(CHROMA_LOCATIONS)
+    # AVChromaLocation counts from 1; 0 is unspecified, which is left for every common codec.
+    location = max(0, frame.chroma_location - 1)
     return Color(
         range="full" if full else "limited",
-        chroma_location=CHROMA_LOCATIONS[location] if known else "left",
+        chroma_location=CHROMA_LOCATIONS[location],
     )
 
 
