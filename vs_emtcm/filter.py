@@ -15,9 +15,9 @@ from vs_emtcm.errors import UsageError
 from vs_emtcm.planes import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.upscaler import Upscaler, checked_tile
 
-FAMILIES: Mapping[vs.ColorFamily, Family] = {vs.GRAY: "gray", vs.YUV: "yuv", vs.RGB: "rgb"}
 _log = logging.getLogger(__name__)
 
+FAMILIES: Mapping[vs.ColorFamily, Family] = {vs.GRAY: "gray", vs.YUV: "yuv", vs.RGB: "rgb"}
 ACCEPTED = "GRAY, YUV and RGB with 8 to 16 bit integer, half or single float samples"
 
 
@@ -68,7 +68,7 @@ def emtcm(
             raise UsageError(f"lanes is {lanes!r}; accepted are None and numbers from 1")
         if device_index < 0:
             raise UsageError(f"device_index is {device_index}; accepted are numbers from 0")
-        place = f"cuda:{device_index}" if device == "cuda" or device_index else device
+        place = f"cuda:{device_index}" if device == "cuda" or (device_index and device != "cpu") else device
         count = min(lanes or default_lanes(choose_device(place).type), clip.num_frames)
         make_upscaler = partial(
             Upscaler,

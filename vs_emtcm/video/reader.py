@@ -145,10 +145,9 @@ class VideoReader:
             self.damage.append(damage)
 
     def _check_end(self, *, video_end: float, latest_end: float) -> None:
-        own = self._own_duration()
-        if own is not None:
-            start = float((self.video.start_time or 0) * self.time_base)
-            missing = start + own - video_end
+        promised = self._promised_end()
+        if promised is not None:
+            missing = promised - video_end
         elif self.container.duration and not self.container.streams.subtitles:
             start = (self.container.start_time or 0) / av.time_base
             missing = start + self.container.duration / av.time_base - latest_end
@@ -157,11 +156,11 @@ class VideoReader:
         if missing > max(TOLERATED_SECONDS, TOLERATED_FRAMES / float(self.rate)):
             self._note(f"it ends {missing:.1f} s before the duration in its header")
 
-    def _own_duration(self) -> float | None:
-        """Seconds of video that the header promises."""
+    def _promised_end(self) -> float | None:
+        """Where the video ends by its header, in seconds, or None if that does not say."""
         if self.video.duration:
-            return float(self.video.duration * self.time_base)
-        # Matroska has no field for it; muxers write a tag "00:01:02.345000000".
+            return float(((self.video.start_time or 0) + self.video.duration) * self.time_base)
+        # Matroska has no field for it; muxers write the end as a tag "00:01:02.345000000".
         parts = self.video.metadata.get("DURATION", "").split(":")
         try:
             hours, minutes, seconds = parts
