@@ -20,6 +20,11 @@ from torch.func import functional_call
 from vs_emtcm.network import BODY_SIZE, HEAD_SIZE, Network, Shape
 
 
+# Differences of neighbouring pixels are small numbers. Inside the network they are this much larger,
+# so that a step of the optimizer is as small for a bias as it is for a weight.
+GAIN = 16.0
+
+
 class WideKernel(nn.Module):
     """A (outputs, inputs, size, size) kernel made of a wide one and a 1x1 projection."""
 
@@ -132,7 +137,11 @@ class WideNetwork(nn.Module):
             **{n: k() for n, k in self._of_scale(self.kernels, scale).items()},
         }
         # A first kernel that sums to zero makes every feature independent of the local level.
-        kernels["head"] = kernels["head"] - kernels["head"].mean(dim=(2, 3), keepdim=True)
+        kernels["head"] = GAIN * (kernels["head"] - kernels["head"].mean(dim=(2, 3), keepdim=True))
+        features, detail = kernels["fuse"].split([self.shape.channels, scale * scale], dim=1)
+        kernels["fuse"] = torch.cat((features, GAIN * detail), dim=1)
+        for name in ("estimate1", "estimate2"):
+            kernels[name] = kernels[name] / GAIN
         state: dict[str, Tensor] = {}
         for name, layer in self._of_scale(self.activations, scale).items():
             assert isinstance(layer, Activations)

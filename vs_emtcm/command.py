@@ -68,7 +68,8 @@ class Outcome:
         rate = self.frames / self.seconds if self.seconds else 0.0
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.parts.items())
         times = f"; {parts}" if parts else ""
-        done = f"{self.frames} frames{size} in {self.seconds:.1f} s, {rate:.2f} fps"
+        frames = "1 frame" if self.frames == 1 else f"{self.frames} frames"
+        done = f"{frames}{size} in {self.seconds:.1f} s, {rate:.2f} fps"
         return f"{done}{times}; {self.engine}"
 
     def as_dict(self) -> dict[str, object]:
