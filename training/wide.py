@@ -19,7 +19,6 @@ from torch.func import functional_call
 
 from vs_emtcm.network import BODY_SIZE, HEAD_SIZE, Network, Shape
 
-
 # Differences of neighbouring pixels are small numbers. Inside the network they are this much larger,
 # so that a step of the optimizer is as small for a bias as it is for a weight.
 GAIN = 16.0
