@@ -21,6 +21,9 @@ from vs_emtcm.video.hdr import StaticHdr, static_hdr
 TOLERATED_SECONDS = 0.2
 TOLERATED_FRAMES = 3
 
+# Above this, in frames per second, an average rate is a time base in disguise.
+HIGHEST_RATE = 300
+
 
 class VideoReader:
     """An open video file.
@@ -181,6 +184,12 @@ class VideoReader:
     def _frame_count(self) -> int | None:
         if self.video.frames:
             return self.video.frames
+        # A tag of mkvmerge.
+        counted = self.video.metadata.get("NUMBER_OF_FRAMES", "")
+        if counted.isdecimal():
+            return int(counted)
+        if self.rate > HIGHEST_RATE:
+            return None
         if self.video.duration:
             return max(1, round(self.video.duration * self.time_base * self.rate))
         if self.container.duration:
