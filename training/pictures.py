@@ -47,6 +47,8 @@ def luma_of_rgb(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def read_luma(path: Path) -> NDArray[np.uint8]:
     """Read a picture as (H, W) uint8 luma; transparent parts are laid over white.
 
+    Grey pictures are taken as they are, as in the published benchmarks (Set14's "bridge").
+
     Raises:
         PictureError: the file is no picture, is damaged, or is CMYK.
     """
@@ -54,6 +56,8 @@ def read_luma(path: Path) -> NDArray[np.uint8]:
         with Image.open(path) as picture:
             if picture.mode == "CMYK":
                 raise PictureError(f"{path} is a CMYK picture; convert it to RGB first")
+            if picture.mode in ("1", "L") and not picture.has_transparency_data:
+                return np.asarray(picture.convert("L"))
             rgba = picture.convert("RGBA")
     except (OSError, UnidentifiedImageError, SyntaxError) as error:
         raise PictureError(f"{path} cannot be read as a picture: {error}") from error
