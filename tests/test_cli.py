@@ -118,7 +118,7 @@ def test_an_interrupted_run_leaves_nothing(make_clip, tmp_path, number):
     command = [sys.executable, "-m", "vs_emtcm.cli", "upscale", str(source), str(tmp_path / "out.mkv")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         for _ in range(600):
-            if any(p.name.startswith(".out") for p in tmp_path.iterdir()):
+            if any(".partial" in p.name for p in tmp_path.iterdir()):
                 break
             time.sleep(0.05)
         time.sleep(0.3)

@@ -42,6 +42,7 @@ def clean_pair(luma: Plane, scale: int) -> Pair:
 def write_cache(folder: Path, pairs: Iterable[Pair]) -> int:
     """Write all pairs; returns how many. The index appears last, so that a cache is whole or absent."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "index.json").unlink(missing_ok=True)
     rows = []
     with (folder / "pixels.bin").open("wb") as pixels:
         for pair in pairs:

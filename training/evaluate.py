@@ -17,8 +17,10 @@ from training.metrics import psnr, ssim
 from training.pictures import PictureError, find_pictures, read_luma
 from vs_emtcm.planes import PixelFormat
 from vs_emtcm.upscaler import Upscaler
+from vs_emtcm.video.frames import frame_planes
 
 GRAY = PixelFormat(family="gray")
+YUV420 = PixelFormat(family="yuv", subsampling=(1, 1))
 Method = Callable[[Plane], Plane]
 
 
@@ -132,7 +134,8 @@ def evaluate_video(clip: Path, crf: int, frames: int, model: str, upscaler: Upsc
     highs: list[Plane] = []
     with av.open(str(clip), "r") as container:
         for frame in container.decode(video=0):
-            luma = frame.to_ndarray(format="gray").astype(np.uint8)
+            # The Y plane itself: FFmpeg would stretch limited range on the way to its grey format.
+            luma = frame_planes(frame.reformat(format="yuv420p"), YUV420)[0].astype(np.uint8)
             height, width = (n // unit * unit for n in luma.shape)
             highs.append(luma[:height, :width])
             if len(highs) == frames:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -86,9 +86,7 @@ class Run:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 return tensors, file.metadata() or {}
-        except (OSError, ValueError, RuntimeError) as error:
-            raise TrainingError(f"{path} is not a checkpoint: {error}") from error
-        except Exception as error:  # safetensors raises its own type, which it does not export
+        except (OSError, SafetensorError) as error:
             raise TrainingError(f"{path} is not a checkpoint: {error}") from error
 
     def _take(self, path: Path, tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

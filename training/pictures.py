@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +62,3 @@ def read_luma(path: Path) -> NDArray[np.uint8]:
         raise PictureError(f"{path} cannot be read as a picture: {error}") from error
     white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
     return luma_of_rgb(np.asarray(Image.alpha_composite(white, rgba).convert("RGB")))
-
-
-def read_folder(folder: Path) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
-    """Read every picture below ``folder``."""
-    for path in find_pictures(folder):
-        yield path, read_luma(path)

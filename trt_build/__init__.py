@@ -1,1 +1,1 @@
-"""Builds FP16 TensorRT engines from PyTorch modules with one input and one output."""
+"""Reserved for the builder of TensorRT engines, which is not part of this version."""

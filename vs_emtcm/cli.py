@@ -38,6 +38,11 @@ def one_sentence_errors() -> Iterator[None]:
     except EmtcmError as error:
         _say(f"error: {error}")
         raise typer.Exit(FAILURE) from error
+    except OSError as error:
+        # Such as a folder that may not be searched, or a name that is too long.
+        place = f"{error.filename}: " if error.filename else ""
+        _say(f"error: {place}{(error.strerror or str(error)).lower()}")
+        raise typer.Exit(FAILURE) from error
     except (MemoryError, RuntimeError) as error:
         # PyTorch reports a failed allocation as a plain RuntimeError.
         if isinstance(error, RuntimeError) and "alloc" not in str(error):

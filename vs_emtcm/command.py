@@ -130,7 +130,7 @@ def _check_source(path: Path) -> None:
 def _run_video(request: Request) -> Outcome:
     source, target = Path(request.source), Path(request.target)
     _check_source(source)
-    if target.is_dir() or target.suffix.lower() in PICTURE_SUFFIXES or is_pattern(str(target)):
+    if target.is_dir() or target.suffix.lower() in PICTURE_SUFFIXES:
         raise UsageError(f"{source} is a video; {target} must name a video file, such as a .mkv or .mp4")
     check_output(source, target, request.overwrite)
     encoder = EncoderSettings(
@@ -162,16 +162,21 @@ def _run_pictures(request: Request, several: bool) -> Outcome:
         found = find_pictures(request.source)
         targets = name_results(found, request.target)
         sources = [path for path, _ in found]
-        _prepare_folder(targets[0].parent)
     else:
         sources, targets = [Path(request.source)], [Path(request.target)]
         _check_source(sources[0])
         if targets[0].is_dir():
             targets = [targets[0] / sources[0].name]
+    folder = targets[0].parent
+    originals = {source.resolve() for source in sources}
     for source, target in zip(sources, targets, strict=True):
         picture_kind(target)
-        check_output(source, target, request.overwrite)
+        if target.resolve() in originals:
+            raise UsageError(f"{target} is an input itself; give another folder or pattern for the output")
+        if target.parent != folder or folder.exists():
+            check_output(source, target, request.overwrite)
     upscaler = _make_upscaler(request, "clean")
+    _prepare_folder(folder)
     began = time.perf_counter()
     size: tuple[int, int] | None = None
     done, warnings, failures = 0, [], []

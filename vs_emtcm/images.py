@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,13 +38,15 @@ HOLDS: Mapping[str, tuple[str, ...]] = {
     "JPEG": ("L", "RGB"),
     "WEBP": ("L", "LA", "RGB", "RGBA"),
     "TIFF": ("L", "LA", "RGB", "RGBA", "I;16"),
-    "BMP": ("L", "RGB", "RGBA"),
+    "BMP": ("L", "RGB"),
 }
 SAVE_OPTIONS: Mapping[str, Mapping[str, object]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"quality": 95},
     "TIFF": {"compression": "tiff_deflate"},
 }
+
+EXIF_PREFIX = b"Exif\0\0"
 
 # Baseline TIFF tags that describe the photograph and not its storage: description, make, model,
 # orientation, software, date, artist, copyright, and the Exif and GPS directories.
@@ -69,7 +72,7 @@ class Picture:
 
 
 def read_picture(path: Path) -> Picture:
-    """Read a picture; its orientation stays a tag.
+    """Read a picture; its orientation stays a tag, but for TIFF, whose pixels are turned as it says.
 
     Raises:
         UsageError: the file is missing, damaged, no picture, animated, has several pages, or is of a
@@ -100,7 +103,15 @@ def read_picture(path: Path) -> Picture:
         raise UsageError(f"{path} does not exist; give a picture") from error
     except Image.DecompressionBombError as error:
         raise UsageError(f"{path} is too large: {error}") from error
-    except (UnidentifiedImageError, SyntaxError, OSError, ValueError) as error:
+    except (
+        UnidentifiedImageError,
+        SyntaxError,
+        OSError,
+        ValueError,
+        TypeError,
+        EOFError,
+        struct.error,
+    ) as error:
         raise UsageError(f"{path} cannot be read as a picture: {_reason(error)}") from error
 
 
@@ -124,7 +135,10 @@ def _pixels(path: Path, image: Image.Image) -> tuple[str, Plane]:
 def _exif(image: Image.Image) -> bytes | None:
     if image.format != "TIFF":
         exif = image.info.get("exif")
-        return exif if isinstance(exif, bytes) else None
+        if not isinstance(exif, bytes):
+            return None
+        # WebP stores it without the prefix that JPEG needs.
+        return exif if exif.startswith(EXIF_PREFIX) else EXIF_PREFIX + exif
     tags = image.getexif()
     kept = Image.Exif()
     for tag in TIFF_TAGS_KEPT & set(tags):
@@ -193,6 +207,9 @@ def upscale_picture(source: Path, target: Path, upscaler: Upscaler) -> Picture:
     check_holds(picture.mode, target)
     upscaled = upscale(picture, upscaler)
     write_picture(upscaled, target)
+    if picture_kind(target) == "BMP" and (picture.exif or picture.icc_profile):
+        lost = f"{target} cannot hold the Exif and colour profile of {source}; .png can"
+        return replace(upscaled, warnings=(*upscaled.warnings, lost))
     return upscaled
 
 

@@ -92,11 +92,11 @@ def load(path: Path, scale: int) -> Weights:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise UsageError(f"{path} is not an EMTCM weights file; expected format {FORMAT}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path} cannot be read as a weights file: {error}") from error
-    if metadata.get("format") != FORMAT:
-        raise UsageError(f"{path} is not an EMTCM weights file; expected format {FORMAT}")
     scales = json.loads(metadata["scales"])
     if scale not in scales:
         accepted = ", ".join(map(str, scales))

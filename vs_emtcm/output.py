@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vs_emtcm.errors import UsageError
@@ -41,9 +41,11 @@ def check_output(source: Path, target: Path, overwrite: bool) -> None:
 @contextmanager
 def complete_file(target: Path) -> Iterator[Path]:
     """A temporary name beside ``target``; renamed to it at the end, removed after an exception."""
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
+    # Not made of the target's name, which may be as long as names can be.
+    temporary = target.with_name(f".{os.getpid()}.partial{target.suffix}")
     try:
         yield temporary
         temporary.replace(target)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -13,8 +13,11 @@ _PRINTF = re.compile(r"%(0?)(\d*)d")
 
 
 def is_pattern(name: str) -> bool:
-    """Whether a name is a printf or glob pattern and not a file."""
-    return not Path(name).exists() and (_PRINTF.search(name) is not None or glob.has_magic(name))
+    """Whether a name is a printf or glob pattern of pictures and not a file."""
+    path = Path(name)
+    if path.exists() or (path.suffix.lower() not in SUFFIXES and not path.suffix.endswith("*")):
+        return False
+    return _PRINTF.search(name) is not None or glob.has_magic(name)
 
 
 def find_pictures(name: str) -> list[tuple[Path, int | None]]:

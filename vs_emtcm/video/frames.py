@@ -23,7 +23,7 @@ _YUV = re.compile(r"yuv(j|a)?(444|422|420|440|411|410)p(9|10|12|14|16)?(?:le)?")
 _RGB = re.compile(r"gbr(a)?p(9|10|12|14|16|f16|f32)?(?:le)?")
 _GRAY = re.compile(r"gray(9|10|12|14|16|f16|f32)?(?:le)?")
 
-AVCOL_RANGE_UNSPECIFIED, AVCOL_RANGE_LIMITED, AVCOL_RANGE_FULL = 0, 1, 2
+AVCOL_RANGE_UNSPECIFIED, AVCOL_RANGE_FULL = 0, 2
 
 
 def native_format(name: str) -> PixelFormat | None:

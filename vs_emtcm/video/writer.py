@@ -26,7 +26,7 @@ ENCODING_TAGS = frozenset(
     {"DURATION", "ENCODER", "ENCODER_OPTIONS", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"}
 )
 CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS"})
-AVCOL_SPC_RGB, AVCOL_SPC_BT709 = 0, 1
+AVCOL_SPC_BT709 = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,11 @@ class EncoderSettings:
 WITHOUT_CODEC_LIST = frozenset({"mpegts", "mpeg", "mxf"})
 
 DEFAULT_CRF = "18"
+
+# FFmpeg's own lossy encoders have no CRF, and without a quantiser a very low bit rate.
+QUANTISER_ENCODERS = frozenset({"mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "h263", "flv", "wmv2"})
+DEFAULT_QUANTISER = 2
+FF_QP2LAMBDA = 118
 
 _X264_PRESETS = (
     "ultrafast",
@@ -101,6 +106,8 @@ def check_container(path: Path, codec: str) -> None:
         UsageError: it is one.
     """
     with open_container(path) as container:
+        if container.format.no_file:
+            raise UsageError(f"a {path.suffix} output is more than one file; use .mkv or .mp4")
         check_holds(container, path.suffix, find_encoder(codec))
 
 
@@ -110,12 +117,15 @@ def check_holds(container: OutputContainer, suffix: str, codec: Codec) -> None:
     Raises:
         UsageError: it cannot.
     """
-    if not _holds(container, codec.canonical_name):
+    if not _holds(container, codec):
         raise UsageError(f"a {suffix} file cannot hold {codec.canonical_name} video; use .mkv")
 
 
-def _holds(container: OutputContainer, codec: str) -> bool:
-    return container.format.name in WITHOUT_CODEC_LIST or codec in container.supported_codecs
+def _holds(container: OutputContainer, codec: Codec) -> bool:
+    if container.format.name in WITHOUT_CODEC_LIST:
+        return True
+    # PyAV lists implementations: "dca" and "pgssub" for what FFmpeg calls "dts" and "hdmv_pgs_subtitle".
+    return not container.supported_codecs.isdisjoint({codec.name, codec.canonical_name})
 
 
 def find_encoder(name: str) -> Codec:
@@ -236,6 +246,10 @@ class VideoWriter:
             return frame
         if self._rgb_to_yuv:
             converted = frame.reformat(format=self._pix_fmt, dst_colorspace="ITU709", dst_color_range="MPEG")
+        elif frame.format.name.startswith("gray"):
+            # FFmpeg takes grey for full range whatever its tag: named the same on both sides, levels stay.
+            converted = frame.reformat(format=self._pix_fmt, src_color_range="JPEG", dst_color_range="JPEG")
+            converted.color_range = frame.color_range
         else:
             converted = frame.reformat(format=self._pix_fmt)
         converted.pts, converted.time_base = frame.pts, frame.time_base
@@ -271,14 +285,18 @@ class VideoWriter:
         if kind == "video" and not stream.disposition & Disposition.attached_pic:
             self.warnings.append(f"video stream {stream.index} is left out: one is upscaled")
             return False
-        name = stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
-        if _holds(self._container, name):
+        if kind == "video" and self._container.format.name in ("matroska", "webm"):
+            # It would become a second video track there.
+            self.warnings.append(f"cover picture {stream.index} is left out: only .mp4 and .mov keep it")
+            return False
+        codec = stream.codec_context.codec if stream.codec_context else None
+        if codec is not None and _holds(self._container, codec):
             return True
+        name = "unknown" if codec is None else codec.canonical_name
         if kind == "audio":
             raise UsageError(f"a {self._suffix} file cannot hold the source's {name} audio; use .mkv")
         self.warnings.append(
-            f"{kind} stream {stream.index} ({name}) is left out: a {self._suffix} file cannot hold "
-            "it, .mkv can"
+            f"{kind} stream {stream.index} ({name}) is left out: a {self._suffix} file cannot hold it"
         )
         return False
 
@@ -294,6 +312,8 @@ class VideoWriter:
         known = encoder_options(settings.codec)
         if "crf" in known:
             options["crf"] = DEFAULT_CRF if settings.crf is None else f"{settings.crf:g}"
+        elif settings.codec in QUANTISER_ENCODERS:
+            options |= {"flags": "+qscale", "global_quality": str(DEFAULT_QUANTISER * FF_QP2LAMBDA)}
         if settings.preset is not None:
             options["preset"] = settings.preset
         if reader.hdr is not None:
@@ -309,8 +329,10 @@ class VideoWriter:
         source, context = reader.video, stream.codec_context
         stream.width, stream.height = first.width, first.height
         stream.pix_fmt = self._pix_fmt
-        stream.time_base = reader.time_base
-        context.time_base = reader.time_base
+        # AVI counts frames: with a finer time base, players would see the gaps as frames.
+        time_base = 1 / reader.rate if self._container.format.name == "avi" else reader.time_base
+        stream.time_base = time_base
+        context.time_base = time_base
         context.thread_count = settings.threads
         ratio = source.sample_aspect_ratio
         if ratio:
@@ -346,8 +368,8 @@ def open_container(path: Path) -> OutputContainer:
         UsageError: there is no container of this suffix, or the file cannot be created.
     """
     try:
-        # Audio waits for delayed video frames however long they take.
-        return av.open(str(path), "w", container_options={"max_interleave_delta": "0"})
+        # Audio waits this long, in microseconds of the film, for frames that the encoder holds back.
+        return av.open(str(path), "w", container_options={"max_interleave_delta": "60000000"})
     except ValueError as error:
         raise UsageError(f"no video container has the suffix {path.suffix!r}; use .mkv or .mp4") from error
     except (FFmpegError, OSError) as error:
