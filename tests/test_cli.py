@@ -150,3 +150,37 @@ def test_doctor_says_what_works():
     report = json.loads(run("doctor", "--json").stdout)
     assert report["versions"]["torch"]
     assert {b["device"] for b in report["backends"]} == {"cpu", "cuda"}
+
+
+def test_a_video_may_have_brackets_in_its_name(make_clip, tmp_path):
+    source = make_clip("film [1080p].mkv", frames=2)
+    result = run("upscale", source, tmp_path / "film [2x].mkv")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "film [2x].mkv").exists()
+    missing = run("upscale", tmp_path / "other [1080p].mkv", tmp_path / "out.mkv")
+    assert "does not exist" in missing.stderr
+
+
+def test_numbered_results_never_replace_pictures_still_to_be_read(tmp_path):
+    for number in range(3):
+        Image.fromarray(codes(8, 8, seed=number)).save(tmp_path / f"{number}.png")
+    before = {p: p.read_bytes() for p in tmp_path.iterdir()}
+    result = run("upscale", tmp_path / "*.png", tmp_path / "%d.png", "--overwrite")
+    assert result.exit_code == 2
+    assert "is an input itself" in result.stderr
+    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_wrong_usage_makes_no_folder(tmp_path):
+    Image.fromarray(codes(8, 8)).save(tmp_path / "a.png")
+    assert run("upscale", tmp_path / "*.png", tmp_path / "out", "--model", "huge").exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_is_too_long_is_one_sentence(make_clip, tmp_path):
+    result = run("upscale", make_clip(frames=1), tmp_path / ("x" * 300 + ".mkv"))
+    assert result.exit_code == 1
+    assert "file name too long" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    fits = tmp_path / ("y" * 250 + ".mkv")
+    assert run("upscale", tmp_path / "clip.mkv", fits).exit_code == 0

@@ -137,3 +137,19 @@ def test_a_failing_write_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(EmtcmError, match="cannot be written: no space left on device"):
         upscale_picture(source, tmp_path / "out.png", UPSCALER)
     assert [p.name for p in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_orientation_survives_from_webp_to_jpeg(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    source = save(tmp_path / "in.webp", RGB, exif=exif.tobytes())
+    upscale_picture(source, tmp_path / "out.jpg", UPSCALER)
+    with Image.open(tmp_path / "out.jpg") as after:
+        assert after.getexif()[0x0112] == 6
+
+
+def test_what_bmp_cannot_hold_is_named(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    source = save(tmp_path / "in.jpg", RGB, exif=exif.tobytes())
+    assert "cannot hold the Exif" in upscale_picture(source, tmp_path / "out.bmp", UPSCALER).warnings[0]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from vs_emtcm import models
@@ -52,3 +53,10 @@ def test_files_of_other_programs_are_refused(tmp_path):
 def test_other_scales_are_refused(scale):
     with pytest.raises(UsageError, match="accepted are 2, 3 and 4"):
         models.check_scale(scale)
+
+
+@pytest.mark.parametrize("model", models.SHIPPED, ids=lambda m: f"{m.name}-{m.tune}")
+def test_a_shipped_file_is_the_model_that_it_is_called(model):
+    with safe_open(model.path, framework="numpy") as file:
+        metadata = file.metadata()
+    assert (metadata["name"], metadata["tune"]) == (model.name, model.tune)

@@ -95,3 +95,9 @@ def test_degraded_pairs_stay_aligned(scale, seed):
     here = psnr(pair.low, reduced, 2)
     shifted = psnr(pair.low, np.roll(reduced, 1, axis=1), 2)
     assert here > shifted + 3
+
+
+def test_grey_pictures_are_taken_as_they_are(tmp_path):
+    # As published benchmarks do with Set14's "bridge".
+    Image.fromarray(codes(8, 8)).save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_luma(tmp_path / "grey.png"), codes(8, 8))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-from vs_emtcm import EmtcmError, Upscaler, UsageError, emtcm
+from vs_emtcm import EmtcmError, PixelFormat, Upscaler, UsageError, emtcm
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.frames import frame_planes, native_format
 from vs_emtcm.video.writer import EncoderSettings
@@ -190,3 +190,53 @@ def test_progress_counts_every_frame(make_clip, tmp_path):
     )
     assert [done for done, _ in seen] == [1, 2, 3, 4, 5]
     assert seen[-1][1] == 5
+
+
+def test_grey_keeps_its_levels_when_it_becomes_yuv(make_clip, tmp_path):
+    source = make_clip(pix_fmt="gray", codec="ffv1")
+    upscale_video(source, tmp_path / "grey.mkv", Upscaler(2, stages=1), LOSSLESS)
+    as_yuv = VideoSettings(encoder=EncoderSettings(codec="ffv1", pix_fmt="yuv420p"))
+    upscale_video(source, tmp_path / "yuv.mkv", Upscaler(2, stages=1), as_yuv)
+    for grey, yuv in zip(decoded(tmp_path / "grey.mkv"), decoded(tmp_path / "yuv.mkv"), strict=True):
+        luma, u, v = frame_planes(yuv, PixelFormat(family="yuv", subsampling=(1, 1)))
+        np.testing.assert_array_equal(luma, frame_planes(grey, PixelFormat(family="gray"))[0])
+        assert u.min() == u.max() == v.min() == v.max() == 128
+
+
+def test_codecs_without_crf_are_not_starved(make_clip, tmp_path):
+    source = make_clip(frames=20, width=96, height=96)
+    mpeg4 = VideoSettings(encoder=EncoderSettings(codec="mpeg4"))
+    upscale_video(source, tmp_path / "lossy.mp4", Upscaler(2, stages=1), mpeg4)
+    upscale_video(source, tmp_path / "exact.mkv", Upscaler(2, stages=1), LOSSLESS)
+    last, exact = (decoded(tmp_path / n)[-1].to_ndarray()[:192] for n in ("lossy.mp4", "exact.mkv"))
+    assert np.mean((last.astype(float) - exact) ** 2) < 20
+
+
+def test_avi_counts_every_frame_once(make_clip, tmp_path):
+    upscale_video(make_clip("in.mp4", frames=8), tmp_path / "out.avi", Upscaler(2, stages=1), FAST)
+    with av.open(str(tmp_path / "out.avi")) as container:
+        assert container.streams.video[0].average_rate == 25
+        assert sum(1 for _ in container.decode(video=0)) == 8
+
+
+@pytest.mark.parametrize("codec", ["ac3", "flac"])
+def test_audio_is_copied_whatever_ffmpeg_calls_its_codec(tmp_path, codec):
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+        sound = container.add_stream(codec, rate=48000, options={"strict": "-2"})
+        sound.codec_context.layout = "stereo"
+        container.mux(video.encode(av.VideoFrame(32, 32, "yuv420p")))
+        resampler = av.AudioResampler(sound.codec_context.format, "stereo", 48000)
+        for start in range(0, 9600, 480):
+            tone = np.sin(np.arange(start, start + 480) / 9).astype(np.float32)
+            block = av.AudioFrame.from_ndarray(np.stack([tone, tone]), "fltp", "stereo")
+            block.sample_rate, block.pts = 48000, start
+            for frame in resampler.resample(block):
+                container.mux(sound.encode(frame))
+        container.mux(video.encode(None))
+        container.mux(sound.encode(None))
+    assert packets(source, "audio")
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert packets(tmp_path / "out.mkv", "audio") == packets(source, "audio")

@@ -6,7 +6,14 @@ import av
 import pytest
 
 from vs_emtcm import UsageError
-from vs_emtcm.video.writer import EncoderSettings, check_container, check_encoder, choose_pix_fmt
+from vs_emtcm.video.writer import (
+    EncoderSettings,
+    check_container,
+    check_encoder,
+    check_holds,
+    choose_pix_fmt,
+    open_container,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +45,12 @@ def test_what_a_container_cannot_hold_is_refused(tmp_path: Path, name, codec, me
     with pytest.raises(UsageError, match=message):
         check_container(tmp_path / name, codec)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("decoder", ["dca", "pgssub", "dvdsub", "aac", "srt"])
+def test_matroska_holds_streams_whatever_their_decoder_is_called(tmp_path: Path, decoder):
+    with open_container(tmp_path / "out.mkv") as container:
+        check_holds(container, ".mkv", av.codec.Codec(decoder, "r"))
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.mov", "out.ts"])
