@@ -100,7 +100,6 @@ class Run:
         tensors, _ = self._open(path)
         self.average = self._take(path, tensors, "average/")
         self.network.load_state_dict(self.average)
-        self.average = {k: v.clone() for k, v in self.average.items()}
 
     def _load(self, path: Path) -> None:
         tensors, metadata = self._open(path)

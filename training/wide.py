@@ -46,10 +46,6 @@ class WideKernel(nn.Module):
         return torch.einsum("ow,wikl->oikl", self.project, self.expand) + self.delta
 
 
-class WideLayers(nn.ModuleDict):
-    """Wide kernels by the name of the deployed layer that they collapse into."""
-
-
 def _shared_kernels(shape: Shape, width: int) -> dict[str, nn.Module]:
     c = shape.channels
     return {f"body1/{i}": WideKernel(c, c, BODY_SIZE, width, identity=True) for i in range(shape.stage1 - 1)}
@@ -109,8 +105,11 @@ class WideNetwork(nn.Module):
         super().__init__()
         self.scales = scales
         self.shape = shape
-        self.shared = WideLayers(_shared_kernels(shape, width))
-        self.kernels = nn.ModuleDict({f"x{s}": WideLayers(_scale_kernels(shape, s, width)) for s in scales})
+        # Wide kernels by the name of the deployed layer that they collapse into.
+        self.shared = nn.ModuleDict(_shared_kernels(shape, width))
+        self.kernels = nn.ModuleDict(
+            {f"x{s}": nn.ModuleDict(_scale_kernels(shape, s, width)) for s in scales}
+        )
         self.activations = nn.ModuleDict(
             {
                 f"x{s}": nn.ModuleDict({n: Activations(shape.channels) for n in _layer_names(shape)})

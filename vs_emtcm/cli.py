@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from vs_emtcm import __version__, models
-from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.errors import EmtcmError, UsageError, reason
 
 app = typer.Typer(
     name="vs-emtcm",
@@ -41,7 +41,7 @@ def one_sentence_errors() -> Iterator[None]:
     except OSError as error:
         # Such as a folder that may not be searched, or a name that is too long.
         place = f"{error.filename}: " if error.filename else ""
-        _say(f"error: {place}{(error.strerror or str(error)).lower()}")
+        _say(f"error: {place}{reason(error)}")
         raise typer.Exit(FAILURE) from error
     except (MemoryError, RuntimeError) as error:
         # PyTorch reports a failed allocation as a plain RuntimeError.

@@ -6,14 +6,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from vs_emtcm import models
 from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.images import SUFFIXES as PICTURE_SUFFIXES
 from vs_emtcm.images import picture_kind, upscale_picture
 from vs_emtcm.output import check_output
 from vs_emtcm.progress import show_progress
 from vs_emtcm.sequences import find_pictures, is_pattern, name_results
-from vs_emtcm.upscaler import Upscaler, checked_tile
+from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.writer import EncoderSettings, check_container, check_encoder
 
@@ -94,9 +93,6 @@ def run(request: Request) -> Outcome:
         UsageError: the request cannot be carried out; nothing was written.
         EmtcmError: the work failed on the way.
     """
-    models.check_scale(request.scale)
-    models.check_stages(request.stages)
-    checked_tile(request.tile)
     several = Path(request.source).is_dir() or is_pattern(request.source)
     if several or Path(request.source).suffix.lower() in PICTURE_SUFFIXES:
         return _run_pictures(request, several)

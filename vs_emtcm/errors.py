@@ -7,3 +7,9 @@ class EmtcmError(Exception):
 
 class UsageError(EmtcmError):
     """What was asked for cannot be done as asked; the command line exits with 2."""
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, as a clause: the system's or FFmpeg's words without capital and full stop."""
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(words).rstrip(".").lower()

@@ -9,11 +9,10 @@ from functools import partial
 import numpy as np
 import vapoursynth as vs
 
-from vs_emtcm import models
 from vs_emtcm.engines import choose_device
 from vs_emtcm.errors import UsageError
 from vs_emtcm.planes import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
-from vs_emtcm.upscaler import Upscaler, checked_tile
+from vs_emtcm.upscaler import Upscaler
 
 _log = logging.getLogger(__name__)
 
@@ -61,9 +60,6 @@ def emtcm(
     """
     try:
         format = clip_format(clip)
-        models.check_scale(scale)
-        models.check_stages(stages)
-        checked_tile(tile)
         if lanes is not None and (isinstance(lanes, bool) or not isinstance(lanes, int) or lanes < 1):
             raise UsageError(f"lanes is {lanes!r}; accepted are None and numbers from 1")
         if device_index < 0:

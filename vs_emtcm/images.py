@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.errors import EmtcmError, UsageError, reason
 from vs_emtcm.output import complete_file
 from vs_emtcm.planes import Color, PixelFormat, Plane
 from vs_emtcm.upscaler import Upscaler
@@ -112,7 +112,7 @@ def read_picture(path: Path) -> Picture:
         EOFError,
         struct.error,
     ) as error:
-        raise UsageError(f"{path} cannot be read as a picture: {_reason(error)}") from error
+        raise UsageError(f"{path} cannot be read as a picture: {reason(error)}") from error
 
 
 def _pixels(path: Path, image: Image.Image) -> tuple[str, Plane]:
@@ -165,7 +165,7 @@ def write_picture(picture: Picture, target: Path) -> None:
         with complete_file(target) as temporary:
             image.save(temporary, format=kind, **options)
     except (OSError, ValueError) as error:
-        raise EmtcmError(f"{target} cannot be written: {_reason(error)}") from error
+        raise EmtcmError(f"{target} cannot be written: {reason(error)}") from error
 
 
 def picture_kind(path: Path) -> str:
@@ -225,7 +225,3 @@ def upscale(picture: Picture, upscaler: Upscaler) -> Picture:
         exif=picture.exif,
         warnings=picture.warnings,
     )
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error).rstrip(".").lower()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vs_emtcm.errors import UsageError
+from vs_emtcm.errors import UsageError, reason
 
 
 def check_output(source: Path, target: Path, overwrite: bool) -> None:
@@ -32,9 +32,8 @@ def check_output(source: Path, target: Path, overwrite: bool) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         raise UsageError(
-            f"the folder {folder} cannot be written to: {reason}; choose another place"
+            f"the folder {folder} cannot be written to: {reason(error)}; choose another place"
         ) from error
 
 

@@ -13,7 +13,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.errors import EmtcmError, UsageError, reason
 from vs_emtcm.video.hdr import StaticHdr, static_hdr
 
 # Headers round durations and count audio that outlasts the video: a file is called truncated only
@@ -51,7 +51,7 @@ class VideoReader:
         try:
             self.container = av.open(str(path), "r")
         except FFmpegError as error:
-            raise UsageError(f"{path} cannot be opened as a video: {_reason(error)}") from error
+            raise UsageError(f"{path} cannot be opened as a video: {reason(error)}") from error
         video = self._pick_video()
         self.video = video
         self.video.codec_context.thread_count = threads
@@ -89,7 +89,7 @@ class VideoReader:
             try:
                 packet = next(packets, None)
             except FFmpegError as error:
-                self.damage.append(f"reading stopped early: {_reason(error)}")
+                self.damage.append(f"reading stopped early: {reason(error)}")
                 packet = None
             if packet is None:
                 break
@@ -109,7 +109,7 @@ class VideoReader:
         except av.error.EOFError:
             return []
         except FFmpegError as error:
-            self._note(f"a packet could not be decoded: {_reason(error)}")
+            self._note(f"a packet could not be decoded: {reason(error)}")
             return []
         for frame in frames:
             self._check(frame)
@@ -209,7 +209,3 @@ def _end_of(packet: Packet[Stream]) -> float:
     if packet.pts is None or base is None:
         return 0.0
     return float((packet.pts + (packet.duration or 0)) * base)
-
-
-def _reason(error: FFmpegError) -> str:
-    return (error.strerror or type(error).__name__).rstrip(".").lower()

@@ -18,7 +18,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from av.video.format import names as pix_fmts
 from av.video.stream import VideoStream
 
-from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.errors import EmtcmError, UsageError, reason
 from vs_emtcm.video.reader import VideoReader
 
 # Tags of a source's video stream that describe its encoding, not its content.
@@ -26,7 +26,7 @@ ENCODING_TAGS = frozenset(
     {"DURATION", "ENCODER", "ENCODER_OPTIONS", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"}
 )
 CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS"})
-AVCOL_SPC_BT709 = 1
+AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED = 1, 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +218,7 @@ class VideoWriter:
                 item.stream = self._copied[item.stream_index]
                 self._container.mux(item)
         except (FFmpegError, OSError, ValueError) as error:
-            raise EmtcmError(f"writing failed: {_reason(error)}") from error
+            raise EmtcmError(f"writing failed: {reason(error)}") from error
         self.seconds += time.perf_counter() - began
 
     def finish(self) -> None:
@@ -232,7 +232,7 @@ class VideoWriter:
             self._container.mux(self._video.encode(None))
             self._container.close()
         except (FFmpegError, OSError, ValueError) as error:
-            raise EmtcmError(f"writing failed: {_reason(error)}") from error
+            raise EmtcmError(f"writing failed: {reason(error)}") from error
         self.seconds += time.perf_counter() - began
 
     def abandon(self) -> None:
@@ -340,7 +340,7 @@ class VideoWriter:
         context.color_primaries = first.color_primaries
         context.color_trc = first.color_trc
         if self._rgb_to_yuv:
-            context.colorspace, context.color_range = AVCOL_SPC_BT709, 1
+            context.colorspace, context.color_range = AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED
         else:
             context.colorspace, context.color_range = first.colorspace, first.color_range
             context.chroma_sample_location = first.chroma_location
@@ -373,13 +373,9 @@ def open_container(path: Path) -> OutputContainer:
     except ValueError as error:
         raise UsageError(f"no video container has the suffix {path.suffix!r}; use .mkv or .mp4") from error
     except (FFmpegError, OSError) as error:
-        raise UsageError(f"{path.parent} cannot be written to: {_reason(error)}") from error
+        raise UsageError(f"{path.parent} cannot be written to: {reason(error)}") from error
 
 
 def _is_encoding_tag(name: str) -> bool:
     plain = name.upper().partition("-")[0]
     return plain in ENCODING_TAGS or plain.startswith("_STATISTICS")
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error).rstrip(".").lower()
