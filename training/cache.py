@@ -6,7 +6,7 @@ A cache is a folder of ``pixels.bin`` (the planes one after the other) and ``ind
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +32,55 @@ class Pair:
     high: Plane
 
 
+@dataclass(frozen=True, kw_only=True)
+class PairStore:
+    """All pairs of one scale inside one array.
+
+    Attributes:
+        scale: of every pair.
+        pixels: the array that holds all planes.
+        heights, widths: of the low-resolution planes.
+        lows, highs: where each plane begins in ``pixels``.
+    """
+
+    scale: int
+    pixels: Plane
+    heights: NDArray[np.int64]
+    widths: NDArray[np.int64]
+    lows: NDArray[np.int64]
+    highs: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.heights)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: int) -> Pair:
+        height, width = int(self.heights[index]), int(self.widths[index])
+        low, high = int(self.lows[index]), int(self.highs[index])
+        s = self.scale
+        return Pair(
+            scale=s,
+            low=self.pixels[low : low + height * width].reshape(height, width),
+            high=self.pixels[high : high + height * width * s * s].reshape(height * s, width * s),
+        )
+
+
 def clean_pair(luma: Plane, scale: int) -> Pair:
     """A picture and its bicubic reduction, as in the benchmarks."""
     height, width = (n // scale * scale for n in luma.shape)
     high = luma[:height, :width]
     return Pair(scale=scale, low=to_8bit(downscale(high, scale)), high=high)
+
+
+def pack(pairs: Iterable[Pair]) -> Mapping[int, PairStore]:
+    """Pairs as stores in memory, by scale."""
+    rows, planes = [], []
+    for pair in pairs:
+        rows.append((pair.scale, *pair.low.shape))
+        planes += [pair.low.ravel(), pair.high.ravel()]
+    return _stores(rows, np.concatenate(planes))
 
 
 def write_cache(folder: Path, pairs: Iterable[Pair]) -> int:
@@ -55,29 +99,45 @@ def write_cache(folder: Path, pairs: Iterable[Pair]) -> int:
     return len(rows)
 
 
-def read_cache(folder: Path) -> Mapping[int, list[Pair]]:
+def read_cache(folder: Path) -> Mapping[int, PairStore]:
     """Open a cache; the pairs of each scale, memory-mapped.
 
     Raises:
-        CacheError: there is no cache in ``folder`` or it is damaged.
+        CacheError: there is no cache in ``folder``, or it is empty or damaged.
     """
     try:
         index = json.loads((folder / "index.json").read_text())
+        if index["format"] != FORMAT:
+            raise CacheError(f"{folder} is a cache of another format; run 'python -m training prepare' again")
+        rows = [(row["scale"], row["height"], row["width"]) for row in index["pairs"]]
+        if not rows:
+            raise CacheError(
+                f"{folder} is an empty cache; run 'python -m training prepare' on larger pictures"
+            )
         pixels = np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="r")
     except (OSError, ValueError) as error:
         raise CacheError(f"{folder} holds no cache; make one with 'python -m training prepare'") from error
-    if index.get("format") != FORMAT:
-        raise CacheError(f"{folder} is a cache of another format; run 'python -m training prepare' again")
-    pairs: dict[int, list[Pair]] = {}
-    offset = 0
-    for row in index["pairs"]:
-        scale, height, width = row["scale"], row["height"], row["width"]
-        low = pixels[offset : offset + height * width].reshape(height, width)
-        offset += low.size
-        size = height * width * scale * scale
-        high = pixels[offset : offset + size].reshape(height * scale, width * scale)
-        offset += size
-        pairs.setdefault(scale, []).append(Pair(scale=scale, low=low, high=high))
-    if offset != pixels.size:
+    except (KeyError, TypeError) as error:
+        raise CacheError(f"{folder} is damaged; run 'python -m training prepare' again") from error
+    if sum(height * width * (1 + scale * scale) for scale, height, width in rows) != pixels.size:
         raise CacheError(f"{folder} is damaged; run 'python -m training prepare' again")
-    return pairs
+    return _stores(rows, pixels)
+
+
+def _stores(rows: Sequence[tuple[int, int, int]], pixels: Plane) -> Mapping[int, PairStore]:
+    scales, heights, widths = np.array(rows, np.int64).T
+    low_sizes = heights * widths
+    sizes = low_sizes * (1 + scales**2)
+    lows = np.concatenate(([0], np.cumsum(sizes)[:-1]))
+    stores = {}
+    for scale in map(int, np.unique(scales)):
+        chosen = scales == scale
+        stores[scale] = PairStore(
+            scale=scale,
+            pixels=pixels,
+            heights=heights[chosen],
+            widths=widths[chosen],
+            lows=lows[chosen],
+            highs=(lows + low_sizes)[chosen],
+        )
+    return stores

@@ -1,11 +1,11 @@
-"""``python -m training``: prepare, train, evaluate, evaluate-video, export."""
+"""``python -m training``: prepare, train, evaluate, evaluate-video, report, ablate, export."""
 
 from __future__ import annotations
 
 import json
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,17 +14,30 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from PIL import Image
 
+from training import report as reports
+from training.ablate import ablation_table, run_variant, variants
 from training.cache import CacheError, Pair, clean_pair, read_cache, write_cache
 from training.codec import FRAMES as CLIP_FRAMES
-from training.codec import MAXIMUM_PAN, degraded_pair, draw_degradation
+from training.codec import MAXIMUM_PAN, degraded_pair, draw_degradation, encode_and_decode
 from training.config import ConfigError, load_recipe
-from training.evaluate import Score, evaluate_pictures, evaluate_video
+from training.distributed import join, training_device
+from training.evaluate import (
+    Method,
+    Score,
+    evaluate_pictures,
+    evaluate_video,
+    fsrcnn,
+    interpolations,
+    networks,
+    shipped_networks,
+)
 from training.loop import CHECKPOINT, Run, TrainingError
 from training.loop import train as run_training
 from training.pictures import PictureError, find_pictures, read_luma
+from training.similar import find_similar
 from vs_emtcm.errors import EmtcmError, UsageError
-from vs_emtcm.upscaler import Upscaler
 
 app = typer.Typer(
     help="Make and measure EMTCM models.",
@@ -35,6 +48,7 @@ app = typer.Typer(
 SCALES = (2, 3, 4)
 # Smaller low-resolution pictures hold less than a crop.
 SMALLEST = 64
+ABLATIONS = Path(__file__).with_name("ablations.toml")
 
 
 @contextmanager
@@ -47,13 +61,33 @@ def _one_sentence_errors() -> Iterator[None]:
     except (EmtcmError, TrainingError, ValueError) as error:
         print(f"training: error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
+    except OSError as error:
+        print(f"training: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
         print("training: interrupted; the last checkpoint is kept", file=sys.stderr)
         raise typer.Exit(1) from error
 
 
-def _pairs(folder: Path, tune: str) -> Iterator[Pair]:
-    for path in find_pictures(folder):
+Recipe = Annotated[Path, typer.Option(help="A TOML file, see training/recipes.")]
+Cache = Annotated[Path, typer.Option(help="Training pairs, made by 'prepare'.")]
+Validation = Annotated[Path, typer.Option(help="Validation pairs, made by 'prepare'.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0: all cores.")]
+Eager = Annotated[bool, typer.Option("--eager", help="Do not compile; needs no C++ compiler.")]
+Scales = Annotated[list[int] | None, typer.Option(help="May be given several times; all without it.")]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="base-clean/2: two stages of a shipped model; FILE.safetensors/1: one stage of a weights "
+        "file. May be given several times; every shipped one without it."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _pairs(paths: list[Path], tune: str) -> Iterator[Pair]:
+    for path in paths:
         luma = read_luma(path)
         for scale in SCALES:
             if tune == "clean":
@@ -67,38 +101,84 @@ def _pairs(folder: Path, tune: str) -> Iterator[Pair]:
 
 @app.command()
 def prepare(
-    data: Annotated[Path, typer.Option(help="Folder of high-resolution pictures.")],
+    data: Annotated[list[Path], typer.Option(help="Folder of pictures; may be given several times.")],
     out: Annotated[Path, typer.Option(help="Folder of the cache.")],
     tune: Annotated[str, typer.Option(help="clean: bicubic reductions; video: real encodes.")],
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Test sets: refuse pictures that look like one of theirs.")
+    ] = None,
 ) -> None:
     """Decode pictures once, make their low-resolution versions, and store both."""
     with _one_sentence_errors():
         if tune not in ("clean", "video"):
             raise UsageError(f"tune is {tune!r}; accepted are clean and video")
-        count = write_cache(out, _pairs(data, tune))
+        paths = [path for folder in data for path in find_pictures(folder)]
+        tests = [path for folder in against or () for path in find_pictures(folder)]
+        for picture, test in find_similar(paths, tests) if tests else ():
+            raise PictureError(f"{picture} shows what {test} of a test set shows; take it out")
+        count = write_cache(out, _pairs(paths, tune))
+        if count == 0:
+            raise PictureError(
+                f"no picture is large enough; a side must be at least {SMALLEST * min(SCALES)} pixels"
+            )
     print(f"{count} pairs in {out}")
 
 
 @app.command()
 def train(
-    recipe: Annotated[Path, typer.Option(help="A TOML file, see training/recipes.")],
-    cache: Annotated[Path, typer.Option(help="Training pairs, made by 'prepare'.")],
-    validation: Annotated[Path, typer.Option(help="Validation pairs, made by 'prepare'.")],
+    recipe: Recipe,
+    cache: Cache,
+    validation: Validation,
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run there goes on.")],
-    start_from: Annotated[Path | None, typer.Option(help="Folder of a finished run to start from.")] = None,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: all cores.")] = 0,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Folder of a finished run, or a weights file, to start from.")
+    ] = None,
+    device: Device = "cpu",
+    threads: Threads = 0,
+    eager: Eager = False,
 ) -> None:
-    """Train all scales of a model together."""
+    """Train all scales of a model. Under torchrun, several processes share every batch."""
     if threads:
         torch.set_num_threads(threads)
     with _one_sentence_errors():
-        start = None if start_from is None else start_from / CHECKPOINT
-        run_training(load_recipe(recipe), read_cache(cache), read_cache(validation), out, start)
+        settings, where = load_recipe(recipe), training_device(device)
+        start = start_from / CHECKPOINT if start_from is not None and start_from.is_dir() else start_from
+        pairs, held_out = read_cache(cache), read_cache(validation)
+        with join(where) as part:
+            run = Run(settings, out, start=start, device=where, part=part, compiled=not eager)
+            run_training(run, pairs, held_out)
+
+
+@app.command()
+def ablate(
+    recipe: Recipe,
+    cache: Cache,
+    validation: Validation,
+    out: Annotated[Path, typer.Option(help="Folder of the runs; finished ones are kept.")],
+    ablations: Annotated[Path, typer.Option(help="A TOML file of variants.")] = ABLATIONS,
+    device: Device = "cpu",
+    threads: Threads = 0,
+    eager: Eager = False,
+) -> None:
+    """Train short variants of a recipe, each with one thing changed, and print a table."""
+    if threads:
+        torch.set_num_threads(threads)
+    with _one_sentence_errors():
+        where = training_device(device)
+        recipes = variants(recipe, ablations)
+        pairs, held_out = read_cache(cache), read_cache(validation)
+        scores = {
+            name: run_variant(name, variant, out, pairs, held_out, device=where, compiled=not eager)
+            for name, variant in recipes.items()
+        }
+    table = ablation_table(scores)
+    (out / "ablations.md").write_text(f"{table}\n")
+    print(table)
 
 
 @app.command()
 def export(
-    recipe: Annotated[Path, typer.Option(help="The run's recipe.")],
+    recipe: Recipe,
     run: Annotated[Path, typer.Option(help="The run's folder.")],
     out: Annotated[Path, typer.Option(help="The weights file to write.")],
 ) -> None:
@@ -111,53 +191,115 @@ def export(
 
 def _print_scores(scores: list[Score], as_json: bool) -> None:
     if as_json:
-        print(json.dumps([asdict(score) for score in scores]))
+        print(json.dumps([asdict(score) for score in scores], indent=1))
         return
     for s in scores:
-        print(f"{s.name}: {s.method} {s.psnr:.2f} dB / {s.ssim:.4f} ({s.pictures} pictures)")
-
-
-Stages = Annotated[int, typer.Option(help="1 or 2.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+        fidelity = "" if s.vif is None else f" / VIF {s.vif:.3f}"
+        print(f"{s.name} x{s.scale}: {s.method} {s.psnr:.2f} dB / {s.ssim:.4f}{fidelity} ({s.pictures})")
 
 
 @app.command()
 def evaluate(
     data: Annotated[Path, typer.Option(help="High-resolution pictures, or one folder per set.")],
-    model: Annotated[str, typer.Option(help="A shipped model or a weights file.")] = "base",
-    tune: Annotated[str, typer.Option(help="clean or video.")] = "clean",
-    scale: Annotated[int, typer.Option(help="2, 3 or 4.")] = 2,
-    stages: Stages = 2,
+    network: Networks = None,
+    scale: Scales = None,
     as_json: AsJson = False,
 ) -> None:
     """PSNR and SSIM on pictures by the papers' protocol, beside bicubic and Lanczos."""
     with _one_sentence_errors():
-        upscaler = Upscaler(scale, model=model, tune=tune, stages=stages)
-        scores = evaluate_pictures(data, f"{model}-{tune}/{stages}", upscaler)
+        scores = [
+            score
+            for s in scale or SCALES
+            for score in evaluate_pictures(
+                data, s, {**interpolations(s), **networks(network or shipped_networks(), s)}
+            )
+        ]
     _print_scores(scores, as_json)
+
+
+Fsrcnn = Annotated[
+    Path | None, typer.Option(help="Folder of OpenCV's FSRCNN_x2.pb, ..., to be scored as well.")
+]
+
+
+def _video_methods(names: list[str] | None, scale: int, peers: Path | None) -> Mapping[str, Method]:
+    methods = dict(interpolations(scale))
+    if peers is not None:
+        methods["FSRCNN"] = fsrcnn(peers / f"FSRCNN_x{scale}.pb", scale)
+    return {**methods, **networks(names or shipped_networks(), scale)}
 
 
 @app.command("evaluate-video")
 def evaluate_clips(
     clips: Annotated[list[Path], typer.Argument(help="Clips without visible compression.")],
-    model: Annotated[str, typer.Option(help="A shipped model or a weights file.")] = "base",
-    tune: Annotated[str, typer.Option(help="clean or video.")] = "video",
-    scale: Annotated[int, typer.Option(help="2, 3 or 4.")] = 2,
-    stages: Stages = 2,
-    crf: Annotated[list[int] | None, typer.Option(help="May be given several times.")] = None,
-    frames: Annotated[int, typer.Option(min=1, help="Frames of each clip.")] = 24,
+    network: Networks = None,
+    scale: Scales = None,
+    crf: Annotated[list[int] | None, typer.Option(help="May be given several times; 23 and 28.")] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of each clip.")] = 8,
+    fsrcnn_from: Fsrcnn = None,
     as_json: AsJson = False,
 ) -> None:
-    """PSNR and SSIM on clips that were downscaled and H.264-compressed."""
+    """PSNR, SSIM and VIF on clips that were downscaled and H.264-compressed."""
     with _one_sentence_errors():
-        upscaler = Upscaler(scale, model=model, tune=tune, stages=stages)
         scores = [
             score
+            for s in scale or (2,)
+            for methods in (_video_methods(network, s, fsrcnn_from),)
             for clip in clips
-            for quality in crf or [23, 28]
-            for score in evaluate_video(clip, quality, frames, f"{model}-{tune}/{stages}", upscaler)
+            for quality in crf or (23, 28)
+            for score in evaluate_video(clip, s, quality, frames, methods)
         ]
     _print_scores(scores, as_json)
+
+
+def _read_scores(path: Path) -> list[Score]:
+    try:
+        return [Score(**row) for row in json.loads(path.read_text())]
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{path} holds no scores; make some with 'evaluate --json'") from error
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="Folder for pareto.png.")],
+    pictures: Annotated[Path, typer.Option(help="Output of 'evaluate --json'.")],
+    video: Annotated[Path | None, typer.Option(help="Output of 'evaluate-video --json'.")] = None,
+) -> None:
+    """Print tables of scores beside the peers', and plot PSNR against cost."""
+    with _one_sentence_errors():
+        scores = _read_scores(pictures)
+        for scale in dict.fromkeys(s.scale for s in scores):
+            print(f"### x{scale}\n\n{reports.picture_table(scores, scale)}\n")
+        if video is not None:
+            print(f"### Video\n\n{reports.video_table(_read_scores(video))}")
+        name = next(name for name in reports.SETS if any(s.name == name for s in scores))
+        reports.pareto_plot(scores, name, out / "pareto.png")
+
+
+@app.command()
+def compare(
+    picture: Annotated[Path, typer.Argument(help="A high-resolution picture.")],
+    out: Annotated[Path, typer.Option(help="The PNG to write.")],
+    network: Networks = None,
+    scale: Annotated[int, typer.Option(help="2, 3 or 4.")] = 2,
+    top: Annotated[int, typer.Option(min=0)] = 0,
+    left: Annotated[int, typer.Option(min=0)] = 0,
+    side: Annotated[int, typer.Option(min=8)] = 128,
+    crf: Annotated[int | None, typer.Option(help="Encode the reduced picture with x264 first.")] = None,
+) -> None:
+    """A cut-out of a picture, reduced and upscaled: bicubic, the networks and the truth side by side."""
+    with _one_sentence_errors():
+        luma = read_luma(picture)
+        height, width = (n // (2 * scale) * 2 * scale for n in luma.shape)
+        methods = {
+            "bicubic": interpolations(scale)["bicubic"],
+            **networks(network or shipped_networks(), scale),
+        }
+        pair = clean_pair(luma[:height, :width], scale)
+        low = pair.low if crf is None else encode_and_decode([pair.low] * 3, "libx264", crf)[1]
+        sheet = reports.comparison(low, pair.high, methods, (top, left), side)
+        Image.fromarray(sheet).save(out)
+    print(f"{out}: {', '.join([*methods, 'truth'])}")
 
 
 def main() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from training.losses import TaskWeights
 from vs_emtcm.network import Shape
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Rate = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class ConfigError(Exception):
@@ -20,72 +24,150 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         name: "base", "large", ...
         tune: "clean" or "video".
-        scales: trained together.
         shape: size of the deployed network.
-        width: channels of the wide form.
+        scales: in one file.
+        shared: kernels that all scales have in common, see :func:`training.form.kernel_names`.
+        width: channels of wide kernels; without it, kernels are trained as they are deployed.
     """
 
     name: str
-    tune: str
-    scales: tuple[int, ...] = (2, 3, 4)
+    tune: Literal["clean", "video"]
     shape: Shape
-    width: int
+    scales: tuple[int, ...] = (2, 3, 4)
+    shared: tuple[str, ...] = ()
+    width: Positive | None = None
+
+
+class Optimizer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How weights follow gradients.
+
+    Attributes:
+        name: "soap" (Vyas et al., 2024) or "adam".
+        vector_rate: learning rate of slopes and biases, relative to that of kernels. They are
+            always trained with Adam.
+    """
+
+    name: Literal["soap", "adam"]
+    vector_rate: Rate
+
+
+class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Some steps on some scales.
+
+    Attributes:
+        scales: each step sees one batch of each.
+        steps: how many.
+        batch: crops of each scale in a step.
+        crop: side of a low-resolution crop, its border included.
+        learning_rate: the peak.
+        start: scale -> the scale whose weights it starts from.
+        freeze_shared: the shared kernels stay as they are.
+    """
+
+    scales: tuple[int, ...]
+    steps: Positive
+    batch: Positive
+    crop: Positive
+    learning_rate: Rate
+    start: dict[int, int] = {}
+    freeze_shared: bool = False
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long and how fast.
+    """What all phases have in common.
 
     Attributes:
-        steps: each step sees one batch of every scale.
-        batch: crops per step of each scale.
-        crop: side of a low-resolution crop, its border included.
-        learning_rate: the peak; cosine to zero after ``warmup`` steps.
+        form: of the learning rate in each phase. "cosine": a linear rise over ``warmup`` steps, then a
+            cosine to zero; "one-cycle": a cosine rise over a third of the phase, then a cosine to zero.
+        warmup: steps.
         ema: decay of the averaged weights, which are the ones shipped.
+        seed: of weights and crops.
         evaluate_every, checkpoint_every: steps.
     """
 
-    steps: int
-    batch: dict[int, int]
-    crop: int
-    learning_rate: float
-    warmup: int
-    ema: float
+    form: Literal["cosine", "one-cycle"] = "cosine"
+    warmup: Positive
+    ema: Annotated[float, msgspec.Meta(ge=0, lt=1)]
     seed: int
-    evaluate_every: int
-    checkpoint_every: int
+    evaluate_every: Positive
+    checkpoint_every: Positive
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The loss.
 
     Attributes:
-        stage1: weight of the first estimate's loss; the second's is 1.
+        stage1, stage2: weights of the loss of each estimate.
         tasks: weights of the tasks beside the pixel task.
         sample: crops of each batch on which those tasks are computed.
     """
 
     stage1: float
+    stage2: float = 1.0
     tasks: TaskWeights
-    sample: int
+    sample: Positive
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole recipe file."""
 
     model: Model
+    optimizer: Optimizer
     schedule: Schedule
     loss: Loss
+    phases: Annotated[tuple[Phase, ...], msgspec.Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """Check what the types cannot say."""
+        for phase in self.phases:
+            for scale in {*phase.scales, *phase.start, *phase.start.values()}:
+                if scale not in self.model.scales:
+                    raise ValueError(f"a phase names scale {scale}, which is not one of model.scales")
+            if phase.batch < self.loss.sample:
+                raise ValueError(f"loss.sample is {self.loss.sample}, more than a batch of {phase.batch}")
+
+    @property
+    def steps(self) -> int:
+        """Of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+
+def parse_recipe(settings: dict[str, Any], source: str) -> Recipe:
+    """A recipe from the tables of a TOML file.
+
+    Args:
+        settings: the tables.
+        source: what to call them in messages.
+
+    Raises:
+        ConfigError: unknown, missing, mistyped or contradictory keys.
+    """
+    try:
+        return msgspec.convert(settings, Recipe, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source} is not a valid recipe: {error}") from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigError: the file is missing or is not TOML.
+    """
+    try:
+        tables: dict[str, Any] = msgspec.toml.decode(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path} is not a TOML file: {error}") from error
+    return tables
 
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe.
 
     Raises:
-        ConfigError: the file is missing, is not TOML, or has unknown, missing or mistyped keys.
+        ConfigError: the file is missing, is not TOML, or has unknown, missing, mistyped or
+            contradictory keys.
     """
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=Recipe)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path} is not a valid recipe: {error}") from error
+    return parse_recipe(read_toml(path), str(path))

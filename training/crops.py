@@ -1,14 +1,14 @@
-"""Random crops of training pairs, turned and mirrored."""
+"""Random crops of training pairs, turned and mirrored, cut on the device that trains."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training.cache import Pair
+from training.cache import PairStore
 
 
 class CropSource:
@@ -17,45 +17,60 @@ class CropSource:
     Args:
         pairs: of one scale; those smaller than a crop are left out.
         size: side of a low-resolution crop.
+        device: where the pixels are kept and the crops are cut. On a GPU, they are copied there once.
 
     Raises:
         ValueError: no pair is as large as a crop.
     """
 
-    def __init__(self, pairs: Sequence[Pair], size: int) -> None:
-        self.pairs = [p for p in pairs if min(p.low.shape) >= size]
-        if not self.pairs:
-            raise ValueError(f"no picture is as large as a crop of {size} low-resolution pixels")
+    def __init__(self, pairs: PairStore, size: int, device: torch.device) -> None:
+        large = np.minimum(pairs.heights, pairs.widths) >= size
+        if not large.any():
+            raise ValueError(
+                f"no x{pairs.scale} picture is as large as a crop of {size} low-resolution pixels; "
+                "give larger pictures or a smaller crop"
+            )
+        self.scale = pairs.scale
         self.size = size
-        positions = [(p.low.shape[0] - size + 1) * (p.low.shape[1] - size + 1) for p in self.pairs]
-        self._cumulative = np.cumsum(positions)
-
-    def _position(self, rng: np.random.Generator) -> tuple[Pair, int, int]:
-        chosen = rng.integers(self._cumulative[-1])
-        pair = self.pairs[int(np.searchsorted(self._cumulative, chosen, side="right"))]
-        y = int(rng.integers(pair.low.shape[0] - self.size + 1))
-        return pair, y, int(rng.integers(pair.low.shape[1] - self.size + 1))
-
-    def _detail(self, position: tuple[Pair, int, int]) -> float:
-        """Mean difference of neighbours in the low-resolution crop."""
-        pair, y, x = position
-        crop = pair.low[y : y + self.size, x : x + self.size].astype(np.int16)
-        return float(np.abs(np.diff(crop, axis=0)).mean() + np.abs(np.diff(crop, axis=1)).mean())
+        self.device = device
+        self._heights, self._widths, self._lows, self._highs = (
+            torch.from_numpy(values[large]).to(device)
+            for values in (pairs.heights, pairs.widths, pairs.lows, pairs.highs)
+        )
+        positions = (self._heights - size + 1) * (self._widths - size + 1)
+        self._cumulative = positions.cumsum(0)
+        self._positions = int(self._cumulative[-1])
+        with warnings.catch_warnings():
+            # The file is open for reading alone; nothing here writes.
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+            self._pixels = torch.from_numpy(pairs.pixels).to(device)
 
     def draw(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:
         """One batch of values in 0..1: (batch, 1, size, size) and (batch, 1, scale*size, scale*size)."""
-        size = self.size
-        scale = self.pairs[0].scale
-        low = np.empty((batch, 1, size, size), np.uint8)
-        high = np.empty((batch, 1, size * scale, size * scale), np.uint8)
-        for i in range(batch):
-            # Flat crops teach little: of two, the one with more detail is taken.
-            pair, y, x = max((self._position(rng) for _ in range(2)), key=self._detail)
-            turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-            a = pair.low[y : y + size, x : x + size]
-            b = pair.high[y * scale : (y + size) * scale, x * scale : (x + size) * scale]
-            if mirrored:
-                a, b = a[:, ::-1], b[:, ::-1]
-            low[i, 0] = np.rot90(a, turns)
-            high[i, 0] = np.rot90(b, turns)
-        return torch.from_numpy(low).float() / 255, torch.from_numpy(high).float() / 255
+        n, s = self.size, self.scale
+        # The random numbers come from the CPU, so that every device draws the same crops.
+        chosen = torch.from_numpy(rng.integers(self._positions, size=2 * batch)).to(self.device)
+        place = torch.from_numpy(rng.random((2, 2 * batch))).to(self.device)
+        turn = torch.from_numpy(rng.integers(2, size=(3, batch, 1, 1, 1)).astype(bool)).to(self.device)
+        pair = torch.searchsorted(self._cumulative, chosen, right=True)
+        y = (place[0] * (self._heights[pair] - n + 1)).long()
+        x = (place[1] * (self._widths[pair] - n + 1)).long()
+        low = self._cut(self._lows[pair], self._widths[pair], y, x, n)
+        # Flat crops teach little: of two, the one with more detail is taken.
+        detail = low.diff(dim=1).abs().mean(dim=(1, 2)) + low.diff(dim=2).abs().mean(dim=(1, 2))
+        taken = detail.view(batch, 2).argmax(dim=1) + 2 * torch.arange(batch, device=self.device)
+        pair, y, x = pair[taken], y[taken], x[taken]
+        high = self._cut(self._highs[pair], self._widths[pair] * s, y * s, x * s, n * s)
+        return _turned(low[taken][:, None], turn), _turned(high[:, None], turn)
+
+    def _cut(self, starts: Tensor, widths: Tensor, y: Tensor, x: Tensor, size: int) -> Tensor:
+        side = torch.arange(size, device=self.device)
+        corner = (starts + y * widths + x)[:, None, None]
+        return self._pixels[corner + side[:, None] * widths[:, None, None] + side].float() / 255
+
+
+def _turned(crops: Tensor, turn: Tensor) -> Tensor:
+    """Each of (N, 1, H, H) in one of its eight orientations; ``turn`` is (3, N, 1, 1, 1) of bools."""
+    crops = torch.where(turn[0], crops.flip(2), crops)
+    crops = torch.where(turn[1], crops.flip(3), crops)
+    return torch.where(turn[2], crops.transpose(2, 3), crops)

@@ -1,8 +1,8 @@
-"""Scores of a model beside plain interpolation: on pictures by the papers' protocol, and on video."""
+"""Scores of upscaling methods: on pictures by the papers' protocol, and on compressed video."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,10 @@ from PIL import Image
 from training.cache import Plane
 from training.codec import encode_and_decode
 from training.imresize import downscale, to_8bit, upscale
-from training.metrics import psnr, ssim
-from training.pictures import PictureError, find_pictures, read_luma
+from training.metrics import psnr, ssim, vif
+from training.pictures import SUFFIXES, PictureError, find_pictures, read_luma
+from vs_emtcm.errors import reason
+from vs_emtcm.models import SHIPPED
 from vs_emtcm.planes import PixelFormat
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.frames import frame_planes
@@ -30,71 +32,135 @@ class Score:
 
     Attributes:
         name: the set or clip.
+        scale: 2, 3 or 4.
         method: what upscaled it.
         psnr: in dB.
         ssim: 0..1.
+        vif: visual information fidelity, 0..1 and above for sharpened pictures; of video only.
         pictures: how many.
     """
 
     name: str
+    scale: int
     method: str
     psnr: float
     ssim: float
+    vif: float | None = None
     pictures: int
 
 
 def picture_sets(folder: Path) -> Mapping[str, Path]:
-    """The sets of a data folder: its sub-folders, or the folder itself if it holds pictures.
+    """The sets of a data folder: its sub-folders, and the folder itself if it holds pictures.
 
     Raises:
-        PictureError: the folder does not exist.
+        PictureError: the folder does not exist or holds neither.
     """
     if not folder.is_dir():
         raise PictureError(f"{folder} is not a folder; give a folder of pictures")
-    inner = {p.name: p for p in sorted(folder.iterdir()) if p.is_dir()}
-    return inner or {folder.name: folder}
+    sets = {p.name: p for p in sorted(folder.iterdir()) if p.is_dir()}
+    if not sets:
+        return {folder.name: folder}
+    loose = [p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES]
+    if loose:
+        raise PictureError(
+            f"{folder} holds both folders and pictures ({loose[0]}, ...); give one folder per set"
+        )
+    return sets
 
 
-def _methods(model: str, upscaler: Upscaler) -> Mapping[str, Method]:
-    scale = upscaler.scale
+def networks(names: Iterable[str], scale: int, device: str = "auto") -> Mapping[str, Method]:
+    """Networks as methods.
 
-    def network(low: Plane) -> Plane:
-        return upscaler.upscale([low], GRAY)[0].astype(np.uint8)
+    Args:
+        names: ``base-clean/2`` is two stages of the shipped model "base" tuned for "clean";
+            ``weights.safetensors/1`` is one stage of a weights file.
+        scale: 2, 3 or 4.
+        device: see :class:`vs_emtcm.upscaler.Upscaler`.
 
-    def pillow(resampling: Image.Resampling) -> Method:
-        def resize(low: Plane) -> Plane:
-            size = low.shape[1] * scale, low.shape[0] * scale
-            return np.asarray(Image.fromarray(low).resize(size, resampling))
-
-        return resize
-
-    return {
-        "bicubic": lambda low: to_8bit(upscale(low, scale)),
-        "lanczos": pillow(Image.Resampling.LANCZOS),
-        model: network,
-    }
+    Raises:
+        UsageError: there is no such model.
+    """
+    return {name: _network(name, scale, device) for name in names}
 
 
-def _score(name: str, pairs: Iterator[tuple[Plane, Plane]], methods: Mapping[str, Method]) -> list[Score]:
-    values: dict[str, list[tuple[float, float]]] = {method: [] for method in methods}
+def shipped_networks() -> list[str]:
+    """Both stages of every shipped model."""
+    return [f"{model.name}-{model.tune}/{stages}" for model in SHIPPED for stages in (1, 2)]
+
+
+def _network(name: str, scale: int, device: str) -> Method:
+    model, _, stages = name.rpartition("/")
+    size, _, tune = model.rpartition("-")
+    if model.endswith(".safetensors"):
+        size, tune = model, "clean"
+    number = int(stages) if stages.isdecimal() else 0
+    upscaler = Upscaler(scale, model=size, tune=tune, stages=number, device=device)
+    return lambda low: upscaler.upscale([low], GRAY)[0].astype(np.uint8)
+
+
+def interpolations(scale: int) -> Mapping[str, Method]:
+    """Bicubic, as MATLAB, and Lanczos with three lobes, as Pillow."""
+
+    def lanczos(low: Plane) -> Plane:
+        size = low.shape[1] * scale, low.shape[0] * scale
+        return np.asarray(Image.fromarray(low).resize(size, Image.Resampling.LANCZOS))
+
+    return {"bicubic": lambda low: to_8bit(upscale(low, scale)), "lanczos": lanczos}
+
+
+def fsrcnn(weights: Path, scale: int) -> Method:
+    """FSRCNN as OpenCV's ``dnn_superres`` runs it.
+
+    Args:
+        weights: a TensorFlow graph for this scale.
+        scale: 2, 3 or 4.
+
+    Raises:
+        PictureError: OpenCV with its contributed modules is not installed, or the file cannot be read.
+    """
+    try:
+        from cv2 import dnn_superres
+    except ImportError as error:
+        raise PictureError(
+            "FSRCNN needs OpenCV's contributed modules; run 'pip install opencv-contrib-python-headless'"
+        ) from error
+    if not weights.is_file():
+        raise PictureError(f"{weights} is not a file; give FSRCNN's graph for x{scale}")
+    network = dnn_superres.DnnSuperResImpl.create()
+    network.readModel(str(weights))
+    network.setModel("fsrcnn", scale)
+    return lambda low: np.asarray(network.upsample(np.ascontiguousarray(low)), np.uint8)
+
+
+def _scores(
+    name: str,
+    scale: int,
+    pairs: Iterable[tuple[Plane, Plane]],
+    methods: Mapping[str, Method],
+    with_vif: bool,
+) -> list[Score]:
+    values: dict[str, list[tuple[float, float, float]]] = {method: [] for method in methods}
     for low, high in pairs:
-        border = high.shape[0] // low.shape[0]
         for method, run in methods.items():
             result = run(low)
-            values[method].append((psnr(result, high, border), ssim(result, high, border)))
+            fidelity = vif(result, high, scale) if with_vif else 0.0
+            values[method].append((psnr(result, high, scale), ssim(result, high, scale), fidelity))
+    means = {method: [float(m) for m in np.mean(rows, axis=0)] for method, rows in values.items()}
     return [
         Score(
             name=name,
+            scale=scale,
             method=method,
-            psnr=float(np.mean([p for p, _ in scores])),
-            ssim=float(np.mean([s for _, s in scores])),
-            pictures=len(scores),
+            psnr=mean[0],
+            ssim=mean[1],
+            vif=mean[2] if with_vif else None,
+            pictures=len(values[method]),
         )
-        for method, scores in values.items()
+        for method, mean in means.items()
     ]
 
 
-def evaluate_pictures(folder: Path, model: str, upscaler: Upscaler) -> list[Score]:
+def evaluate_pictures(folder: Path, scale: int, methods: Mapping[str, Method]) -> list[Score]:
     """Every set of ``folder`` by the field's protocol.
 
     High resolution is cropped to a multiple of the scale and turned into 8-bit BT.601 luma; low
@@ -104,11 +170,10 @@ def evaluate_pictures(folder: Path, model: str, upscaler: Upscaler) -> list[Scor
     Raises:
         PictureError: there is no picture, or one cannot be read.
     """
-    methods = _methods(model, upscaler)
     return [
         score
         for name, path in picture_sets(folder).items()
-        for score in _score(name, _picture_pairs(path, upscaler.scale), methods)
+        for score in _scores(name, scale, _picture_pairs(path, scale), methods, with_vif=False)
     ]
 
 
@@ -120,25 +185,47 @@ def _picture_pairs(folder: Path, scale: int) -> Iterator[tuple[Plane, Plane]]:
         yield to_8bit(downscale(high, scale)), high
 
 
-def evaluate_video(clip: Path, crf: int, frames: int, model: str, upscaler: Upscaler) -> list[Score]:
+def read_clip(clip: Path, frames: int, unit: int) -> list[Plane]:
+    """Luma of a clip's first frames, cropped to multiples of ``unit``.
+
+    Raises:
+        PictureError: the clip is missing, is no video or has no frame.
+    """
+    lumas: list[Plane] = []
+    try:
+        with av.open(str(clip), "r") as container:
+            if not container.streams.video:
+                raise PictureError(f"{clip} has no video stream; give a video file")
+            for frame in container.decode(video=0):
+                # The Y plane itself: FFmpeg would stretch limited range on the way to its grey format.
+                luma = frame_planes(frame.reformat(format="yuv420p"), YUV420)[0].astype(np.uint8)
+                height, width = (n // unit * unit for n in luma.shape)
+                lumas.append(luma[:height, :width])
+                if len(lumas) == frames:
+                    break
+    except (OSError, av.FFmpegError) as error:
+        raise PictureError(f"{clip} cannot be read as a video: {reason(error)}") from error
+    if not lumas:
+        raise PictureError(f"{clip} has no frame; give a whole video")
+    return lumas
+
+
+def evaluate_video(
+    clip: Path, scale: int, crf: int, frames: int, methods: Mapping[str, Method]
+) -> list[Score]:
     """A clip reduced, encoded with x264 at ``crf``, decoded, upscaled and compared with itself.
 
     Args:
         clip: a video without visible compression; its luma is used.
+        scale: 2, 3 or 4.
         crf: constant rate factor.
         frames: how many, from the start.
-        model: what to call the network's result.
-        upscaler: the network.
+        methods: what upscales it.
+
+    Raises:
+        PictureError: the clip is missing, is no video or has no frame.
     """
-    unit = 2 * upscaler.scale
-    highs: list[Plane] = []
-    with av.open(str(clip), "r") as container:
-        for frame in container.decode(video=0):
-            # The Y plane itself: FFmpeg would stretch limited range on the way to its grey format.
-            luma = frame_planes(frame.reformat(format="yuv420p"), YUV420)[0].astype(np.uint8)
-            height, width = (n // unit * unit for n in luma.shape)
-            highs.append(luma[:height, :width])
-            if len(highs) == frames:
-                break
-    lows = encode_and_decode([to_8bit(downscale(h, upscaler.scale)) for h in highs], "libx264", crf)
-    return _score(f"{clip.name} crf {crf}", zip(lows, highs, strict=True), _methods(model, upscaler))
+    highs = read_clip(clip, frames, 2 * scale)
+    lows = encode_and_decode([to_8bit(downscale(h, scale)) for h in highs], "libx264", crf)
+    pairs = zip(lows, highs, strict=True)
+    return _scores(f"{clip.name} CRF {crf}", scale, pairs, methods, with_vif=True)

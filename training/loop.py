@@ -1,136 +1,168 @@
-"""The training loop: all scales in every step, both stages supervised, exact resume."""
+"""The training loop: phases of steps, checkpoints, exact resume."""
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 
-from training.cache import Pair
-from training.config import Recipe
+from training.cache import PairStore
+from training.config import Phase, Recipe, Schedule
 from training.crops import CropSource
-from training.losses import charbonnier, multi_task_loss
-from training.metrics import psnr
-from training.wide import WideNetwork
-from vs_emtcm.network import Network, crop
+from training.distributed import Part
+from training.form import TrainedForm
+from training.log import Log
+from training.objective import Objective, ScaleLoss, cubic_unit, scale_loss
+from training.optimizers import Optimizers
+from training.validate import sample_sheet, validate
+from vs_emtcm.errors import reason
 
 CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "weights.safetensors"
+# A loss this many times that of cubic interpolation has diverged.
+DIVERGED = 20.0
 
 
 class TrainingError(Exception):
     """Training cannot start or go on; the message says why."""
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then a cosine to zero."""
-    schedule = recipe.schedule
-    if step < schedule.warmup:
-        return schedule.learning_rate * (step + 1) / schedule.warmup
-    progress = (step - schedule.warmup) / max(1, schedule.steps - schedule.warmup)
-    return schedule.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def scale_loss(network: WideNetwork, recipe: Recipe, scale: int, low: Tensor, high: Tensor) -> Tensor:
-    """The loss of one scale's batch, relative to what cubic interpolation would score.
-
-    The division gives every scale the same say in the shared kernels.
-    """
-    first, second = network(low, scale)
-    losses = []
-    for estimate in (first, second):
-        truth = crop(high, (high.shape[-1] - estimate.shape[-1]) // 2)
-        losses.append(multi_task_loss(estimate, truth, recipe.loss.tasks, recipe.loss.sample))
-    with torch.no_grad():
-        blurred = F.interpolate(low, scale_factor=scale, mode="bicubic", align_corners=False)
-        unit = charbonnier(blurred, high) + 1 / 255
-    return (recipe.loss.stage1 * losses[0] + losses[1]) / unit
+def learning_rate(schedule: Schedule, phase: Phase, step: int) -> float:
+    """The rate at a step of a phase; see :class:`training.config.Schedule`."""
+    rise = schedule.warmup if schedule.form == "cosine" else phase.steps // 3
+    if step < rise:
+        share = (step + 1) / rise
+        if schedule.form == "one-cycle":
+            share = 0.5 * (1 - math.cos(math.pi * share))
+        return phase.learning_rate * share
+    progress = (step - rise) / max(1, phase.steps - rise)
+    return phase.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 class Run:
-    """A training run in a folder: its network, averaged weights, optimizer and step.
+    """A training run in a folder: its network, averaged weights, optimizers and step.
 
     Args:
         recipe: what to train.
-        folder: where checkpoints and logs go.
-        start: a finished run's checkpoint whose averaged weights to start from.
+        folder: of checkpoints and logs; an unfinished run there goes on.
+        start: a checkpoint whose averaged weights to start from, or a weights file.
+        device: where it is trained.
+        part: of several processes.
+        compiled: compile the loss with ``torch.compile``.
+
+    Raises:
+        TrainingError: a checkpoint is damaged or of another network.
+        ValueError: the recipe's names do not fit its network.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, start: Path | None = None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        *,
+        start: Path | None = None,
+        device: torch.device = torch.device("cpu"),  # noqa: B008  # immutable
+        part: Part = Part(),  # noqa: B008  # immutable
+        compiled: bool = False,
+    ) -> None:
         self.recipe = recipe
         self.folder = folder
+        self.device = device
+        self.part = part
+        self.compiled = compiled
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.schedule.seed)
-        model = recipe.model
-        self.network = WideNetwork(model.scales, model.shape, model.width)
-        self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-4, fused=True)
+        self.form = self._new_form()
+        self.average = {k: v.clone() for k, v in self.form.state_dict().items()}
+        self.phase = -1
         if (folder / CHECKPOINT).exists():
-            self._load(folder / CHECKPOINT)
-        elif start is not None:
-            self._start_from(start)
+            self._resume(folder / CHECKPOINT)
+        else:
+            if start is not None:
+                self._start_from(start)
+            self.begin_phase(0)
 
-    def _open(self, path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-        try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                return tensors, file.metadata() or {}
-        except (OSError, SafetensorError) as error:
-            raise TrainingError(f"{path} is not a checkpoint: {error}") from error
+    def _new_form(self) -> TrainedForm:
+        model = self.recipe.model
+        return TrainedForm(model.scales, model.shape, model.width, model.shared).to(self.device)
 
     def _take(self, path: Path, tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
         taken = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        wanted = {k: v.shape for k, v in self.network.state_dict().items()}
+        wanted = {k: v.shape for k, v in self.form.state_dict().items()}
         if {k: v.shape for k, v in taken.items()} != wanted:
             raise TrainingError(f"{path} is a checkpoint of another network; start in a new folder")
-        return taken
+        return {k: v.to(self.device) for k, v in taken.items()}
 
     def _start_from(self, path: Path) -> None:
-        tensors, _ = self._open(path)
-        self.average = self._take(path, tensors, "average/")
-        self.network.load_state_dict(self.average)
+        tensors, metadata = _open(path)
+        if "format" not in metadata:
+            self.average = self._take(path, tensors, "average/")
+            return
+        try:
+            self.form.assign(tensors)
+        except (KeyError, RuntimeError) as error:
+            raise TrainingError(f"{path} holds the weights of another network; start from another") from error
+        self.average = {k: v.clone() for k, v in self.form.state_dict().items()}
 
-    def _load(self, path: Path) -> None:
-        tensors, metadata = self._open(path)
-        self.network.load_state_dict(self._take(path, tensors, "network/"))
+    def begin_phase(self, index: int) -> None:
+        """Go on from the averaged weights with what the phase trains."""
+        self.form.load_state_dict(self.average)
+        for scale, source in self.recipe.phases[index].start.items():
+            self.form.start_scale(scale, source)
+        self.average = {k: v.clone() for k, v in self.form.state_dict().items()}
+        self._choose_parameters(index)
+
+    def _choose_parameters(self, index: int) -> None:
+        self.phase = index
+        phase = self.recipe.phases[index]
+        chosen = tuple(f"scales.x{s}." for s in phase.scales)
+        if not phase.freeze_shared:
+            chosen += ("shared.",)
+        self.trained = {}
+        for name, parameter in self.form.named_parameters():
+            parameter.requires_grad_(name.startswith(chosen))
+            if parameter.requires_grad:
+                self.trained[name] = parameter
+        self.optimizers = Optimizers(self.recipe.optimizer, self.trained)
+
+    def _resume(self, path: Path) -> None:
+        tensors, metadata = _open(path)
+        self.form.load_state_dict(self._take(path, tensors, "network/"))
         self.average = self._take(path, tensors, "average/")
-        self.step = int(metadata["step"])
-        names = [name for name, _ in self.network.named_parameters()]
-        state = {
-            i: {k: tensors[f"optimizer/{name}/{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
-            for i, name in enumerate(names)
-        }
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        state = {k.removeprefix("optimizer/"): v for k, v in tensors.items() if k.startswith("optimizer/")}
+        try:
+            self.step = int(metadata["step"])
+            self._choose_parameters(int(metadata["phase"]))
+            self.optimizers.restore(state, metadata["optimizer"])
+        except (KeyError, ValueError, IndexError) as error:
+            raise TrainingError(f"{path} is a checkpoint of another recipe; start in a new folder") from error
 
     def save(self) -> None:
         """Write the checkpoint; a kill at any moment leaves the old one or the new one."""
-        tensors = {f"network/{k}": v for k, v in self.network.state_dict().items()}
+        state, rest = self.optimizers.state()
+        tensors = {f"network/{k}": v for k, v in self.form.state_dict().items()}
         tensors |= {f"average/{k}": v for k, v in self.average.items()}
-        names = [name for name, _ in self.network.named_parameters()]
-        for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{names[i]}/{k}": v for k, v in state.items()}
-        temporary = self.folder / f"{CHECKPOINT}.partial"
-        save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, {"step": str(self.step)})
-        temporary.replace(self.folder / CHECKPOINT)
+        tensors |= {f"optimizer/{k}": v for k, v in state.items()}
+        metadata = {"step": str(self.step), "phase": str(self.phase), "optimizer": rest}
+        # Copies: the optimizers' matrices may share memory, which the file cannot.
+        _write(self.folder / CHECKPOINT, {k: v.contiguous().clone() for k, v in tensors.items()}, metadata)
 
-    def averaged(self) -> WideNetwork:
-        """A copy of the network with the averaged weights."""
-        model = self.recipe.model
-        network = WideNetwork(model.scales, model.shape, model.width)
-        network.load_state_dict(self.average)
-        return network.eval()
+    def averaged(self) -> TrainedForm:
+        """A copy of the form with the averaged weights."""
+        form = self._new_form()
+        form.load_state_dict(self.average)
+        return form.eval()
 
     def export(self, path: Path) -> None:
         """Write the averaged weights, collapsed, as a weights file of :mod:`vs_emtcm.models`."""
@@ -145,105 +177,144 @@ class Run:
             "stage2": str(model.shape.stage2),
             "steps": str(self.step),
         }
-        temporary = path.with_name(f"{path.name}.partial")
-        save_file(self.averaged().file_tensors(), temporary, metadata)
-        temporary.replace(path)
+        _write(path, self.averaged().file_tensors(), metadata)
 
-    def train_step(self, sources: Mapping[int, CropSource]) -> float:
-        """One step over every scale; returns the loss.
+    def objective(self, sources: Mapping[int, CropSource]) -> Objective | DistributedDataParallel:
+        """The loss of the present phase's scales, on all processes together if there are several."""
+        losses: dict[int, ScaleLoss] = {}
+        sample = len(range(self.recipe.loss.sample)[self.part.share(self.recipe.loss.sample)])
+        settings = msgspec.structs.replace(self.recipe.loss, sample=sample)
+        for scale, source in sources.items():
+            unit = cubic_unit(source)
+            loss = scale_loss(scale, self.recipe.model.shape, settings, unit, self.device)
+            losses[scale] = torch.compile(loss, dynamic=False) if self.compiled else loss
+        objective = Objective(self.form, losses)
+        return objective if self.part.size == 1 else DistributedDataParallel(objective)
+
+    def train_step(
+        self, objective: Objective | DistributedDataParallel, sources: Mapping[int, CropSource]
+    ) -> float:
+        """One step over the scales of the phase; returns the loss.
 
         Raises:
-            TrainingError: the loss is no longer a finite number.
+            TrainingError: the loss is not finite or has grown beyond all measure.
         """
-        schedule = self.recipe.schedule
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.recipe, self.step)
-        self.optimizer.zero_grad()
-        total = 0.0
+        phase = self.recipe.phases[self.phase]
+        share = self.part.share(phase.batch)
+        batches = {}
         for scale, source in sources.items():
             # Derived from the step alone, so that a resumed run draws the same crops.
-            rng = np.random.default_rng((schedule.seed, self.step, scale))
-            low, high = source.draw(rng, schedule.batch[scale])
-            low = low.to(memory_format=torch.channels_last)
-            loss = scale_loss(self.network, self.recipe, scale, low, high) / len(sources)
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
-        if not math.isfinite(total):
+            rng = np.random.default_rng((self.recipe.schedule.seed, self.step, scale))
+            low, high = source.draw(rng, phase.batch)
+            batches[scale] = low[share], high[share]
+        for parameter in self.trained.values():
+            parameter.grad = None
+        loss = objective(batches)
+        loss.backward()
+        total = self.part.mean(loss.detach())
+        if not total < DIVERGED:
             raise TrainingError(
-                f"the loss is {total} at step {self.step}; the last good checkpoint is kept, "
+                f"the loss is {total:.3g} at step {self.step}; the last good checkpoint is kept, "
                 "lower the learning rate"
             )
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimizer.step()
+        torch.nn.utils.clip_grad_norm_(self.trained.values(), 1.0)
+        done = self.step - sum(p.steps for p in self.recipe.phases[: self.phase])
+        self.optimizers.step(learning_rate(self.recipe.schedule, phase, done))
         self.step += 1
-        # A short memory at first, so that the random start is forgotten.
-        decay = min(schedule.ema, (1 + self.step) / (10 + self.step))
-        state = self.network.state_dict()
-        for name, value in self.average.items():
-            value.lerp_(state[name], 1 - decay)
+        # A short memory at first, so that the start is forgotten.
+        decay = min(self.recipe.schedule.ema, (1 + done) / (10 + done))
+        with torch.no_grad():
+            for name, parameter in self.trained.items():
+                self.average[name].lerp_(parameter, 1 - decay)
         return total
 
 
-@torch.inference_mode()
-def validate(run: Run, pairs: Mapping[int, Sequence[Pair]]) -> dict[str, float]:
-    """PSNR of both stages on whole pictures, as ``x2/1``, ``x2/2``, ..."""
-    network = run.averaged()
-    scores: dict[str, float] = {}
-    for scale in run.recipe.model.scales:
-        plain = Network(scale, run.recipe.model.shape)
-        plain.load_state_dict(network.collapse(scale))
-        values: list[list[float]] = [[], []]
-        for pair in pairs[scale]:
-            low = torch.from_numpy(np.array(pair.low))[None, None].float() / 255
-            r = plain.radius
-            padded = F.pad(low, (r, r, r, r), mode="replicate").to(memory_format=torch.channels_last)
-            for stage, estimate in enumerate(plain.estimates(padded)):
-                result = crop(estimate, (estimate.shape[-1] - pair.high.shape[1]) // 2)[0, 0]
-                rounded = (result * 255).round().clamp(0, 255).numpy()
-                values[stage].append(psnr(rounded, pair.high, scale))
-        for stage in (1, 2):
-            scores[f"x{scale}/{stage}"] = float(np.mean(values[stage - 1]))
-    return scores
+def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f"{path} is not a checkpoint: {reason(error)}") from error
 
 
-def train(
-    recipe: Recipe,
-    train_pairs: Mapping[int, Sequence[Pair]],
-    validation_pairs: Mapping[int, Sequence[Pair]],
-    folder: Path,
-    start: Path | None = None,
-) -> Run:
-    """Train to the end of the schedule, going on from ``folder``'s checkpoint if there is one.
+def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    temporary = path.with_name(f"{path.name}.partial")
+    save_file(tensors, temporary, metadata)
+    temporary.replace(path)
 
-    Writes ``log.csv``, the checkpoint and the collapsed averaged weights into ``folder``.
+
+def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, PairStore]) -> None:
+    """Train to the end of the recipe.
+
+    Writes the log, sample sheets, the checkpoint and the collapsed averaged weights into the run's
+    folder.
+
+    Raises:
+        TrainingError: the loss diverged, or a cache lacks a scale of the recipe.
     """
-    run = Run(recipe, folder, start)
-    schedule = recipe.schedule
-    sources = {s: CropSource(train_pairs[s], schedule.crop) for s in recipe.model.scales}
+    recipe = run.recipe
+    for cache, name in ((training, "training"), (validation, "validation")):
+        missing = [f"x{s}" for s in recipe.model.scales if s not in cache]
+        if missing:
+            raise TrainingError(
+                f"the {name} cache holds no pairs for {', '.join(missing)}; "
+                "run 'python -m training prepare' on larger pictures"
+            )
+    if run.part.rank != 0:
+        _train_phases(run, training, validation, None)
+        return
+    columns = [f"x{s}/{stage} {m}" for s in recipe.model.scales for stage in (1, 2) for m in ("PSNR", "SSIM")]
+    with Log(run.folder, ["loss", "seconds", *columns], run.step, recipe.steps) as log:
+        _train_phases(run, training, validation, log)
+
+
+def _train_phases(
+    run: Run, training: Mapping[int, PairStore], validation: Mapping[int, PairStore], log: Log | None
+) -> None:
+    end = sum(phase.steps for phase in run.recipe.phases[: run.phase + 1])
+    while True:
+        phase = run.recipe.phases[run.phase]
+        _train_phase(run, phase, end, training, validation, log)
+        if run.phase + 1 == len(run.recipe.phases):
+            return
+        run.begin_phase(run.phase + 1)
+        end += run.recipe.phases[run.phase].steps
+
+
+def _train_phase(
+    run: Run,
+    phase: Phase,
+    end: int,
+    training: Mapping[int, PairStore],
+    validation: Mapping[int, PairStore],
+    log: Log | None,
+) -> None:
+    schedule = run.recipe.schedule
+    sources = {s: CropSource(training[s], phase.crop, run.device) for s in phase.scales}
+    objective = run.objective(sources)
     began, losses = time.monotonic(), []
-    while run.step < schedule.steps:
-        losses.append(run.train_step(sources))
-        done = run.step == schedule.steps
+    while run.step < end:
+        losses.append(run.train_step(objective, sources))
+        if log is None:
+            continue
+        seconds = (time.monotonic() - began) / len(losses)
+        log.advance(" ".join(f"x{s}" for s in phase.scales), seconds)
+        done = run.step == end
         if run.step % schedule.evaluate_every == 0 or done:
-            scores = validate(run, validation_pairs)
-            seconds = (time.monotonic() - began) / len(losses)
-            row = {"step": run.step, "loss": float(np.mean(losses)), "seconds": seconds, **scores}
-            _log(folder / "log.csv", row)
+            _evaluate(run, phase, validation, log, {"loss": float(np.mean(losses)), "seconds": seconds})
             began, losses = time.monotonic(), []
         if run.step % schedule.checkpoint_every == 0 or done:
             run.save()
-            run.export(folder / WEIGHTS)
-    return run
+            run.export(run.folder / WEIGHTS)
 
 
-def _log(path: Path, row: Mapping[str, float]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow({k: round(v, 4) for k, v in row.items()})
-    print(
-        "  ".join(f"{k} {v:.4g}" if k != "step" else f"step {v}" for k, v in row.items()),
-        flush=True,
-    )
+def _evaluate(
+    run: Run, phase: Phase, validation: Mapping[int, PairStore], log: Log, values: dict[str, float]
+) -> None:
+    form = run.averaged()
+    for scale in phase.scales:
+        network = form.deployed(scale).to(run.device)
+        values |= validate(network, validation[scale])
+        sheet = run.folder / "samples" / f"x{scale}-{run.step:06}.png"
+        sample_sheet(network, validation[scale], sheet)
+    log.scores(run.step, values)

@@ -17,13 +17,12 @@ RECIPE = """
 name = "tiny"
 tune = "{tune}"
 shape = {{ channels = 4, stage1 = 1, stage2 = 2 }}
-width = 8
+
+[optimizer]
+name = "soap"
+vector_rate = 0.3
 
 [schedule]
-steps = 2
-batch = {{ 2 = 1, 3 = 1, 4 = 1 }}
-crop = 24
-learning_rate = 1e-3
 warmup = 1
 ema = 0.9
 seed = 1
@@ -34,6 +33,27 @@ checkpoint_every = 2
 stage1 = 0.5
 tasks = {{ luminance = 0.1, contrast = 0.1, structure = 0.1, distribution = 0.01 }}
 sample = 1
+
+[[phases]]
+scales = [2, 3, 4]
+steps = 2
+batch = 1
+crop = 24
+learning_rate = 1e-3
+"""
+ABLATIONS = """
+[common.model]
+scales = [2]
+
+[common]
+phases = [{ scales = [2], steps = 1, batch = 1, crop = 24, learning_rate = 1e-3 }]
+
+[[variants]]
+name = "as it is"
+
+[[variants]]
+name = "wide kernels"
+set.model.width = 8
 """
 
 
@@ -56,11 +76,12 @@ def test_from_pictures_to_scores(tmp_path, pictures, tune):
     cache, out = tmp_path / "cache", tmp_path / "run"
     assert run("prepare", "--data", pictures, "--out", cache, "--tune", tune).exit_code == 0
     files = ("--recipe", tmp_path / "recipe.toml", "--cache", cache, "--validation", cache, "--out", out)
-    result = run("train", *files)
+    result = run("train", "--eager", *files)
     assert result.exit_code == 0, result.output
-    scored = run("evaluate", "--model", out / WEIGHTS, "--data", pictures, "--scale", 3, "--json")
+    network = f"{out / WEIGHTS}/1"
+    scored = run("evaluate", "--network", network, "--data", pictures, "--scale", 3, "--json")
     scores = json.loads(scored.stdout)
-    assert [s["method"] for s in scores][:2] == ["bicubic", "lanczos"]
+    assert [s["method"] for s in scores] == ["bicubic", "lanczos", network]
     assert {s["name"] for s in scores} == {"Set"}
     assert all(s["pictures"] == 2 and 5 < s["psnr"] < 60 for s in scores)
     again = tmp_path / "again.safetensors"
@@ -69,17 +90,70 @@ def test_from_pictures_to_scores(tmp_path, pictures, tune):
     assert all(np.array_equal(first[k], second[k]) for k in first)
 
 
-def test_the_shipped_model_beats_interpolation(pictures):
+def test_an_ablation_is_a_table_of_its_variants(tmp_path, pictures):
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(tune="clean"))
+    (tmp_path / "ablations.toml").write_text(ABLATIONS)
+    cache = tmp_path / "cache"
+    assert run("prepare", "--data", pictures, "--out", cache, "--tune", "clean").exit_code == 0
+    files = ("--recipe", tmp_path / "recipe.toml", "--cache", cache, "--validation", cache)
+    more = ("--ablations", tmp_path / "ablations.toml", "--out", tmp_path / "out", "--eager")
+    result = run("ablate", *files, *more)
+    assert result.exit_code == 0, result.output
+    lines = (tmp_path / "out" / "ablations.md").read_text().splitlines()
+    assert lines[0] == "| variant | x2/1 | x2/2 | x3/1 | x3/2 | x4/1 | x4/2 |"
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| as it is", "| wide kernels"]
+    assert lines[2] != lines[3]
+
+
+def test_pictures_of_a_test_set_are_refused(tmp_path, pictures):
+    arguments = ("--data", pictures, "--out", tmp_path / "cache", "--tune", "clean")
+    result = run("prepare", *arguments, "--against", pictures / "Set")
+    assert result.exit_code == 2
+    assert "of a test set shows; take it out" in result.stderr
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_shipped_models_beat_interpolation(pictures):
     scores = json.loads(run("evaluate", "--data", pictures, "--scale", 2, "--json").stdout)
     by_method = {s["method"]: s["psnr"] for s in scores}
     assert by_method["base-clean/2"] > max(by_method["bicubic"], by_method["lanczos"])
 
 
-def test_compressed_clips_are_scored(make_clip):
-    clip = make_clip(codec="ffv1", width=96, height=96)
-    scores = json.loads(run("evaluate-video", clip, "--crf", 23, "--frames", 3, "--json").stdout)
-    assert [s["method"] for s in scores] == ["bicubic", "lanczos", "base-video/2"]
-    assert all(s["pictures"] == 3 for s in scores)
+def test_scores_become_tables_and_a_plot(tmp_path, pictures, make_clip):
+    (pictures / "Set").rename(pictures / "Set5")
+    networks = ("--network", "base-clean/1", "--network", "base-clean/2")
+    scores = run("evaluate", "--data", pictures, *networks, "--scale", 2, "--json")
+    (tmp_path / "pictures.json").write_text(scores.stdout)
+    clip = make_clip(codec="ffv1", width=128, height=128)
+    scores = run("evaluate-video", clip, *networks, "--crf", 23, "--frames", 3, "--json")
+    rows = json.loads(scores.stdout)
+    assert [row["method"] for row in rows] == ["bicubic", "lanczos", "base-clean/1", "base-clean/2"]
+    assert all(row["pictures"] == 3 and row["vif"] > 0 for row in rows)
+    (tmp_path / "video.json").write_text(scores.stdout)
+    result = run(
+        "report",
+        "--pictures",
+        tmp_path / "pictures.json",
+        "--video",
+        tmp_path / "video.json",
+        "--out",
+        tmp_path,
+    )
+    assert result.exit_code == 0, result.output
+    assert "| base-clean/1 | 10,356 | 2.37 |" in result.stdout
+    assert "| base-clean/2 | 25,528 | 5.82 |" in result.stdout
+    assert "| SESR-M5, published" in result.stdout
+    with Image.open(tmp_path / "pareto.png") as plot:
+        assert plot.size[0] > 400
+
+
+def test_methods_are_shown_side_by_side(tmp_path, pictures):
+    picture = next(pictures.rglob("*.png"))
+    arguments = (picture, "--network", "base-clean/2", "--side", 32, "--crf", 23)
+    result = run("compare", *arguments, "--out", tmp_path / "sheet.png")
+    assert result.exit_code == 0, result.output
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (3 * 64, 64)
 
 
 @pytest.mark.parametrize(
@@ -91,13 +165,18 @@ def test_compressed_clips_are_scored(make_clip):
         (["evaluate", "--data", ".", "--scale", "7"], "scale is 7"),
         (
             ["train", "--recipe", "no.toml", "--cache", "c", "--validation", "v", "--out", "o"],
-            "cannot be read",
+            "is not a TOML file",
         ),
+        (["evaluate-video", "none.mkv"], "none.mkv cannot be read as a video"),
+        (["evaluate", "--data", ".", "--network", "small-clean/1"], "model 'small' with tune 'clean'"),
+        (["evaluate", "--data", ".", "--network", "base-clean"], "stages is 0"),
+        (["report", "--pictures", "no.toml", "--out", "."], "no.toml holds no scores"),
         (["export", "--recipe", "no.toml", "--run", "r", "--out", "o"], "holds no checkpoint"),
     ],
 )
 def test_wrong_usage_is_one_sentence(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "no.toml").write_text("x")
     result = run(*arguments)
     assert result.exit_code == 2
     assert message in result.stderr

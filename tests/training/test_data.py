@@ -2,15 +2,19 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.conftest import codes
-from training.cache import CacheError, Pair, clean_pair, read_cache, write_cache
+from training.cache import CacheError, Pair, clean_pair, pack, read_cache, write_cache
 from training.codec import degraded_pair, draw_degradation, encode_and_decode
 from training.crops import CropSource
 from training.imresize import downscale, to_8bit
 from training.metrics import psnr
 from training.pictures import PictureError, find_pictures, luma_of_rgb, read_luma
+from training.similar import find_similar
+
+CPU = torch.device("cpu")
 
 
 def test_luma_is_bt601_studio_range():
@@ -57,21 +61,38 @@ def test_bad_caches_are_refused(tmp_path):
     (tmp_path / "pixels.bin").write_bytes(pixels + b"x")
     with pytest.raises(CacheError, match="is damaged"):
         read_cache(tmp_path)
+    (tmp_path / "index.json").write_text("{}")
+    with pytest.raises(CacheError, match="is damaged"):
+        read_cache(tmp_path)
+    write_cache(tmp_path, [])
+    with pytest.raises(CacheError, match="is an empty cache"):
+        read_cache(tmp_path)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_crops_stay_aligned_through_every_turn(scale):
     low = codes(30, 34)
     pair = Pair(scale=scale, low=low, high=low.repeat(scale, 0).repeat(scale, 1))
-    lows, highs = CropSource([pair], 16).draw(np.random.default_rng(0), 32)
+    lows, highs = CropSource(pack([pair])[scale], 16, CPU).draw(np.random.default_rng(0), 32)
     assert lows.shape == (32, 1, 16, 16)
     assert (highs == lows.repeat_interleave(scale, 2).repeat_interleave(scale, 3)).all()
     assert len({crop.numpy().tobytes() for crop in lows}) > 25
 
 
+def test_of_two_crops_the_one_with_more_detail_is_taken():
+    half = np.full((64, 64), 128, np.uint8)
+    half[:, 32:] = codes(64, 32)
+    lows, _ = CropSource(
+        pack([Pair(scale=2, low=half, high=half.repeat(2, 0).repeat(2, 1))])[2], 8, CPU
+    ).draw(np.random.default_rng(0), 200)
+    flat = (lows.amax(dim=(1, 2, 3)) == lows.amin(dim=(1, 2, 3))).float().mean()
+    # 25 of 57 columns begin a flat crop.
+    assert float(flat) == pytest.approx((25 / 57) ** 2, abs=0.08)
+
+
 def test_pictures_smaller_than_a_crop_are_refused():
-    with pytest.raises(ValueError, match="no picture is as large as a crop of 64"):
-        CropSource([clean_pair(codes(40, 40), 2)], 64)
+    with pytest.raises(ValueError, match="no x2 picture is as large as a crop of 64"):
+        CropSource(pack([clean_pair(codes(40, 40), 2)])[2], 64, CPU)
 
 
 @pytest.mark.parametrize("encoder", ["libx264", "mpeg4", "mpeg2video"])
@@ -101,3 +122,22 @@ def test_grey_pictures_are_taken_as_they_are(tmp_path):
     # As published benchmarks do with Set14's "bridge".
     Image.fromarray(codes(8, 8)).save(tmp_path / "grey.png")
     np.testing.assert_array_equal(read_luma(tmp_path / "grey.png"), codes(8, 8))
+
+
+@pytest.mark.parametrize("change", ["same", "smaller", "compressed", "mirrored"])
+def test_a_picture_of_a_test_set_is_found_again(tmp_path, change):
+    small = Image.fromarray(codes(12, 12, seed=5))
+    picture = small.resize((240, 240), Image.Resampling.BICUBIC)
+    picture.save(tmp_path / "test.png")
+    for i in range(4):
+        other = Image.fromarray(codes(12, 12, seed=i)).resize((240, 240), Image.Resampling.BICUBIC)
+        other.save(tmp_path / f"other{i}.png")
+    copy = {
+        "same": picture,
+        "smaller": picture.resize((120, 120)),
+        "compressed": picture,
+        "mirrored": picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    }[change]
+    copy.save(tmp_path / "copy.jpg", quality=40 if change == "compressed" else 95)
+    pictures = [tmp_path / "copy.jpg", *(tmp_path / f"other{i}.png" for i in range(4))]
+    assert find_similar(pictures, [tmp_path / "test.png"]) == [(tmp_path / "copy.jpg", tmp_path / "test.png")]

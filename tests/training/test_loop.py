@@ -1,5 +1,7 @@
 """Training learns, and a killed run goes on as if nothing had happened."""
 
+import json
+
 import msgspec
 import numpy as np
 import pytest
@@ -7,132 +9,203 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import codes
-from training.cache import clean_pair
-from training.config import ConfigError, Loss, Model, Recipe, Schedule, load_recipe
+from training.cache import clean_pair, pack
+from training.config import Loss, Model, Optimizer, Phase, Recipe, Schedule
 from training.crops import CropSource
+from training.log import LOG
 from training.loop import CHECKPOINT, WEIGHTS, Run, TrainingError, learning_rate, train
 from training.losses import TaskWeights
 from vs_emtcm import PixelFormat, Upscaler
 from vs_emtcm.network import Shape
 
-PAIRS = {s: [clean_pair(codes(144, 144, seed=i), s) for i in range(2)] for s in (2, 3, 4)}
+PAIRS = pack(clean_pair(codes(144, 144, seed=i), s) for s in (2, 3, 4) for i in range(2))
 
 
-def recipe(**schedule) -> Recipe:
-    settings = {
-        "steps": 6,
-        "batch": {2: 2, 3: 2, 4: 1},
-        "crop": 24,
-        "learning_rate": 3e-3,
-        "warmup": 2,
-        "ema": 0.9,
-        "seed": 3,
-        "evaluate_every": 3,
-        "checkpoint_every": 3,
-    }
+def phase(**settings) -> Phase:
+    return Phase(**({"scales": (2,), "steps": 3, "batch": 2, "crop": 24, "learning_rate": 3e-3} | settings))
+
+
+PHASES = (phase(), phase(scales=(3, 4), start={3: 2, 4: 2}, freeze_shared=True))
+
+
+def recipe(phases=PHASES, **schedule) -> Recipe:
+    settings = {"warmup": 2, "ema": 0.9, "seed": 3, "evaluate_every": 3, "checkpoint_every": 3}
     return Recipe(
-        model=Model(name="tiny", tune="clean", shape=Shape(channels=4, stage1=1, stage2=2), width=8),
+        model=Model(
+            name="tiny", tune="clean", shape=Shape(channels=4, stage1=2, stage2=2), shared=("body1.0",)
+        ),
+        optimizer=Optimizer(name="soap", vector_rate=0.3),
         schedule=Schedule(**(settings | schedule)),
         loss=Loss(
             stage1=0.5,
             tasks=TaskWeights(luminance=0.1, contrast=0.1, structure=0.1, distribution=0.01),
-            sample=1,
+            sample=2,
         ),
+        phases=phases,
     )
 
 
+def trained(folder, settings=None, **options) -> Run:
+    run = Run(settings or recipe(), folder, **options)
+    train(run, PAIRS, PAIRS)
+    return run
+
+
+def steps(run, number):
+    size = run.recipe.phases[run.phase].crop
+    sources = {
+        s: CropSource(PAIRS[s], size, torch.device("cpu")) for s in run.recipe.phases[run.phase].scales
+    }
+    objective = run.objective(sources)
+    return [run.train_step(objective, sources) for _ in range(number)]
+
+
 def test_training_learns(tmp_path):
-    run = train(recipe(steps=60, evaluate_every=20), PAIRS, PAIRS, tmp_path)
+    run = trained(tmp_path, recipe((phase(steps=60, scales=(2, 3, 4)),), evaluate_every=20))
     assert run.step == 60
-    lines = (tmp_path / "log.csv").read_text().splitlines()
-    assert lines[0].startswith("step,loss,seconds,x2/1,x2/2")
-    losses = [float(line.split(",")[1]) for line in lines[1:]]
-    assert losses[-1] < losses[0]
+    rows = [line.split(",") for line in (tmp_path / LOG).read_text().splitlines()]
+    assert rows[0][:4] == ["step", "loss", "seconds", "x2/1 PSNR"]
+    assert [row[0] for row in rows[1:]] == ["20", "40", "60"]
+    assert float(rows[3][1]) < float(rows[1][1])
+    assert float(rows[3][3]) > float(rows[1][3])
 
 
-def test_a_killed_run_goes_on_to_the_bit(tmp_path):
-    train(recipe(), PAIRS, PAIRS, tmp_path / "whole")
-    killed = Run(recipe(), tmp_path / "killed")
-    sources = {s: CropSource(PAIRS[s], 24) for s in (2, 3, 4)}
-    for _ in range(3):
-        killed.train_step(sources)
+@pytest.mark.parametrize("killed_after", [2, 3, 4])
+@pytest.mark.parametrize("optimizer", ["soap", "adam"])
+def test_a_killed_run_goes_on_to_the_bit(tmp_path, killed_after, optimizer):
+    settings = msgspec.structs.replace(recipe(), optimizer=Optimizer(name=optimizer, vector_rate=0.3))
+    trained(tmp_path / "whole", settings)
+    killed = Run(settings, tmp_path / "killed")
+    steps(killed, min(killed_after, 3))
+    if killed_after > 3:
+        killed.begin_phase(1)
+        steps(killed, killed_after - 3)
     killed.save()
-    train(recipe(), PAIRS, PAIRS, tmp_path / "killed")
+    trained(tmp_path / "killed", settings)
     for name in (CHECKPOINT, WEIGHTS):
         whole, resumed = (load_file(tmp_path / run / name) for run in ("whole", "killed"))
         assert whole.keys() == resumed.keys()
         assert all(torch.equal(whole[k], resumed[k]) for k in whole)
 
 
+def test_the_log_of_a_resumed_run_has_no_step_twice(tmp_path):
+    run = Run(recipe(), tmp_path)
+    steps(run, 2)
+    run.save()
+    trained(tmp_path)
+    (tmp_path / CHECKPOINT).unlink()
+    steps(run, 0)
+    run.save()
+    trained(tmp_path)
+    rows = [line.split(",")[0] for line in (tmp_path / LOG).read_text().splitlines()]
+    assert rows == ["step", "3", "6"]
+
+
+def test_a_phase_changes_its_own_scales_alone(tmp_path):
+    run = trained(tmp_path)
+    first = Run(recipe((PHASES[0],)), tmp_path / "first")
+    steps(first, 3)
+    for name, value in first.average.items():
+        if name.startswith(("shared.", "scales.x2.")):
+            assert torch.equal(value, run.average[name])
+    assert not torch.equal(
+        run.average["scales.x3.kernels.fuse.matrix"], first.average["scales.x3.kernels.fuse.matrix"]
+    )
+
+
 def test_the_exported_file_is_a_model_of_the_product(tmp_path):
-    run = train(recipe(), PAIRS, PAIRS, tmp_path)
-    network = run.averaged()
+    run = trained(tmp_path)
     luma = codes(20, 20)
     for scale in (2, 3, 4):
         upscaler = Upscaler(scale, model=str(tmp_path / WEIGHTS), device="cpu")
         result = upscaler.upscale([luma], PixelFormat(family="gray"))[0]
-        r = upscaler.engine.radius
-        x = torch.from_numpy(np.pad(luma, r, mode="edge"))[None, None].float() / 255
+        x = torch.from_numpy(luma.astype(np.float32))[None, None] / 255
         with torch.no_grad():
-            expected = (network(x, scale)[-1] * 255).round().clamp(0, 255)[0, 0]
+            expected = (run.averaged().deployed(scale)(x) * 255).round().clamp(0, 255)[0, 0]
         np.testing.assert_allclose(result.astype(int), expected.numpy(), atol=1)
 
 
+def test_every_evaluation_leaves_a_sample_sheet_and_a_board(tmp_path):
+    trained(tmp_path)
+    sheets = sorted(path.name for path in (tmp_path / "samples").iterdir())
+    assert sheets == ["x2-000003.png", "x3-000006.png", "x4-000006.png"]
+    assert any((tmp_path / "tensorboard").iterdir())
+
+
 def test_a_run_starts_from_another_ones_average(tmp_path):
-    first = train(recipe(), PAIRS, PAIRS, tmp_path / "first")
-    second = Run(recipe(seed=9), tmp_path / "second", start=tmp_path / "first" / CHECKPOINT)
+    first = trained(tmp_path / "first")
+    second = Run(recipe((phase(),), seed=9), tmp_path / "second", start=tmp_path / "first" / CHECKPOINT)
     assert second.step == 0
-    for name, value in second.network.state_dict().items():
+    for name, value in second.form.state_dict().items():
         torch.testing.assert_close(value, first.average[name])
 
 
-def test_checkpoints_of_other_networks_are_refused(tmp_path):
-    train(recipe(), PAIRS, PAIRS, tmp_path)
+def test_a_run_starts_from_a_weights_file(tmp_path):
+    first = trained(tmp_path / "first")
+    second = Run(recipe((phase(),), seed=9), tmp_path / "second", start=tmp_path / "first" / WEIGHTS)
+    x = torch.rand(1, 1, 30, 30)
+    for scale in (2, 3, 4):
+        torch.testing.assert_close(second.form.deployed(scale)(x), first.averaged().deployed(scale)(x))
+
+
+def test_checkpoints_of_other_networks_and_recipes_are_refused(tmp_path):
+    trained(tmp_path)
     other = msgspec.structs.replace(
-        recipe(), model=msgspec.structs.replace(recipe().model, shape=Shape(channels=5, stage1=1, stage2=2))
+        recipe(), model=msgspec.structs.replace(recipe().model, shape=Shape(channels=5, stage1=2, stage2=2))
     )
     with pytest.raises(TrainingError, match="is a checkpoint of another network"):
         Run(other, tmp_path)
+    for start in (CHECKPOINT, WEIGHTS):
+        with pytest.raises(TrainingError, match="of another network"):
+            Run(other, tmp_path / "other", start=tmp_path / start)
+    adam = msgspec.structs.replace(recipe(), optimizer=Optimizer(name="adam", vector_rate=0.3))
+    with pytest.raises(TrainingError, match="is a checkpoint of another recipe"):
+        Run(adam, tmp_path)
     (tmp_path / CHECKPOINT).write_bytes(b"broken")
     with pytest.raises(TrainingError, match="is not a checkpoint"):
         Run(recipe(), tmp_path)
 
 
-def test_a_diverging_loss_stops_and_keeps_the_checkpoint(tmp_path):
+@pytest.mark.parametrize("value", [float("nan"), 1e4])
+def test_a_diverging_loss_stops_and_keeps_the_checkpoint(tmp_path, value):
     run = Run(recipe(), tmp_path)
     run.save()
     good = (tmp_path / CHECKPOINT).read_bytes()
     with torch.no_grad():
-        next(run.network.parameters()).fill_(float("nan"))
-    with pytest.raises(TrainingError, match="the loss is nan at step 0; the last good checkpoint is kept"):
-        run.train_step({2: CropSource(PAIRS[2], 24)})
+        next(p for p in run.trained.values() if p.ndim == 2).fill_(value)
+        run.trained["scales.x2.kernels.estimate1.matrix"].fill_(value)
+    with pytest.raises(TrainingError, match="at step 0; the last good checkpoint is kept, lower"):
+        steps(run, 1)
     assert (tmp_path / CHECKPOINT).read_bytes() == good
 
 
-def test_the_learning_rate_rises_and_falls():
-    rates = [learning_rate(recipe(steps=100, warmup=10), step) for step in range(101)]
-    assert rates[9] == max(rates) == 3e-3
-    assert rates[0] < rates[5] < rates[9] > rates[50] > rates[99] > rates[100] == pytest.approx(0)
+def test_a_cache_without_a_scale_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match="the validation cache holds no pairs for x3, x4"):
+        train(Run(recipe(), tmp_path), PAIRS, {2: PAIRS[2]})
 
 
-def test_the_checked_in_recipes_are_valid(pytestconfig):
-    for path in sorted((pytestconfig.rootpath / "training" / "recipes").glob("*.toml")):
-        model = load_recipe(path).model
-        assert path.stem == f"{model.name}-{model.tune}"
+@pytest.mark.parametrize(("form", "peak"), [("cosine", 9), ("one-cycle", 32)])
+def test_the_learning_rate_rises_and_falls(form, peak):
+    schedule = recipe(form=form, warmup=10).schedule
+    rates = [learning_rate(schedule, phase(steps=100), step) for step in range(101)]
+    assert rates[peak] == max(rates) == pytest.approx(3e-3)
+    assert rates[0] < rates[5] < rates[peak] > rates[50] > rates[99] > rates[100] == pytest.approx(0)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("steps = ", "is not a valid recipe"),
-        ("typo = 1", "unknown field `typo`"),
-        ("", "missing required field"),
-    ],
-)
-def test_bad_recipes_are_refused(tmp_path, text, message):
-    path = tmp_path / "recipe.toml"
-    path.write_text(text)
-    with pytest.raises(ConfigError, match=message):
-        load_recipe(path)
-    with pytest.raises(ConfigError, match="cannot be read"):
-        load_recipe(tmp_path / "none.toml")
+# Of torch itself, while it compiles.
+@pytest.mark.filterwarnings("ignore")
+def test_compiling_changes_nothing_but_speed(tmp_path):
+    nothing = TaskWeights(luminance=0, contrast=0, structure=0, distribution=0)
+    settings = recipe((phase(steps=2),))
+    settings = msgspec.structs.replace(settings, loss=msgspec.structs.replace(settings.loss, tasks=nothing))
+    eager, compiled = (Run(settings, tmp_path / str(c), compiled=c) for c in (False, True))
+    assert steps(compiled, 2) == pytest.approx(steps(eager, 2), rel=1e-4)
+
+
+def test_the_exported_file_says_what_it_is(tmp_path):
+    trained(tmp_path)
+    header = (tmp_path / WEIGHTS).read_bytes()
+    size = int.from_bytes(header[:8], "little")
+    metadata = json.loads(header[8 : 8 + size])["__metadata__"]
+    assert (metadata["format"], metadata["name"], metadata["tune"]) == ("emtcm-1", "tiny", "clean")
+    assert (metadata["channels"], metadata["stage1"], metadata["stage2"]) == ("4", "2", "2")

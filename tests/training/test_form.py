@@ -1,0 +1,115 @@
+"""The trained form collapses into the deployed form exactly, and flat fields stay flat."""
+
+import pytest
+import torch
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from training.form import PlainKernel, TrainedForm, WideKernel, kernel_names, subpixel_interpolation
+from vs_emtcm.network import Network, Shape, crop
+
+SHAPE = Shape(channels=6, stage1=2, stage2=3)
+SHARED = ("body1.0",)
+
+
+@pytest.fixture(params=[None, 200], ids=["plain", "wide"])
+def form(request):
+    torch.manual_seed(0)
+    form = TrainedForm((2, 3, 4), SHAPE, request.param, SHARED)
+    # Away from the special values of initialisation.
+    with torch.no_grad():
+        for parameter in form.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return form.double()
+
+
+@pytest.mark.parametrize("identity", [True, False])
+def test_a_wide_kernel_is_its_chain_of_convolutions(identity):
+    torch.manual_seed(1)
+    kernel = WideKernel(5, 5, 3, 32, 1.0, identity).double()
+    x = torch.rand(2, 5, 9, 9, dtype=torch.float64)
+    wide = F.conv2d(x, kernel.expand.reshape(32, 5, 3, 3))
+    chain = F.conv2d(wide, kernel.project[:, :, None, None])
+    if identity:
+        chain = chain + x[..., 1:-1, 1:-1]
+    torch.testing.assert_close(F.conv2d(x, kernel()), chain)
+
+
+@pytest.mark.parametrize("identity", [True, False])
+def test_kernels_become_what_they_are_given(identity):
+    wanted = torch.rand(5, 4, 3, 3)
+    for kernel in (PlainKernel(4, 5, 3, 1.0, identity), WideKernel(4, 5, 3, 64, 1.0, identity)):
+        kernel.assign(wanted)
+        torch.testing.assert_close(kernel(), wanted, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_deployed_network_has_every_weight(form, scale):
+    network = form.deployed(scale).double()
+    names = {n.removesuffix(".conv.weight").removesuffix(".weight") for n in network.state_dict()}
+    assert set(kernel_names(SHAPE)) <= names
+    x = torch.rand(1, 1, 40, 40, dtype=torch.float64)
+    trained = functional_call(network, form.collapse(scale), (x,))
+    torch.testing.assert_close(trained, network(x), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("level", [0.0, 0.1, 0.5, 1.0])
+def test_a_flat_field_stays_flat_whatever_the_weights(form, scale, level):
+    network = Network(scale, SHAPE).double()
+    network.load_state_dict(form.collapse(scale))
+    x = torch.full((1, 1, 7, 7), level, dtype=torch.float64)
+    for stages in (1, 2):
+        network.stages = stages
+        torch.testing.assert_close(network(x), torch.full_like(network(x), level))
+
+
+def test_the_file_holds_shared_kernels_once_and_every_scale(form):
+    tensors = form.file_tensors()
+    assert {n for n in tensors if n.startswith("shared/")} == {"shared/body1.0.conv.weight"}
+    for scale in (2, 3, 4):
+        own = {n.partition("/")[2]: t for n, t in tensors.items() if n.startswith(("shared/", f"x{scale}/"))}
+        assert set(own) == set(Network(scale, SHAPE).state_dict())
+
+
+def test_kernels_that_differ_between_scales_cannot_be_shared():
+    with pytest.raises(ValueError, match=r"'estimate1' cannot be shared; accepted are head, body1\.0"):
+        TrainedForm((2, 3), SHAPE, None, ("estimate1",))
+
+
+def test_gradients_reach_every_weight(form):
+    x = torch.rand(1, 1, 40, 40, dtype=torch.float64)
+    for scale in (2, 3, 4):
+        network = Network(scale, SHAPE).double()
+        for stages in (1, 2):
+            network.stages = stages
+            functional_call(network, form.collapse(scale), (x,)).square().mean().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in form.parameters())
+
+
+@pytest.mark.parametrize(("source", "target"), [(2, 3), (2, 4), (3, 4), (4, 2), (3, 3)])
+def test_subpixels_of_a_plane_are_interpolated_to_the_same_plane(source, target):
+    def plane(scale):
+        position = (torch.arange(scale) + 0.5) / scale - 0.5
+        return (2 + 3 * position[:, None] - position[None, :]).reshape(-1)
+
+    torch.testing.assert_close(subpixel_interpolation(source, target) @ plane(source), plane(target))
+
+
+@pytest.mark.parametrize("target", [3, 4])
+def test_a_scale_that_starts_from_another_adds_the_same_detail(form, target):
+    form.start_scale(target, 2)
+    x = torch.rand(1, 1, 40, 40, dtype=torch.float64)
+    details = {}
+    for scale in (2, target):
+        network = Network(scale, SHAPE).double()
+        network.load_state_dict(form.collapse(scale))
+        # Without the fixed interpolation, which knows each scale's sub-pixels better.
+        network.cubic.zero_()
+        details[scale] = [
+            F.pixel_unshuffle(e, scale) - crop(x, (x.shape[-1] - e.shape[-1] // scale) // 2)
+            for e in network.estimates(x)
+        ]
+    spread = subpixel_interpolation(2, target).double()
+    for known, wanted in zip(details[2], details[target], strict=True):
+        torch.testing.assert_close(wanted, torch.einsum("ab,nbij->naij", spread, known), atol=1e-4, rtol=0)

@@ -1,0 +1,99 @@
+"""Ablations: short trainings of a recipe with one thing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from training.cache import PairStore
+from training.config import ConfigError, Recipe, parse_recipe, read_toml
+from training.loop import Run, train
+from training.validate import validate
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A change of a recipe.
+
+    Attributes:
+        name: what it is.
+        set: tables laid over those of the recipe.
+    """
+
+    name: str
+    set: dict[str, Any] = {}
+
+
+class Ablations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An ablation file.
+
+    Attributes:
+        common: laid over the recipe for every variant: fewer steps.
+        variants: each is trained in a folder of its own.
+    """
+
+    common: dict[str, Any]
+    variants: tuple[Variant, ...]
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of ``below`` with the keys of ``above`` instead of theirs."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = below.get(key)
+        merged[key] = laid_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
+    """The recipes of all variants, by name.
+
+    Raises:
+        ConfigError: a file cannot be used, or a variant is no valid recipe.
+    """
+    tables = read_toml(recipe)
+    try:
+        file = msgspec.convert(read_toml(ablations), Ablations)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{ablations} is not a valid ablation file: {error}") from error
+    common = laid_over(tables, file.common)
+    return {
+        v.name: parse_recipe(laid_over(common, v.set), f"{ablations}, {v.name!r},") for v in file.variants
+    }
+
+
+def run_variant(
+    name: str,
+    recipe: Recipe,
+    folder: Path,
+    training: Mapping[int, PairStore],
+    validation: Mapping[int, PairStore],
+    *,
+    device: torch.device,
+    compiled: bool,
+) -> dict[str, float]:
+    """Train a variant to its end, or go on with it, and score it; see :func:`training.validate.validate`."""
+    words = "".join(c if c.isalnum() else " " for c in name.lower()).split()
+    run = Run(recipe, folder / "-".join(words), device=device, compiled=compiled)
+    train(run, training, validation)
+    form = run.averaged()
+    scores: dict[str, float] = {}
+    for scale in recipe.model.scales:
+        scores |= validate(form.deployed(scale).to(device), validation[scale])
+    return scores
+
+
+def ablation_table(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """A Markdown table: PSNR / SSIM of each scale and stage."""
+    columns = [f"x{s}/{stage}" for s in (2, 3, 4) for stage in (1, 2)]
+    rows = [["variant", *columns], ["---"] * (1 + len(columns))]
+    for name, values in scores.items():
+        cells = [
+            f"{values[f'{c} PSNR']:.2f} / {values[f'{c} SSIM']:.4f}" if f"{c} PSNR" in values else "-"
+            for c in columns
+        ]
+        rows.append([name, *cells])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

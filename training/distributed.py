@@ -1,0 +1,71 @@
+"""Several processes: started by ``torchrun``, each with its part of every batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One process of several.
+
+    Attributes:
+        rank: 0 is the one that writes files.
+        size: how many there are.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    def share(self, batch: int) -> slice:
+        """The crops of a batch that are this process's.
+
+        Raises:
+            ValueError: the batch cannot be divided evenly.
+        """
+        if batch % self.size:
+            raise ValueError(
+                f"a batch of {batch} cannot be divided by {self.size} processes; start as many as divide it"
+            )
+        return slice(self.rank, None, self.size)
+
+    def mean(self, value: Tensor) -> float:
+        """The mean of a scalar over all processes."""
+        if self.size > 1:
+            dist.all_reduce(value)
+        return float(value) / self.size
+
+
+@contextmanager
+def join(device: torch.device) -> Iterator[Part]:
+    """The part of this process, by the environment that ``torchrun`` makes; alone without it."""
+    if "WORLD_SIZE" not in os.environ:
+        yield Part()
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Part(rank=dist.get_rank(), size=dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
+
+def training_device(name: str) -> torch.device:
+    """The device called ``name``; of several GPUs, each process takes its own.
+
+    Raises:
+        ValueError: there is no such device.
+    """
+    if name == "cpu":
+        return torch.device("cpu")
+    if name != "cuda":
+        raise ValueError(f"device is {name!r}; accepted are cpu and cuda")
+    if not torch.cuda.is_available():
+        raise ValueError("device is 'cuda', but no CUDA GPU is available; use cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

@@ -1,0 +1,89 @@
+"""The training objective: both estimates of every scale against the truth, by the multi-task loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from training.config import Loss
+from training.crops import CropSource
+from training.form import TrainedForm
+from training.losses import charbonnier, multi_task_loss
+from vs_emtcm.network import Network, Shape, crop
+
+Batch = tuple[Tensor, Tensor]
+ScaleLoss = Callable[[dict[str, Tensor], Tensor, Tensor], Tensor]
+UNIT_CROPS = 64
+
+
+def cubic_unit(source: CropSource) -> float:
+    """What cubic interpolation scores on crops of ``source``: the unit of its scale's loss.
+
+    The division by it gives every scale the same say in shared kernels.
+    """
+    low, high = source.draw(np.random.default_rng(0), UNIT_CROPS)
+    blurred = F.interpolate(low, scale_factor=source.scale, mode="bicubic", align_corners=False)
+    return float(charbonnier(blurred, high)) + 1 / 255
+
+
+class _Estimates(nn.Module):
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return self.network.estimates(x)
+
+
+def scale_loss(scale: int, shape: Shape, loss: Loss, unit: float, device: torch.device) -> ScaleLoss:
+    """The loss of one scale as a function of a network's weights and a batch.
+
+    Args:
+        scale, shape: of the network.
+        loss: stages, tasks and their weights.
+        unit: the loss is relative to this.
+        device: of the batches.
+
+    Returns:
+        A function of a state dict of :class:`vs_emtcm.network.Network`, low-resolution crops
+        (N, 1, H, H) and high-resolution crops (N, 1, scale*H, scale*H), values in 0..1.
+    """
+    # Only its structure and its fixed interpolation are used.
+    estimates = _Estimates(Network(scale, shape)).requires_grad_(False).to(device)
+
+    def compute(state: dict[str, Tensor], low: Tensor, high: Tensor) -> Tensor:
+        weights = {f"network.{name}": value for name, value in state.items()}
+        losses = []
+        for estimate in functional_call(estimates, weights, (low,)):
+            truth = crop(high, (high.shape[-1] - estimate.shape[-1]) // 2)
+            losses.append(multi_task_loss(estimate, truth, loss.tasks, loss.sample))
+        return (loss.stage1 * losses[0] + loss.stage2 * losses[1]) / unit
+
+    return compute
+
+
+class Objective(nn.Module):
+    """The mean loss of one batch of each scale.
+
+    Args:
+        form: what is trained.
+        losses: the loss of each scale.
+    """
+
+    def __init__(self, form: TrainedForm, losses: Mapping[int, ScaleLoss]) -> None:
+        super().__init__()
+        self.form = form
+        self.losses = losses
+
+    def forward(self, batches: Mapping[int, Batch]) -> Tensor:
+        """One batch of low- and high-resolution crops for each scale in, a scalar out."""
+        each = []
+        for scale, (low, high) in batches.items():
+            low = low.contiguous(memory_format=torch.channels_last)
+            each.append(self.losses[scale](self.form.collapse(scale), low, high))
+        return torch.stack(each).mean()

@@ -1,0 +1,67 @@
+"""Scores and a sample sheet of a network during training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn import functional as F
+
+from training.cache import Pair, Plane
+from training.imresize import to_8bit, upscale
+from training.metrics import psnr, ssim
+from vs_emtcm.network import Network, crop
+
+SHEET_PICTURES = 4
+SHEET_SIDE = 192
+
+
+@torch.inference_mode()
+def both_stages(network: Network, low: Plane) -> list[Plane]:
+    """The estimates of both stages for a whole picture, as 8-bit luma."""
+    x = torch.from_numpy(np.array(low))[None, None].to(network.cubic.device).float() / 255
+    r = network.radius
+    padded = F.pad(x, (r, r, r, r), mode="replicate").contiguous(memory_format=torch.channels_last)
+    width = low.shape[1] * network.scale
+    estimates = (crop(e, (e.shape[-1] - width) // 2)[0, 0] for e in network.estimates(padded))
+    return [(e * 255).round().clamp(0, 255).byte().cpu().numpy() for e in estimates]
+
+
+def validate(network: Network, pairs: Iterable[Pair]) -> dict[str, float]:
+    """Mean PSNR and SSIM of both stages: ``x2/1 PSNR``, ``x2/1 SSIM``, ..."""
+    scale = network.scale
+    values: list[list[tuple[float, float]]] = [[], []]
+    for pair in pairs:
+        for scores, result in zip(values, both_stages(network, pair.low), strict=True):
+            scores.append((psnr(result, pair.high, scale), ssim(result, pair.high, scale)))
+    means = [np.mean(scores, axis=0) for scores in values]
+    return {
+        f"x{scale}/{stage} {metric}": float(mean[i])
+        for stage, mean in enumerate(means, start=1)
+        for i, metric in enumerate(("PSNR", "SSIM"))
+    }
+
+
+def sample_sheet(network: Network, pairs: Iterable[Pair], path: Path) -> None:
+    """Write a picture of cut-outs side by side: bicubic, stage 1, stage 2, truth."""
+    rows = []
+    for pair in islice(pairs, SHEET_PICTURES):
+        columns = (to_8bit(upscale(pair.low, network.scale)), *both_stages(network, pair.low), pair.high)
+        rows.append(np.hstack([_centre(picture) for picture in columns]))
+    sheet = np.vstack([_padded(row, max(r.shape[1] for r in rows)) for row in rows])
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(sheet).save(path)
+
+
+def _centre(picture: Plane) -> Plane:
+    top, left = (max(0, (n - SHEET_SIDE) // 2) for n in picture.shape)
+    return picture[top : top + SHEET_SIDE, left : left + SHEET_SIDE]
+
+
+def _padded(row: NDArray[np.uint8], width: int) -> Plane:
+    return np.pad(row, ((0, 0), (0, width - row.shape[1])))
