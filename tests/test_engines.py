@@ -53,7 +53,7 @@ def test_an_explicit_choice_never_falls_back(monkeypatch):
     assert choose_device("auto") == torch.device("cpu")
     with pytest.raises(UsageError, match="device 'cuda' is not usable: PyTorch finds no NVIDIA GPU"):
         choose_device("cuda")
-    assert [a.reason is None for a in availabilities()] == [False, True]
+    assert [a.reason is None for a in availabilities()] == [False, False, True]
 
 
 def test_devices_are_counted(monkeypatch):
@@ -72,5 +72,5 @@ def test_unknown_devices_are_refused(device):
 
 
 def test_unknown_backends_are_refused():
-    with pytest.raises(UsageError, match="backend is 'opencl'; accepted are auto, torch"):
+    with pytest.raises(UsageError, match="backend is 'opencl'; accepted are auto, tensorrt, torch"):
         create_engine(WEIGHTS, stages=2, backend="opencl", device="cpu")

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vs_emtcm.planes import PixelFormat, from_array, full_scale, luma_slope_and_offset, store
+from vs_emtcm.planes import PixelFormat, full_scale, luma_slope_and_offset, store, to_tensors
 
 CPU = torch.device("cpu")
 
@@ -17,9 +17,9 @@ def test_every_code_value_survives_the_way_there_and_back(bits, range_):
     format = PixelFormat(family="gray", bits=bits)
     every = np.arange(1 << bits, dtype=format.dtype)[None]
     slope, offset = luma_slope_and_offset(format, range_)
-    network = from_array(every, CPU) * slope + offset
+    network = to_tensors([every], CPU)[0] * slope + offset
     target = np.empty_like(every)
-    store((network - offset) / slope, target, format)
+    store([(network - offset) / slope], [target], format)
     np.testing.assert_array_equal(target, every)
 
 
@@ -50,10 +50,10 @@ def test_float_luma_is_nominal_from_0_to_1():
 def test_integers_are_rounded_and_clamped_and_floats_are_not():
     values = torch.tensor([[[[-3.0, 0.4, 0.6, 254.6, 300.0]]]])
     integers = np.empty((1, 5), np.uint8)
-    store(values, integers, PixelFormat(family="gray"))
+    store([values], [integers], PixelFormat(family="gray"))
     assert integers.tolist() == [[0, 0, 1, 255, 255]]
     floats = np.empty((1, 5), np.float32)
-    store(values, floats, PixelFormat(family="gray", sample_type="float", bits=32))
+    store([values], [floats], PixelFormat(family="gray", sample_type="float", bits=32))
     np.testing.assert_array_equal(floats, values[0, 0].numpy())
 
 

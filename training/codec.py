@@ -16,6 +16,8 @@ from training.imresize import downscale, to_8bit
 FRAMES = 5
 # Largest pan per frame, in high-resolution pixels.
 MAXIMUM_PAN = 4
+# Encoders whose quality is a constant rate factor; that of the others is a quantiser.
+CRF_ENCODERS = ("libx264", "libx265")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +40,10 @@ class Degradation:
 
 
 def draw_degradation(rng: np.random.Generator) -> Degradation:
-    """Mostly x264 at visible to strong compression, some MPEG-4 and MPEG-2, some none."""
-    encoder = rng.choice(np.array(["libx264", "mpeg4", "mpeg2video", "none"]), p=[0.7, 0.08, 0.07, 0.15])
-    low, high = (16, 33) if encoder == "libx264" else (2, 7)
+    """Mostly x264 and x265 at visible to strong compression, some MPEG-4 and MPEG-2, some none."""
+    encoders = np.array(["libx264", "libx265", "mpeg4", "mpeg2video", "none"])
+    encoder = rng.choice(encoders, p=[0.5, 0.2, 0.08, 0.07, 0.15])
+    low, high = (16, 33) if encoder in CRF_ENCODERS else (2, 7)
     return Degradation(
         encoder=None if encoder == "none" else str(encoder),
         quality=int(rng.integers(low, high)),
@@ -85,11 +88,16 @@ def encode_and_decode(frames: list[Plane], encoder: str, quality: int) -> list[P
 
     Args:
         frames: (H, W) each, H and W even.
-        encoder: "libx264" (quality is the CRF) or another FFmpeg encoder (the quantiser).
+        encoder: one of ``CRF_ENCODERS`` (quality is the CRF) or another FFmpeg encoder (the quantiser).
     """
     height, width = frames[0].shape
     buffer = io.BytesIO()
-    options = {"crf": str(quality)} if encoder == "libx264" else {"qmin": str(quality), "qmax": str(quality)}
+    if encoder in CRF_ENCODERS:
+        options = {"crf": str(quality)}
+    else:
+        options = {"qmin": str(quality), "qmax": str(quality)}
+    if encoder == "libx265":
+        options["x265-params"] = "log-level=error:pools=1"
     with av.open(buffer, "w", format="matroska") as container:
         stream = container.add_stream(encoder, rate=25, options=options)
         assert isinstance(stream, av.VideoStream)

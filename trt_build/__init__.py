@@ -1,1 +1,24 @@
-"""Reserved for the builder of TensorRT engines, which is not part of this version."""
+"""Builds TensorRT engines of any module with one input and one output, with or without a GPU."""
+
+from trt_build.build import Request, build, request
+from trt_build.errors import BuildError, EngineFileError
+from trt_build.onnx_file import export_onnx
+from trt_build.profile import Profile
+from trt_build.store import clear, entries, get_or_build, stored_engine, verify
+from trt_build.targets import TARGETS
+
+__all__ = [
+    "TARGETS",
+    "BuildError",
+    "EngineFileError",
+    "Profile",
+    "Request",
+    "build",
+    "clear",
+    "entries",
+    "export_onnx",
+    "get_or_build",
+    "request",
+    "stored_engine",
+    "verify",
+]

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from vs_emtcm import __version__, models
+from vs_emtcm import __version__, engines_cli, models
 from vs_emtcm.errors import EmtcmError, UsageError, reason
 
 app = typer.Typer(
@@ -23,6 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+app.add_typer(engines_cli.engines, name="engines")
+app.add_typer(engines_cli.exports, name="export")
 
 FAILURE, USAGE = 1, 2
 
@@ -105,7 +108,7 @@ def upscale(
         ),
     ] = None,
     stages: Annotated[int, typer.Option(help="2, or 1 for about twice the speed.")] = 2,
-    backend: Annotated[str, typer.Option(help="auto or torch.")] = "auto",
+    backend: Annotated[str, typer.Option(help="auto, tensorrt or torch.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     codec: Annotated[str, typer.Option(help="Video encoder, as FFmpeg calls it.")] = "libx264",
     crf: Annotated[

@@ -17,6 +17,8 @@ PACKAGES = (
     "vapoursynth",
     "vapoursynth-bestsource",
     "safetensors",
+    "torch-tensorrt-rtx",
+    "torch-tensorrt",
 )
 
 

@@ -134,25 +134,62 @@ class Network(nn.Module):
         Returns:
             One (N, 1, scale*H', scale*W') per stage, each as large as its receptive field allows.
         """
+        return tuple(assemble(x, detail, self.scale) for detail in self.details(x))
+
+    def details(self, x: Tensor) -> tuple[Tensor, ...]:
+        """What every stage adds to the pixels of the input, in sub-pixel form.
+
+        It does not change when a constant is added to ``x``.
+
+        Args:
+            x: as for :meth:`estimates`.
+
+        Returns:
+            One (N, scale**2, H', W') per stage, in the order of ``pixel_shuffle``.
+        """
         head = self.head(x)
         features = head
         for layer in self.body1:
             features = layer(features)
         features = features + crop(head, len(self.body1))
-        # Sub-pixel form: r*r channels at low resolution, relative to the pixel they replace.
         cubic = crop(F.conv2d(x, self.cubic), len(self.body1) + 1)
         detail = cubic + self.estimate1(features)
-        first = self._assemble(x, detail)
         if self.stages == 1:
-            return (first,)
+            return (detail,)
         refined = self.fuse(torch.cat((crop(features, 1), detail), dim=1))
         skip = refined
         for layer in self.body2:
             refined = layer(refined)
         refined = refined + crop(skip, len(self.body2))
         border = (detail.shape[-1] - refined.shape[-1]) // 2 + 1
-        return first, self._assemble(x, crop(detail, border) + self.estimate2(refined))
+        return detail, crop(detail, border) + self.estimate2(refined)
 
-    def _assemble(self, x: Tensor, detail: Tensor) -> Tensor:
-        border = (x.shape[-1] - detail.shape[-1]) // 2
-        return F.pixel_shuffle(crop(x, border) + detail, self.scale)
+
+class DetailNetwork(nn.Module):
+    """The last stage's :meth:`Network.details` alone: what engines of half precision run.
+
+    A half-precision number cannot hold a picture of more than 10 bits, but the small difference to it.
+
+    Args:
+        network: whose details.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(1, 1, H + 2 * radius, W + 2 * radius) in, (1, scale**2, H, W) out."""
+        return self.network.details(x)[-1]
+
+
+def assemble(x: Tensor, detail: Tensor, scale: int) -> Tensor:
+    """The picture that ``detail`` makes of ``x``: (N, 1, scale*H', scale*W').
+
+    Args:
+        x: (N, 1, H, W), with any border.
+        detail: (N, scale**2, H', W'), as :meth:`Network.details` gives it.
+        scale: upscaling factor.
+    """
+    border = (x.shape[-1] - detail.shape[-1]) // 2
+    return F.pixel_shuffle(crop(x, border) + detail, scale)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,11 +19,12 @@ from vs_emtcm.planes import (
     Color,
     PixelFormat,
     Plane,
-    from_array,
     luma_slope_and_offset,
     store,
+    to_tensors,
 )
 
+_log = logging.getLogger(__name__)
 MINIMUM_TILE = 16
 
 
@@ -34,14 +37,16 @@ class Upscaler:
         tune: "video" for compressed or noisy sources, "clean" for sharp, uncompressed ones; not used
             with a weights file.
         stages: 2, or 1 for about twice the speed at a little less quality.
-        backend: "auto" or "torch".
+        backend: "auto", "tensorrt" or "torch".
         device: "auto", "cpu", "cuda" or "cuda:N".
         tile: work in tiles of this many input pixels, (width, height) or one number for both, to
             bound memory; 0 never tiles; None chooses. The result is the same up to the rounding of
             float sums.
+        store: folder of TensorRT engines; None is the one in the user's cache.
 
     Raises:
         UsageError: an argument is not among those accepted.
+        EmtcmError: a TensorRT engine could not be built.
 
     Example:
         >>> up = Upscaler(scale=2)
@@ -58,13 +63,17 @@ class Upscaler:
         backend: str = "auto",
         device: str = "auto",
         tile: int | tuple[int, int] | None = None,
+        store: Path | None = None,
     ) -> None:
         models.check_scale(scale)
         models.check_stages(stages)
         self.tile = checked_tile(tile)
-        weights = models.load(models.resolve(model, tune), scale)
+        path = models.resolve(model, tune)
+        weights = models.load(path, scale)
         self.scale = scale
-        self.engine = create_engine(weights, stages=stages, backend=backend, device=device)
+        self.engine = create_engine(
+            weights, stages=stages, backend=backend, device=device, label=path.stem, store=store
+        )
 
     def upscale(
         self, planes: Sequence[Plane], format: PixelFormat, color: Color | None = None
@@ -108,42 +117,62 @@ class Upscaler:
         check_shapes(targets, format, self.scale * width, self.scale * height)
         if color is None:
             color = Color(range="full" if format.family == "rgb" else "limited")
+        with torch.cuda.stream(self.engine.stream):
+            sources = to_tensors(planes, self.engine.device)
+            store(self._upscaled(sources, targets, format, color), targets, format)
+
+    def _upscaled(
+        self, sources: Sequence[Tensor], targets: Sequence[Plane], format: PixelFormat, color: Color
+    ) -> list[Tensor]:
+        """Code values (1, 1, H, W) of every plane, as large as its target."""
         slope, offset = luma_slope_and_offset(format, color.range)
-        sources = [from_array(plane, self.engine.device) for plane in planes]
         if format.family == "rgb":
             red, blue = LUMA_WEIGHTS[color.matrix]
             luma = red * sources[0] + (1 - red - blue) * sources[1] + blue * sources[2]
             upscaled = (self._run(luma * slope + offset) - offset) / slope
             # Every channel is luma plus a difference: the differences are interpolated, luma is not.
-            for source, target in zip(sources[:3], targets[:3], strict=True):
-                difference = resample.upscale(source - luma, self.scale)
-                store(upscaled + difference, target, format)
+            results = [upscaled + resample.upscale(source - luma, self.scale) for source in sources[:3]]
         else:
-            upscaled = (self._run(sources[0] * slope + offset) - offset) / slope
-            store(upscaled, targets[0], format)
+            results = [(self._run(sources[0] * slope + offset) - offset) / slope]
         shift = resample.chroma_shift(format.subsampling, color.chroma_location)
-        for index in range(3 if format.family == "rgb" else 1, format.planes):
+        for index in range(len(results), format.planes):
             is_alpha = format.alpha and index == format.planes - 1
             plane = resample.upscale(sources[index], self.scale, (0.0, 0.0) if is_alpha else shift)
             rows, columns = targets[index].shape
-            store(plane[..., :rows, :columns], targets[index], format)
+            results.append(plane[..., :rows, :columns])
+        return results
 
     def _run(self, luma: Tensor) -> Tensor:
         """(1, 1, H, W) network values in, (1, 1, scale * H, scale * W) out."""
         radius, scale = self.engine.radius, self.scale
         height, width = luma.shape[-2:]
         padded = F.pad(luma, (radius, radius, radius, radius), mode="replicate")
-        tile_width, tile_height = self._tile_size(width, height)
-        if (tile_width, tile_height) == (width, height):
-            return self.engine(padded)
-        result = luma.new_empty((1, 1, scale * height, scale * width))
-        for y, rows in spans(height, tile_height):
-            for x, columns in spans(width, tile_width):
-                part = padded[..., y : y + rows + 2 * radius, x : x + columns + 2 * radius]
-                result[..., scale * y : scale * (y + rows), scale * x : scale * (x + columns)] = self.engine(
-                    part
+        while True:
+            tile_width, tile_height = self._tile_size(width, height)
+            try:
+                if (tile_width, tile_height) == (width, height):
+                    return self.engine(padded)
+                result = luma.new_empty((1, 1, scale * height, scale * width))
+                for y, rows in spans(height, tile_height):
+                    for x, columns in spans(width, tile_width):
+                        part = padded[..., y : y + rows + 2 * radius, x : x + columns + 2 * radius]
+                        place = (
+                            slice(scale * y, scale * (y + rows)),
+                            slice(scale * x, scale * (x + columns)),
+                        )
+                        result[..., *place] = self.engine(part)
+                return result
+            except torch.OutOfMemoryError:
+                if min(tile_width, tile_height) < 2 * MINIMUM_TILE:
+                    raise
+                # The frame is done again in smaller tiles, and so are those after it.
+                self.tile = (max(MINIMUM_TILE, tile_width // 2), max(MINIMUM_TILE, tile_height // 2))
+                _log.warning(
+                    "emtcm: not enough GPU memory for %dx%d pixels at once; going on in tiles of %dx%d",
+                    tile_width,
+                    tile_height,
+                    *self.tile,
                 )
-        return result
 
     def _tile_size(self, width: int, height: int) -> tuple[int, int]:
         if self.tile == (0, 0):
@@ -151,7 +180,8 @@ class Upscaler:
         if self.tile is not None:
             return min(width, self.tile[0]), min(height, self.tile[1])
         if self.engine.device.type != "cpu":
-            return width, height
+            largest = self.engine.largest or (height, width)
+            return min(width, largest[1]), min(height, largest[0])
         # Strips whose features stay in the processor's cache are faster than whole frames.
         return width, min(height, max(MINIMUM_TILE, CPU_TILE_PIXELS // width))
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
+from vs_emtcm.engines.cpu_engine import CpuEngine
+from vs_emtcm.engines.cuda_engine import CudaEngine
 from vs_emtcm.engines.engine import Engine
-from vs_emtcm.engines.torch_engine import TorchEngine
 from vs_emtcm.errors import UsageError
 from vs_emtcm.models import Weights
 
-BACKENDS = ("auto", "torch")
+NO_GPU = "PyTorch finds no usable NVIDIA GPU and driver"
+BACKENDS = ("auto", "tensorrt", "torch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +33,21 @@ class Availability:
     reason: str | None
 
 
+def tensorrt_missing() -> str | None:
+    """Why TensorRT engines cannot be run here, or None if they can; nothing is imported."""
+    if not torch.cuda.is_available():
+        return NO_GPU
+    if importlib.util.find_spec("torch_tensorrt") is None:
+        version = torch.__version__.partition("+")[0]
+        return f"Torch-TensorRT is not installed; run 'pip install torch-tensorrt-rtx=={version}'"
+    return None
+
+
 def availabilities() -> tuple[Availability, ...]:
     """Every backend and device, the one that "auto" prefers first."""
-    cuda = None if torch.cuda.is_available() else "PyTorch finds no usable NVIDIA GPU and driver"
+    cuda = None if torch.cuda.is_available() else NO_GPU
     return (
+        Availability(backend="tensorrt", device="cuda", reason=tensorrt_missing()),
         Availability(backend="torch", device="cuda", reason=cuda),
         Availability(backend="torch", device="cpu", reason=None),
     )
@@ -72,7 +87,15 @@ def choose_device(device: str) -> torch.device:
     return torch.device("cuda", number)
 
 
-def create_engine(weights: Weights, *, stages: int, backend: str, device: str) -> Engine:
+def create_engine(
+    weights: Weights,
+    *,
+    stages: int,
+    backend: str,
+    device: str,
+    label: str = "model",
+    store: Path | None = None,
+) -> Engine:
     """Make the engine that was asked for.
 
     Args:
@@ -80,9 +103,21 @@ def create_engine(weights: Weights, *, stages: int, backend: str, device: str) -
         stages: 1 or 2.
         backend: one of :data:`BACKENDS`.
         device: "auto", "cpu", "cuda" or "cuda:N".
+        label: of the model, for the names of stored TensorRT engines.
+        store: folder of TensorRT engines; None is the one in the user's cache.
 
     Raises:
         UsageError: it cannot be had; the message names what is missing.
+        EmtcmError: the engine could not be built.
     """
     check_backend(backend)
-    return TorchEngine(weights, stages, choose_device(device))
+    place = choose_device(device)
+    missing = "it runs on CUDA devices alone" if device == "cpu" else tensorrt_missing()
+    if backend == "tensorrt" and missing is not None:
+        raise UsageError(f"backend 'tensorrt' is not usable: {missing}; or use backend 'torch'")
+    if backend != "torch" and place.type == "cuda" and missing is None:
+        # Only who wants an engine pays for the import.
+        from vs_emtcm.engines.tensorrt_engine import TensorrtEngine, default_store
+
+        return TensorrtEngine(weights, stages, place, label=label, store=store or default_store())
+    return CudaEngine(weights, stages, place) if place.type == "cuda" else CpuEngine(weights, stages)

@@ -13,6 +13,8 @@ class Engine(Protocol):
 
     Attributes:
         device: where its tensors live.
+        stream: the CUDA stream that its callers work on, or None.
+        largest: (height, width) of the largest picture that it takes, or None.
         scale: upscaling factor.
         radius: border, in input pixels, that the caller adds on each side of the picture. A tile
             brings its real surroundings as border, so that it equals the untiled result.
@@ -20,6 +22,8 @@ class Engine(Protocol):
     """
 
     device: torch.device
+    stream: torch.cuda.Stream | None
+    largest: tuple[int, int] | None
     scale: int
     radius: int
     description: str

@@ -1,0 +1,231 @@
+"""Real engines, built without a GPU."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trt_build import (
+    BuildError,
+    EngineFileError,
+    Profile,
+    build,
+    get_or_build,
+    request,
+    stored_engine,
+    verify,
+)
+from trt_build.container import read_engine
+from trt_build.convert import _interpreted, exported
+from trt_build.frontend import front_end
+from trt_build.store import clear, engine_path, entries
+from vs_emtcm import models
+from vs_emtcm.engines.tensorrt_engine import PROFILE, engine_module
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+SMALL = Profile(minimum=(8, 8), optimum=(32, 48), maximum=(64, 64))
+WEIGHTS = models.find("base", "clean").path
+
+
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+
+    def forward(self, x):
+        return nn.functional.pixel_shuffle(self.conv(x), 2)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    torch.manual_seed(0)
+    return Tiny()
+
+
+def layers(module, profile, dtype):
+    """Type and output dtype of every layer of the TensorRT network."""
+    program = exported(module.to(dtype).eval(), profile, dtype)
+    with front_end("sm89"):
+        network = _interpreted(program, profile, dtype).ctx.net
+        ends = [network.get_input(0), network.get_output(0)]
+        kinds = [network.get_layer(i) for i in range(network.num_layers)]
+        return [(end.dtype.name, tuple(end.shape)) for end in ends], [
+            (layer.type.name, layer.get_output(0).dtype.name) for layer in kinds
+        ]
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("stages", [1, 2])
+def test_the_shipped_networks_become_one_engine_of_half_precision(tmp_path, scale, stages):
+    module, radius = engine_module(models.load(WEIGHTS, scale), stages)
+    profile = PROFILE.grown(radius)
+    ends, inner = layers(module.half(), profile, torch.float16)
+    assert ends == [("HALF", (1, 1, -1, -1)), ("HALF", (1, scale**2, -1, -1))]
+    convolutions = [dtype for kind, dtype in inner if kind == "CONVOLUTION"]
+    # Head, cubic, body and estimates: every convolution of the network, each in half precision.
+    assert convolutions == ["HALF"] * sum(isinstance(m, nn.Conv2d) for m in module.modules()) + ["HALF"]
+    assert "FLOAT" not in {dtype for _, dtype in inner}
+    built = build(module, scale=scale, profile=profile, targets=("sm89", "sm120"), out=tmp_path / "a.engine")
+    assert built.targets == ("sm89", "sm120")
+    assert len(read_engine(tmp_path / "a.engine")) > 100_000
+
+
+def test_static_and_single_precision_engines_are_built(tmp_path, tiny):
+    static = Profile(minimum=(32, 48), optimum=(32, 48), maximum=(32, 48))
+    ends, _ = layers(tiny, static, torch.float32)
+    assert ends == [("FLOAT", (1, 1, 32, 48)), ("FLOAT", (1, 1, 64, 96))]
+    build(tiny, scale=2, profile=static, precision="fp32", targets=("all",), out=tmp_path / "a.engine")
+    assert verify_name(tmp_path / "a.engine").static
+
+
+def verify_name(path):
+    (entry,) = entries(path.parent)
+    assert entry.request is not None
+    return entry.request.profile
+
+
+def test_the_callers_module_stays_as_it_is(tmp_path, tiny):
+    before = {name: value.clone() for name, value in tiny.state_dict().items()}
+    build(tiny, scale=2, profile=SMALL, targets=("sm89",), out=tmp_path / "a.engine")
+    assert all(torch.equal(before[name], value) for name, value in tiny.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "equal"),
+    [
+        ({}, True),
+        ({"scale": 3}, False),
+        ({"precision": "fp32"}, False),
+        ({"targets": ("sm86",)}, False),
+        ({"targets": ("sm89", "sm89")}, True),
+        ({"profile": Profile(minimum=(8, 8), optimum=(32, 48), maximum=(64, 65))}, False),
+    ],
+)
+def test_the_key_depends_on_all_that_matters(tiny, change, equal):
+    settings = {"label": "tiny", "scale": 2, "profile": SMALL, "targets": ("sm89",)}
+    first, second = request(tiny, **settings), request(tiny, **(settings | change))
+    assert (first.key == second.key) == equal
+
+
+def test_the_key_depends_on_the_weights_and_the_versions(tiny, monkeypatch):
+    settings = {"label": "tiny", "scale": 2, "profile": SMALL, "targets": ("sm89",)}
+    first = request(tiny, **settings)
+    other = Tiny()
+    assert request(other, **settings).key != first.key
+    monkeypatch.setattr("trt_build.build.tensorrt_version", lambda: "rtx 9.9")
+    assert request(tiny, **settings).key != first.key
+
+
+def test_without_a_gpu_a_target_is_needed(tiny, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BuildError, match="name one with a target such as sm89"):
+        request(tiny, label="tiny", scale=2, profile=SMALL)
+    with pytest.raises(BuildError, match="precision is 'int4'; accepted are fp16, fp32"):
+        request(tiny, label="tiny", scale=2, profile=SMALL, precision="int4", targets=("sm89",))
+
+
+class Unknown(nn.Module):
+    def forward(self, x):
+        return torch.linalg.det(x[..., :8, :8])[..., None, None]
+
+
+class TwoOutputs(nn.Module):
+    def forward(self, x):
+        return x + 1, x * 2
+
+
+class Casts(nn.Module):
+    def forward(self, x):
+        return x.float() * 2
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (Unknown(), "TensorRT has no counterpart of|cannot be exported"),
+        (TwoOutputs(), "has 1 inputs and 2 outputs; it must have one of each"),
+        (Casts(), "became FLOAT, not HALF; cast in the module"),
+    ],
+)
+def test_modules_that_do_not_fit_are_refused(tmp_path, module, message):
+    with pytest.raises(BuildError, match=message):
+        build(module, scale=1, profile=SMALL, targets=("sm89",), out=tmp_path / "a.engine")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def wanted(tiny):
+    return request(tiny, label="tiny", scale=2, profile=SMALL, targets=("sm89",))
+
+
+def test_the_store_builds_once(tmp_path, tiny, wanted, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    first = get_or_build(tmp_path, tiny, wanted, ahead=True)
+    assert [record.getMessage() for record in caplog.records] == [
+        "building the TensorRT engine tiny for sm89"
+    ]
+    monkeypatch.setattr("trt_build.store.compiled", None)
+    assert get_or_build(tmp_path, tiny, wanted, ahead=True) == first
+    path = engine_path(tmp_path, wanted)
+    assert verify(path) == wanted
+    assert [entry.path for entry in entries(tmp_path)] == [path]
+    assert clear(tmp_path) == [path]
+    assert entries(tmp_path) == []
+
+
+def test_a_damaged_engine_is_built_again(tmp_path, tiny, wanted, caplog):
+    first = get_or_build(tmp_path, tiny, wanted, ahead=True)
+    path = engine_path(tmp_path, wanted)
+    for content in (path.read_bytes()[:-10], b"", b"something else"):
+        path.write_bytes(content)
+        assert entries(tmp_path)[0].path == path
+        assert len(get_or_build(tmp_path, tiny, wanted, ahead=True)) == pytest.approx(len(first), rel=0.1)
+        assert verify(path) == wanted
+    assert len(caplog.records) == 3
+
+
+def test_an_engine_under_a_wrong_name_is_refused(tmp_path, tiny, wanted):
+    get_or_build(tmp_path, tiny, wanted, ahead=True)
+    path = engine_path(tmp_path, wanted)
+    other = request(tiny, label="tiny", scale=2, profile=SMALL, targets=("sm86",))
+    wrong = path.rename(engine_path(tmp_path, other))
+    with pytest.raises(EngineFileError, match=r"holds an engine with targets \['sm89'\]|with targets"):
+        stored_engine(wrong, other)
+    with pytest.raises(EngineFileError, match="is named after another engine"):
+        verify(wrong)
+
+
+def test_a_store_that_cannot_be_written_is_a_warning(tmp_path, tiny, wanted, caplog):
+    (tmp_path / "file").write_text("")
+    assert get_or_build(tmp_path / "file", tiny, wanted, ahead=True)
+    assert "was built but not kept" in caplog.text
+
+
+def test_two_processes_may_build_the_same_engine(tmp_path):
+    import multiprocessing
+
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(2) as pool:
+        sizes = pool.map(_build_in_process, [str(tmp_path)] * 2)
+    assert min(sizes) > 10_000
+    (entry,) = entries(tmp_path)
+    assert entry.problem is None
+    verify(entry.path)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def _build_in_process(folder):
+    import warnings
+    from pathlib import Path
+
+    warnings.simplefilter("ignore")
+    torch.manual_seed(0)
+    module = Tiny()
+    wanted = request(module, label="tiny", scale=2, profile=SMALL, targets=("sm89",))
+    return len(get_or_build(Path(folder), module, wanted, ahead=True))
+
+
+def test_exported_graphs_compute_the_module(tiny):
+    program = exported(tiny.float(), SMALL, torch.float32)
+    x = torch.rand(1, 1, 20, 50)
+    np.testing.assert_allclose(program.module()(x).detach(), tiny(x).detach(), atol=1e-6)

@@ -1,0 +1,188 @@
+"""Building an engine: what is asked for, the compiled bytes, and what is known of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from trt_build.container import write_engine
+from trt_build.convert import serialized_engine
+from trt_build.errors import BuildError
+from trt_build.frontend import installation
+from trt_build.profile import Profile
+from trt_build.targets import parse_targets, target_of
+
+Precision = Literal["fp16", "fp32"]
+DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Everything that makes an engine what it is; two equal requests have the same engine.
+
+    Attributes:
+        label: of the module, for people.
+        weights: sha256 of the module's parameters and buffers, and of its graph's source.
+        scale: upscaling factor.
+        profile: of its input.
+        precision: "fp16" or "fp32".
+        targets: GPUs that it is for.
+        flavour, torch_tensorrt, tensorrt, torch: what builds it.
+    """
+
+    label: str
+    weights: str
+    scale: int
+    profile: Profile
+    precision: Precision
+    targets: tuple[str, ...]
+    flavour: str
+    torch_tensorrt: str
+    tensorrt: str
+    torch: str
+
+    @property
+    def key(self) -> str:
+        """Of all attributes: 64 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Request:
+        """What :meth:`to_json` gave.
+
+        Raises:
+            KeyError, TypeError, BuildError: it is not that.
+        """
+        sizes = {name: (int(size[0]), int(size[1])) for name, size in values["profile"].items()}
+        rest = {name: value for name, value in values.items() if name not in ("profile", "targets")}
+        return cls(profile=Profile(**sizes), targets=tuple(values["targets"]), **rest)
+
+
+def tensorrt_version() -> str:
+    """Of the TensorRT that builds and runs engines: ``rtx 1.5.0.114`` or ``10.13.0``.
+
+    Raises:
+        BuildError: there is none.
+    """
+    for name, prefix in (("tensorrt_rtx", "rtx "), ("tensorrt", "")):
+        try:
+            from importlib import metadata
+
+            return prefix + metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    raise BuildError("TensorRT is not installed; run 'pip install torch-tensorrt-rtx'")
+
+
+def fingerprint(module: nn.Module) -> str:
+    """sha256 of a module's structure, parameters and buffers."""
+    digest = hashlib.sha256(repr(module).encode())
+    for name, tensor in sorted({**dict(module.named_parameters()), **dict(module.named_buffers())}.items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def present_target() -> str:
+    """The target of the first GPU in this machine.
+
+    Raises:
+        BuildError: there is none.
+    """
+    if not torch.cuda.is_available():
+        raise BuildError(
+            "PyTorch finds no NVIDIA GPU and driver to build for; name one with a target such as sm89"
+        )
+    return target_of(*torch.cuda.get_device_capability())
+
+
+def request(
+    module: nn.Module,
+    *,
+    label: str,
+    scale: int,
+    profile: Profile,
+    precision: Precision = "fp16",
+    targets: tuple[str, ...] | None = None,
+) -> Request:
+    """What :func:`build` would build; see there."""
+    if precision not in DTYPES:
+        raise BuildError(f"precision is {precision!r}; accepted are {', '.join(DTYPES)}")
+    found = installation()
+    return Request(
+        label=label,
+        weights=fingerprint(module),
+        scale=scale,
+        profile=profile,
+        precision=precision,
+        targets=(present_target(),) if targets is None else parse_targets(targets),
+        flavour=found.flavour,
+        torch_tensorrt=found.version,
+        tensorrt=tensorrt_version(),
+        torch=torch.__version__,
+    )
+
+
+def build(
+    module: nn.Module,
+    *,
+    scale: int,
+    profile: Profile,
+    out: Path,
+    precision: Precision = "fp16",
+    targets: tuple[str, ...] | None = None,
+    label: str = "module",
+) -> Request:
+    """Compile a module as one TensorRT engine and write it to a file.
+
+    Args:
+        module: takes one tensor (1, 1, H, W) and returns one tensor. A copy is converted to the
+            precision; nothing of it runs in PyTorch afterwards.
+        scale: recorded with the engine.
+        profile: heights and widths of the input.
+        out: the file; it appears when it is complete.
+        precision: "fp16" or "fp32"; input and output have it as well.
+        targets: GPUs to build for without having them ("sm89", ..., "all"), with TensorRT-RTX; None
+            is the GPU in this machine.
+        label: recorded with the engine.
+
+    Returns:
+        What the engine is.
+
+    Raises:
+        BuildError: it cannot be built; the message says why.
+    """
+    wanted = request(module, label=label, scale=scale, profile=profile, precision=precision, targets=targets)
+    write_engine(out, wanted.to_json(), compiled(module, wanted, ahead=targets is not None))
+    return wanted
+
+
+def compiled(module: nn.Module, wanted: Request, *, ahead: bool) -> bytes:
+    """The engine of a request, serialised.
+
+    Args:
+        module: of the request.
+        wanted: the request.
+        ahead: build without the GPU.
+    """
+    dtype = DTYPES[wanted.precision]
+    # A graph of the module as it is: the caller's stays in its own dtype.
+    copy = _copied(module).to("cpu", dtype).eval()
+    return serialized_engine(copy, wanted.profile, dtype, wanted.targets if ahead else ())
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    from copy import deepcopy
+
+    return deepcopy(module).requires_grad_(False)

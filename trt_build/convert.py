@@ -1,0 +1,137 @@
+"""From a PyTorch module to a serialised TensorRT engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from trt_build.errors import BuildError
+from trt_build.frontend import front_end, installation
+from trt_build.profile import Profile
+from trt_build.targets import capability
+
+INPUT = "input"
+
+
+def exported(module: nn.Module, profile: Profile, dtype: torch.dtype) -> torch.export.ExportedProgram:
+    """The module as a graph, with the height and width of the profile dynamic if it is.
+
+    Args:
+        module: takes (1, 1, H, W).
+        profile: of the sizes.
+        dtype: of the input.
+
+    Raises:
+        BuildError: the module cannot be traced for these sizes.
+    """
+    height, width = profile.optimum
+    # A size of one is taken for a constant by the tracer.
+    example = torch.zeros(1, 1, max(2, height), max(2, width), dtype=dtype)
+    shapes = None
+    if not profile.static:
+        sizes = zip(("height", "width"), profile.minimum, profile.maximum, strict=True)
+        shapes = ({i: torch.export.Dim(n, min=low, max=high) for i, (n, low, high) in enumerate(sizes, 2)},)
+    try:
+        return torch.export.export(module, (example,), dynamic_shapes=shapes, strict=False)
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise BuildError(f"the module cannot be exported for {profile}: {reason}") from error
+
+
+def serialized_engine(
+    module: nn.Module, profile: Profile, dtype: torch.dtype, targets: tuple[str, ...]
+) -> bytes:
+    """Compile a module as one engine.
+
+    Args:
+        module: in evaluation mode, of ``dtype``, on the CPU; one (1, 1, H, W) input, one output.
+        profile: of its input.
+        dtype: ``torch.float16`` or ``torch.float32``.
+        targets: to build for without a GPU; empty for the GPU in this machine.
+
+    Raises:
+        BuildError: an operation cannot be converted, the engine would not have the dtype, or
+            TensorRT refuses the network.
+    """
+    program = exported(module, profile, dtype)
+    with front_end(targets[0] if targets else None):
+        interpreter = _interpreted(program, profile, dtype)
+        config = interpreter._populate_trt_builder_config()
+        if targets:
+            _aim(config, targets)
+        engine = interpreter.builder.build_serialized_network(interpreter.ctx.net, config)
+    if engine is None:
+        raise BuildError(f"TensorRT could not build the engine for {profile}; its own message is above")
+    return bytes(engine)
+
+
+def _interpreted(program: torch.export.ExportedProgram, profile: Profile, dtype: torch.dtype) -> Any:
+    """Torch-TensorRT's interpreter, holding the whole module as one TensorRT network."""
+    from torch_tensorrt import Input
+    from torch_tensorrt.dynamo._settings import CompilationSettings
+    from torch_tensorrt.dynamo.conversion._TRTInterpreter import (
+        TRTInterpreter,
+        UnsupportedOperatorException,
+    )
+    from torch_tensorrt.dynamo.lowering import (
+        get_decompositions,
+        post_lowering,
+        pre_export_lowering,
+    )
+
+    settings = CompilationSettings(
+        require_full_compilation=True, immutable_weights=True, min_block_size=1, offload_module_to_cpu=False
+    )
+    program = pre_export_lowering(program, settings).run_decompositions(get_decompositions(False))
+    graph = post_lowering(program.module(), settings)
+    shapes = ((1, 1, *size) for size in (profile.minimum, profile.optimum, profile.maximum))
+    if profile.static:
+        specification = Input(shape=next(shapes), dtype=dtype, name=INPUT)
+    else:
+        smallest, usual, largest = shapes
+        specification = Input(min_shape=smallest, opt_shape=usual, max_shape=largest, dtype=dtype, name=INPUT)
+    interpreter = TRTInterpreter(graph, [specification], output_dtypes=[dtype], compilation_settings=settings)
+    missing = interpreter.validate_conversion()
+    if missing:
+        raise BuildError(f"TensorRT has no counterpart of {', '.join(sorted(missing))}; change the module")
+    try:
+        interpreter._construct_trt_network_def()
+    except UnsupportedOperatorException as error:
+        raise BuildError(f"TensorRT cannot run the module: {error}") from error
+    check_network(interpreter.ctx.net, dtype)
+    return interpreter
+
+
+def check_network(network: Any, dtype: torch.dtype) -> None:
+    """Refuse a TensorRT network without exactly one input and one output of ``dtype``.
+
+    Unknown options of Torch-TensorRT are ignored without a word, so the result is what counts.
+
+    Raises:
+        BuildError: it has others.
+    """
+    wanted = {torch.float16: "HALF", torch.float32: "FLOAT"}[dtype]
+    if (network.num_inputs, network.num_outputs) != (1, 1):
+        raise BuildError(
+            f"the module has {network.num_inputs} inputs and {network.num_outputs} outputs; "
+            "it must have one of each"
+        )
+    for tensor in (network.get_input(0), network.get_output(0)):
+        if tensor.dtype.name != wanted:
+            raise BuildError(f"{tensor.name!r} became {tensor.dtype.name}, not {wanted}; cast in the module")
+
+
+def _aim(config: Any, targets: tuple[str, ...]) -> None:
+    if installation().flavour != "rtx":
+        raise BuildError(
+            "full TensorRT builds for the GPU in this machine alone; leave out the target, or install "
+            "torch-tensorrt-rtx instead"
+        )
+    import tensorrt
+
+    config.num_compute_capabilities = len(targets)
+    for index, target in enumerate(targets):
+        major, minor = capability(target)
+        config.set_compute_capability(getattr(tensorrt.ComputeCapability, f"SM{major}{minor}"), index)

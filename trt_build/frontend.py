@@ -1,0 +1,112 @@
+"""Torch-TensorRT, with or without a GPU in this machine.
+
+Its import asks the GPU for its properties, and so do parts of its conversion. In an ahead-of-time
+build those questions are answered for the target instead.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from types import ModuleType, SimpleNamespace
+from typing import Any, Literal
+from unittest import mock
+
+import torch
+
+from trt_build.errors import BuildError
+from trt_build.targets import capability
+
+Flavour = Literal["rtx", "full"]
+_DISTRIBUTIONS: tuple[tuple[str, Flavour], ...] = (("torch-tensorrt-rtx", "rtx"), ("torch-tensorrt", "full"))
+PRETENDED_MEMORY = 8 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """The Torch-TensorRT of this environment.
+
+    Attributes:
+        flavour: "rtx" (TensorRT-RTX, can build without a GPU) or "full" (TensorRT).
+        version: of Torch-TensorRT.
+    """
+
+    flavour: Flavour
+    version: str
+
+
+def installation() -> Installation:
+    """What is installed; nothing is imported.
+
+    Raises:
+        BuildError: neither flavour is installed, or both are.
+    """
+    found = []
+    for name, flavour in _DISTRIBUTIONS:
+        try:
+            found.append(Installation(flavour=flavour, version=metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            continue
+    if not found or importlib.util.find_spec("torch_tensorrt") is None:
+        raise BuildError(
+            "Torch-TensorRT is not installed; run "
+            f"'pip install torch-tensorrt-rtx=={torch.__version__.partition('+')[0]}'"
+        )
+    if len(found) > 1:
+        raise BuildError(
+            "torch-tensorrt-rtx and torch-tensorrt are both installed and overwrite each other; "
+            "uninstall both, then install one"
+        )
+    return found[0]
+
+
+@contextmanager
+def _device_answers(target: str) -> Iterator[None]:
+    major, minor = capability(target)
+    properties = SimpleNamespace(
+        name=target, major=major, minor=minor, total_memory=PRETENDED_MEMORY, multi_processor_count=1
+    )
+    answers: dict[str, Any] = {
+        "current_device": 0,
+        "get_device_capability": (major, minor),
+        "get_device_name": target,
+        "get_device_properties": properties,
+        "mem_get_info": (PRETENDED_MEMORY, PRETENDED_MEMORY),
+    }
+    with ExitStack() as stack:
+        for name, answer in answers.items():
+            stack.enter_context(mock.patch.object(torch.cuda, name, lambda *_, a=answer, **__: a))
+        yield
+
+
+@contextmanager
+def front_end(target: str | None) -> Iterator[ModuleType]:
+    """Torch-TensorRT, imported, while questions about the GPU are answered.
+
+    Args:
+        target: the GPU to answer for, or None for the one in this machine.
+
+    Raises:
+        BuildError: it is not installed or cannot be imported.
+    """
+    installation()
+    with ExitStack() as stack:
+        if target is not None:
+            stack.enter_context(_device_answers(target))
+        stack.enter_context(warnings.catch_warnings())
+        # What it says about itself (optional packages, deprecations) is nothing to a user.
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch_tensorrt").setLevel(logging.ERROR)
+        try:
+            import torch_tensorrt
+        except (ImportError, OSError, RuntimeError) as error:
+            raise BuildError(
+                f"Torch-TensorRT cannot be imported ({error}); its version must be that of torch "
+                f"({torch.__version__})"
+            ) from error
+        yield torch_tensorrt

@@ -1,0 +1,59 @@
+"""The same module as ONNX, for programs that build their own engines."""
+
+from __future__ import annotations
+
+import warnings
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from trt_build.build import DTYPES, Precision
+from trt_build.errors import BuildError
+
+INPUT, OUTPUT = "input", "output"
+OPSET = 18
+EXAMPLE = 64
+
+
+def export_onnx(module: nn.Module, path: Path, *, precision: Precision = "fp16") -> None:
+    """Write a module as an ONNX file with dynamic batch-free height and width.
+
+    Args:
+        module: takes one tensor (1, 1, H, W) and returns one tensor.
+        path: the file; it appears when it is complete.
+        precision: of weights, input and output.
+
+    Raises:
+        BuildError: the ``onnx`` packages are missing, or the module cannot be exported.
+    """
+    if precision not in DTYPES:
+        raise BuildError(f"precision is {precision!r}; accepted are {', '.join(DTYPES)}")
+    dtype = DTYPES[precision]
+    copy = deepcopy(module).requires_grad_(False).to("cpu", dtype).eval()
+    example = torch.zeros(1, 1, EXAMPLE, EXAMPLE + 16, dtype=dtype)
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                copy,
+                (example,),
+                dynamo=True,
+                external_data=False,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=({2: torch.export.Dim("height"), 3: torch.export.Dim("width")},),
+                verbose=False,
+            )
+        assert program is not None
+        program.save(temporary, external_data=False)
+        temporary.replace(path)
+    except ImportError as error:
+        raise BuildError("exporting ONNX needs more packages; run 'pip install onnx onnxscript'") from error
+    except OSError as error:
+        raise BuildError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

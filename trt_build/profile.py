@@ -1,0 +1,79 @@
+"""The sizes that an engine accepts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trt_build.errors import BuildError
+
+Size = tuple[int, int]
+# TensorRT's limit for one dimension of a picture here: indices of a tensor are 32-bit.
+LARGEST = 16384
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Smallest, most frequent and largest input, each (height, width) in pixels.
+
+    All three the same is a static engine.
+
+    Raises:
+        BuildError: a size is not positive, too large, or the three are not in order.
+    """
+
+    minimum: Size
+    optimum: Size
+    maximum: Size
+
+    def __post_init__(self) -> None:
+        for size in (self.minimum, self.optimum, self.maximum):
+            if min(size) < 1:
+                raise BuildError(f"{_text(size)} is no size; height and width must be at least 1")
+            if max(size) > LARGEST:
+                raise BuildError(f"{_text(size)} is too large; height and width can be {LARGEST} at most")
+        for small, large in ((self.minimum, self.optimum), (self.optimum, self.maximum)):
+            if small[0] > large[0] or small[1] > large[1]:
+                raise BuildError(
+                    f"the sizes {_text(self.minimum)}, {_text(self.optimum)}, {_text(self.maximum)} are not "
+                    "in order; give the smallest, the most frequent and the largest"
+                )
+
+    @property
+    def static(self) -> bool:
+        """Whether one size alone is accepted."""
+        return self.minimum == self.maximum
+
+    def accepts(self, height: int, width: int) -> bool:
+        """Whether an input of this size can be run."""
+        return all(
+            low <= n <= high for low, n, high in zip(self.minimum, (height, width), self.maximum, strict=True)
+        )
+
+    def grown(self, border: int) -> Profile:
+        """The profile of inputs with ``border`` more pixels on each side."""
+        sizes = [
+            (height + 2 * border, width + 2 * border)
+            for height, width in (self.minimum, self.optimum, self.maximum)
+        ]
+        return Profile(minimum=sizes[0], optimum=sizes[1], maximum=sizes[2])
+
+    def __str__(self) -> str:
+        if self.static:
+            return _text(self.optimum)
+        return f"{_text(self.minimum)}..{_text(self.optimum)}..{_text(self.maximum)}"
+
+
+def _text(size: Size) -> str:
+    return f"{size[1]}x{size[0]}"
+
+
+def parse_size(text: str) -> Size:
+    """``"1920x1080"`` (width x height) as (height, width).
+
+    Raises:
+        BuildError: the text is no size.
+    """
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise BuildError(f"size is {text!r}; give width and height like 1920x1080")
+    return int(height), int(width)

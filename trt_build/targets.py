@@ -1,0 +1,39 @@
+"""The GPUs that an engine is built for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trt_build.errors import BuildError
+
+# What TensorRT-RTX can build for without the GPU at hand: Turing, Ampere (A100; RTX 30), Ada
+# (RTX 40), Blackwell (RTX 50; GB10).
+TARGETS = ("sm75", "sm80", "sm86", "sm89", "sm120", "sm121")
+
+
+def parse_targets(names: Iterable[str]) -> tuple[str, ...]:
+    """Targets such as ``sm89``; ``all`` is every one.
+
+    Raises:
+        BuildError: a target is unknown.
+    """
+    wanted: set[str] = set()
+    for name in names:
+        if name == "all":
+            wanted.update(TARGETS)
+        elif name in TARGETS:
+            wanted.add(name)
+        else:
+            raise BuildError(f"target is {name!r}; accepted are all, {', '.join(TARGETS)}")
+    return tuple(target for target in TARGETS if target in wanted)
+
+
+def capability(target: str) -> tuple[int, int]:
+    """Compute capability (major, minor) of a target: (8, 9) of ``sm89``."""
+    digits = target.removeprefix("sm")
+    return int(digits[:-1]), int(digits[-1])
+
+
+def target_of(major: int, minor: int) -> str:
+    """The target of a compute capability: ``sm89`` of (8, 9)."""
+    return f"sm{major}{minor}"

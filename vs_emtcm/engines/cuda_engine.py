@@ -1,0 +1,70 @@
+"""PyTorch on CUDA: float16, channels last, one CUDA graph per size, one stream per engine."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vs_emtcm.engines.half import from_half, to_half
+from vs_emtcm.engines.weights import load_network
+from vs_emtcm.models import Weights
+from vs_emtcm.network import DetailNetwork
+
+# Sizes whose graphs are kept; a video has one, a tiled one four.
+GRAPHS = 4
+WARM_UP = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Recorded:
+    graph: torch.cuda.CUDAGraph
+    x: Tensor
+    detail: Tensor
+
+
+class CudaEngine:
+    """See :class:`vs_emtcm.engines.engine.Engine`.
+
+    Args:
+        weights: of one scale.
+        stages: 1 or 2.
+        device: a CUDA device.
+    """
+
+    def __init__(self, weights: Weights, stages: int, device: torch.device) -> None:
+        network = load_network(weights, stages)
+        self.device = device
+        self.stream: torch.cuda.Stream | None = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self.largest: tuple[int, int] | None = None
+        self.scale = weights.scale
+        self.radius = network.radius
+        self.description = f"torch {torch.__version__} on {torch.cuda.get_device_name(device)}, float16"
+        self._network = DetailNetwork(network).to(device, torch.float16, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._recorded: OrderedDict[torch.Size, _Recorded] = OrderedDict()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """See :class:`vs_emtcm.engines.engine.Engine`."""
+        recorded = self._recorded.get(x.shape)
+        if recorded is None:
+            recorded = self._record(to_half(x))
+        else:
+            self._recorded.move_to_end(x.shape)
+        recorded.x.copy_(to_half(x))
+        recorded.graph.replay()
+        return from_half(x, recorded.detail, self.scale)
+
+    def _record(self, x: Tensor) -> _Recorded:
+        for _ in range(WARM_UP):
+            self._network(x)
+        graph = torch.cuda.CUDAGraph()
+        # Other lanes go on allocating while this one records.
+        with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
+            detail = self._network(x)
+        recorded = _Recorded(graph=graph, x=x, detail=detail)
+        self._recorded[x.shape] = recorded
+        if len(self._recorded) > GRAPHS:
+            self._recorded.popitem(last=False)
+        return recorded

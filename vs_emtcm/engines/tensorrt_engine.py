@@ -1,0 +1,105 @@
+"""TensorRT: a float16 engine from the store, built on demand, one execution context per lane."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from trt_build import BuildError, Profile, get_or_build, request
+from vs_emtcm.engines.half import from_half, to_half
+from vs_emtcm.engines.weights import load_network
+from vs_emtcm.errors import EmtcmError
+from vs_emtcm.models import Weights
+from vs_emtcm.network import DetailNetwork
+
+# Of the picture, without its border: 1080p is what most people have, larger frames are tiled,
+# smaller ones padded.
+PROFILE = Profile(minimum=(16, 16), optimum=(1080, 1920), maximum=(2304, 4096))
+
+
+def engine_module(weights: Weights, stages: int) -> tuple[DetailNetwork, int]:
+    """What an engine is built of: the module, and the border of its input."""
+    network = load_network(weights, stages)
+    return DetailNetwork(network), network.radius
+
+
+def default_store() -> Path:
+    """The folder of engines in the user's cache."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("vs-emtcm") / "engines"
+
+
+def _tensorrt() -> ModuleType:
+    # The name of the module is that of the flavour.
+    name = "tensorrt_rtx" if importlib.util.find_spec("tensorrt_rtx") is not None else "tensorrt"
+    return importlib.import_module(name)
+
+
+class TensorrtEngine:
+    """See :class:`vs_emtcm.engines.engine.Engine`.
+
+    Args:
+        weights: of one scale.
+        stages: 1 or 2.
+        device: a CUDA device.
+        label: of the model, for the engine's file name.
+        store: folder of engines.
+
+    Raises:
+        EmtcmError: the engine cannot be built or loaded.
+    """
+
+    def __init__(
+        self, weights: Weights, stages: int, device: torch.device, *, label: str, store: Path
+    ) -> None:
+        module, radius = engine_module(weights, stages)
+        trt = _tensorrt()
+        with torch.cuda.device(device):
+            try:
+                wanted = request(
+                    module,
+                    label=f"{label}-stage{stages}",
+                    scale=weights.scale,
+                    profile=PROFILE.grown(radius),
+                )
+                serialized = get_or_build(store, module, wanted, ahead=False)
+            except BuildError as error:
+                raise EmtcmError(f"backend 'tensorrt': {error}") from error
+            self._logger = trt.Logger(trt.Logger.WARNING)
+            self._runtime = trt.Runtime(self._logger)
+            self._engine = self._runtime.deserialize_cuda_engine(serialized)
+            if self._engine is None:
+                raise EmtcmError(
+                    "backend 'tensorrt': the driver refuses the engine; update the NVIDIA driver, or "
+                    "run 'vs-emtcm engines clear' and try again"
+                )
+            self._context = self._engine.create_execution_context()
+            self.stream: torch.cuda.Stream | None = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self.device = device
+        self.largest: tuple[int, int] | None = PROFILE.maximum
+        self.scale = weights.scale
+        self.radius = radius
+        name = torch.cuda.get_device_name(device)
+        self.description = f"TensorRT {wanted.tensorrt} on {name}, float16"
+        self._input = self._engine.get_tensor_name(0)
+        self._output = self._engine.get_tensor_name(1)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """See :class:`vs_emtcm.engines.engine.Engine`."""
+        rows, columns = (n - 2 * self.radius for n in x.shape[-2:])
+        below, right = max(0, PROFILE.minimum[0] - rows), max(0, PROFILE.minimum[1] - columns)
+        half = F.pad(to_half(x).contiguous(), (0, right, 0, below))
+        detail = half.new_empty((1, self.scale**2, rows + below, columns + right))
+        self._context.set_input_shape(self._input, tuple(half.shape))
+        self._context.set_tensor_address(self._input, half.data_ptr())
+        self._context.set_tensor_address(self._output, detail.data_ptr())
+        if not self._context.execute_async_v3(torch.cuda.current_stream(self.device).cuda_stream):
+            raise EmtcmError("backend 'tensorrt': the engine failed; its own message is above")
+        return from_half(x, detail[..., :rows, :columns], self.scale)
