@@ -1,13 +1,20 @@
 """The engine that is asked for is the engine that runs."""
 
+import importlib.util
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
+from tests.conftest import codes
 from vs_emtcm import UsageError, models
 from vs_emtcm.engines import availabilities, choose_device, create_engine
-from vs_emtcm.network import Network, Shape
+from vs_emtcm.engines.half import from_half, to_half
+from vs_emtcm.engines.weights import load_network
+from vs_emtcm.network import DetailNetwork, Network, Shape
 
 WEIGHTS = models.load(models.find("base", "clean").path, 2)
 
@@ -74,3 +81,63 @@ def test_unknown_devices_are_refused(device):
 def test_unknown_backends_are_refused():
     with pytest.raises(UsageError, match="backend is 'opencl'; accepted are auto, tensorrt, torch"):
         create_engine(WEIGHTS, stages=2, backend="opencl", device="cpu")
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("bits", [8, 10])
+def test_half_precision_stays_within_the_rounding_of_the_samples(scale, bits):
+    weights = models.load(models.find("base", "clean").path, scale)
+    network = load_network(weights, 2)
+    picture = codes(120, 160, bits=bits).astype(np.float32) / (255 << (bits - 8))
+    x = F.pad(torch.from_numpy(picture)[None, None], (network.radius,) * 4, mode="replicate")
+    with torch.inference_mode():
+        expected = network.estimates(x)[-1]
+        half = DetailNetwork(network).half()
+        result = from_half(x, half(to_half(x)), scale)
+    full = 255 << (bits - 8)
+    difference = ((result * full).round() - (expected * full).round()).abs()
+    # The picture is far sharper than film: its details, and so the errors, are far larger.
+    assert float((difference <= 1 << (bits - 8)).float().mean()) >= 0.999
+    assert float(difference.max()) <= 2 << (bits - 8)
+
+
+def test_half_precision_keeps_12_bit_levels_of_a_flat_field():
+    network = load_network(WEIGHTS, 2)
+    half = DetailNetwork(network).half()
+    for level in (0.0, 257 / 4095, 0.5, 3751 / 4095, 1.0):
+        x = torch.full((1, 1, 40, 40), level)
+        with torch.inference_mode():
+            result = from_half(x, half(to_half(x)), 2)
+        assert float((result - level).abs().max()) * 4095 < 0.5
+
+
+def test_half_precision_of_extreme_pictures_is_finite():
+    network = load_network(WEIGHTS, 2)
+    half = DetailNetwork(network).half()
+    y, x = torch.meshgrid(torch.arange(60), torch.arange(60), indexing="ij")
+    checkers = ((x + y) % 2).float()[None, None] * 3 - 1
+    with torch.inference_mode():
+        for picture in (checkers, torch.zeros(1, 1, 60, 60), torch.full((1, 1, 60, 60), 2.0)):
+            assert from_half(picture, half(to_half(picture)), 2).isfinite().all()
+
+
+def test_tensorrt_is_refused_with_the_part_that_is_missing(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match="backend 'tensorrt' is not usable: PyTorch finds no usable NVIDIA"):
+        create_engine(WEIGHTS, stages=2, backend="tensorrt", device="auto")
+    with pytest.raises(UsageError, match="it runs on CUDA devices alone"):
+        create_engine(WEIGHTS, stages=2, backend="tensorrt", device="cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    assert availabilities()[0].reason is not None
+    with pytest.raises(UsageError, match="run 'pip install torch-tensorrt-rtx=="):
+        create_engine(WEIGHTS, stages=2, backend="tensorrt", device="cuda")
+
+
+def test_the_product_needs_no_tensorrt():
+    blocked = "import sys; sys.modules['torch_tensorrt'] = sys.modules['tensorrt'] = None\n"
+    code = (
+        blocked + "import vs_emtcm; vs_emtcm.Upscaler(2, device='cpu')\nassert 'trt_build' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", blocked + code], check=True, capture_output=True)

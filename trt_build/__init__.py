@@ -1,6 +1,6 @@
 """Builds TensorRT engines of any module with one input and one output, with or without a GPU."""
 
-from trt_build.build import Request, build, request
+from trt_build.builder import Request, build, request
 from trt_build.errors import BuildError, EngineFileError
 from trt_build.onnx_file import export_onnx
 from trt_build.profile import Profile

@@ -56,6 +56,9 @@ def serialized_engine(
             TensorRT refuses the network.
     """
     program = exported(module, profile, dtype)
+    ends = len(program.graph_signature.user_inputs), len(program.graph_signature.user_outputs)
+    if ends != (1, 1):
+        raise BuildError(f"the module has {ends[0]} inputs and {ends[1]} outputs; it must have one of each")
     with front_end(targets[0] if targets else None):
         interpreter = _interpreted(program, profile, dtype)
         config = interpreter._populate_trt_builder_config()
@@ -105,19 +108,14 @@ def _interpreted(program: torch.export.ExportedProgram, profile: Profile, dtype:
 
 
 def check_network(network: Any, dtype: torch.dtype) -> None:
-    """Refuse a TensorRT network without exactly one input and one output of ``dtype``.
+    """Refuse a TensorRT network whose input or output is not of ``dtype``.
 
     Unknown options of Torch-TensorRT are ignored without a word, so the result is what counts.
 
     Raises:
-        BuildError: it has others.
+        BuildError: it is not.
     """
     wanted = {torch.float16: "HALF", torch.float32: "FLOAT"}[dtype]
-    if (network.num_inputs, network.num_outputs) != (1, 1):
-        raise BuildError(
-            f"the module has {network.num_inputs} inputs and {network.num_outputs} outputs; "
-            "it must have one of each"
-        )
     for tensor in (network.get_input(0), network.get_output(0)):
         if tensor.dtype.name != wanted:
             raise BuildError(f"{tensor.name!r} became {tensor.dtype.name}, not {wanted}; cast in the module")

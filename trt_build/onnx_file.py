@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from trt_build.build import DTYPES, Precision
+from trt_build.builder import DTYPES, Precision
 from trt_build.errors import BuildError
 
 INPUT, OUTPUT = "input", "output"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from trt_build.build import Request, compiled
+from trt_build.builder import Request, compiled
 from trt_build.container import read_description, read_engine, write_engine
 from trt_build.errors import BuildError, EngineFileError
 

@@ -16,7 +16,7 @@ from trt_build import (
     verify,
 )
 from trt_build.container import read_engine
-from trt_build.convert import _interpreted, exported
+from trt_build.convert import _interpreted, check_network, exported
 from trt_build.frontend import front_end
 from trt_build.store import clear, engine_path, entries
 from vs_emtcm import models
@@ -112,7 +112,7 @@ def test_the_key_depends_on_the_weights_and_the_versions(tiny, monkeypatch):
     first = request(tiny, **settings)
     other = Tiny()
     assert request(other, **settings).key != first.key
-    monkeypatch.setattr("trt_build.build.tensorrt_version", lambda: "rtx 9.9")
+    monkeypatch.setattr("trt_build.builder.tensorrt_version", lambda: "rtx 9.9")
     assert request(tiny, **settings).key != first.key
 
 
@@ -134,23 +134,29 @@ class TwoOutputs(nn.Module):
         return x + 1, x * 2
 
 
-class Casts(nn.Module):
-    def forward(self, x):
-        return x.float() * 2
-
-
 @pytest.mark.parametrize(
     ("module", "message"),
     [
         (Unknown(), "TensorRT has no counterpart of|cannot be exported"),
         (TwoOutputs(), "has 1 inputs and 2 outputs; it must have one of each"),
-        (Casts(), "became FLOAT, not HALF; cast in the module"),
     ],
 )
 def test_modules_that_do_not_fit_are_refused(tmp_path, module, message):
     with pytest.raises(BuildError, match=message):
         build(module, scale=1, profile=SMALL, targets=("sm89",), out=tmp_path / "a.engine")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_of_another_precision_is_noticed(tiny):
+    program = exported(tiny.float(), SMALL, torch.float32)
+    with front_end("sm89"):
+        network = _interpreted(program, SMALL, torch.float32).ctx.net
+        with pytest.raises(BuildError, match="became FLOAT, not HALF"):
+            check_network(network, torch.float16)
+
+
+def messages(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "trt_build.store"]
 
 
 @pytest.fixture
@@ -161,9 +167,7 @@ def wanted(tiny):
 def test_the_store_builds_once(tmp_path, tiny, wanted, monkeypatch, caplog):
     caplog.set_level("INFO")
     first = get_or_build(tmp_path, tiny, wanted, ahead=True)
-    assert [record.getMessage() for record in caplog.records] == [
-        "building the TensorRT engine tiny for sm89"
-    ]
+    assert messages(caplog) == ["building the TensorRT engine tiny for sm89"]
     monkeypatch.setattr("trt_build.store.compiled", None)
     assert get_or_build(tmp_path, tiny, wanted, ahead=True) == first
     path = engine_path(tmp_path, wanted)
@@ -181,7 +185,7 @@ def test_a_damaged_engine_is_built_again(tmp_path, tiny, wanted, caplog):
         assert entries(tmp_path)[0].path == path
         assert len(get_or_build(tmp_path, tiny, wanted, ahead=True)) == pytest.approx(len(first), rel=0.1)
         assert verify(path) == wanted
-    assert len(caplog.records) == 3
+    assert len([text for text in messages(caplog) if text.endswith("build it again")]) == 3
 
 
 def test_an_engine_under_a_wrong_name_is_refused(tmp_path, tiny, wanted):

@@ -1,0 +1,90 @@
+"""``vs-emtcm engines`` builds for GPUs that are not here, and looks after what it built."""
+
+import json
+
+import onnxruntime
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from vs_emtcm.cli import app
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store")
+    arguments = ("--tune", "clean", "--scale", 2, "--stages", 1, "--target", "all", "--store", folder)
+    result = run("engines", "build", *arguments)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_engines_are_listed_described_and_verified(store):
+    (entry,) = json.loads(run("engines", "list", "--store", store, "--json").stdout)
+    assert entry["problem"] is None
+    engine = entry["engine"]
+    assert (engine["label"], engine["scale"], engine["precision"]) == ("base-clean-stage1", 2, "fp16")
+    assert engine["targets"] == ["sm75", "sm80", "sm86", "sm89", "sm120", "sm121"]
+    assert json.loads(run("engines", "info", entry["path"]).stdout) == engine
+    assert (
+        "base-clean-stage1 x2 fp16 30x30..1934x1094..4110x2318"
+        in run("engines", "list", "--store", store).stdout
+    )
+    verified = run("engines", "verify", "--store", store)
+    assert verified.exit_code == 0
+    assert verified.stdout.endswith(": whole\n")
+
+
+def test_damaged_engines_are_reported(store):
+    (store / "damaged.engine").write_bytes(b"x")
+    listed = run("engines", "list", "--store", store)
+    assert "damaged.engine is not an engine file of trt_build; build it again" in listed.stdout
+    verified = run("engines", "verify", "--store", store)
+    assert verified.exit_code == 1
+    assert "damaged.engine" in verified.stderr
+    (store / "damaged.engine").unlink()
+
+
+def test_the_store_is_cleared(tmp_path):
+    (tmp_path / "a.engine").write_bytes(b"x")
+    (tmp_path / "mine.txt").write_text("")
+    assert run("engines", "clear", "--store", tmp_path).stdout == f"deleted {tmp_path / 'a.engine'}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_networks_are_written_as_onnx(tmp_path):
+    path = tmp_path / "network.onnx"
+    result = run("export", "onnx", "--tune", "clean", "--stages", 1, "--precision", "fp32", "--out", path)
+    assert result.exit_code == 0, result.output
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert [n.name for n in (*session.get_inputs(), *session.get_outputs())] == ["input", "output"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["build", "--scale", "5"], "scale is 5; accepted are 2, 3 and 4"),
+        (["build", "--stages", "3"], "stages is 3; accepted are 1"),
+        (["build", "--target", "sm90"], "target is 'sm90'; accepted are all, sm75"),
+        (["build", "--min", "64x64", "--opt", "32x32", "--target", "sm89"], "are not in order"),
+        (["build", "--max", "big", "--target", "sm89"], "size is 'big'; give width and height"),
+        (["build", "--precision", "int8", "--target", "sm89"], "precision is 'int8'"),
+        (["build", "--model", "huge"], "model 'huge' with tune 'video' does not exist"),
+        (["build"], "name one with a target such as sm89"),
+        (["info", "none.engine"], "none.engine cannot be read"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    store = [] if arguments[0] == "info" else ["--store", tmp_path / "store"]
+    result = run("engines", *arguments, *store)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output

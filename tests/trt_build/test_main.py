@@ -1,0 +1,42 @@
+"""``python -m trt_build`` compiles any module."""
+
+import pytest
+from torch import nn
+
+from trt_build.__main__ import main
+from trt_build.store import entries
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def network():
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.PixelShuffle(2))
+
+
+def number():
+    return 4
+
+
+def test_a_module_of_any_package_is_compiled(tmp_path, capsys):
+    sizes = ["--min", "8x8", "--opt", "64x32", "--max", "64x64"]
+    out = tmp_path / "network.engine"
+    factory = f"{__name__}:network"
+    assert main([factory, "--scale", "2", *sizes, "--target", "sm89", "--out", str(out)]) == 0
+    assert "fp16, 8x8..64x32..64x64, for sm89" in capsys.readouterr().out
+    (entry,) = entries(tmp_path)
+    assert entry.request is not None
+    assert (entry.request.label, entry.request.scale) == ("network", 2)
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        ("nowhere:network", "cannot be called"),
+        (f"{__name__}:missing", "cannot be called"),
+        (f"{__name__}:number", "returned a int; it must return a torch.nn.Module"),
+    ],
+)
+def test_what_is_no_factory_is_refused(tmp_path, capsys, factory, message):
+    assert main([factory, "--out", str(tmp_path / "a.engine"), "--target", "sm89"]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
