@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from vs_emtcm.errors import UsageError
 
@@ -89,6 +88,8 @@ def load(path: Path, scale: int) -> Weights:
     Raises:
         UsageError: the file is missing, damaged, of another kind, or lacks the scale.
     """
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
