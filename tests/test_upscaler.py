@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from tests.conftest import codes, texture
 from vs_emtcm import Color, PixelFormat, Upscaler, UsageError
 from vs_emtcm.planes import full_scale
 from vs_emtcm.upscaler import spans
+
+GRAY = PixelFormat(family="gray")
 
 FORMATS = [
     *(PixelFormat(family="gray", bits=b) for b in (8, 10, 16)),
@@ -186,3 +189,43 @@ def test_planes_that_do_not_fit_are_refused(planes, message):
 def test_arguments_that_do_not_exist_are_refused(arguments, message):
     with pytest.raises(UsageError, match=message):
         Upscaler(**arguments)
+
+
+class SmallCard:
+    """An engine whose card cannot hold more than so many pixels."""
+
+    def __init__(self, engine, pixels):
+        self.engine, self.pixels = engine, pixels
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
+
+    def __call__(self, x):
+        if x.shape[-1] * x.shape[-2] > self.pixels:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.engine(x)
+
+
+def test_a_frame_that_does_not_fit_is_done_in_tiles_with_one_warning(caplog):
+    upscaler = Upscaler(2, tune="clean", device="cpu", tile=0)
+    luma = codes(90, 130)
+    expected = upscaler.upscale([luma], GRAY)[0]
+    upscaler.engine = SmallCard(upscaler.engine, 75 * 75)
+    for _ in range(2):
+        result = upscaler.upscale([luma], GRAY)[0]
+        assert (result != expected).mean() <= 1e-5
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "not enough GPU memory for 130x90 pixels at once; going on in tiles" in caplog.text
+    upscaler.engine.pixels = 100
+    with pytest.raises(torch.OutOfMemoryError):
+        upscaler.upscale([luma], GRAY)
+
+
+def test_no_tile_is_larger_than_the_engine_takes():
+    upscaler = Upscaler(2, tune="clean", device="cpu", tile=0)
+    luma = codes(90, 130)
+    expected = upscaler.upscale([luma], GRAY)[0]
+    radius = upscaler.engine.radius
+    upscaler.engine.largest = (40, 60)
+    upscaler.engine = SmallCard(upscaler.engine, (40 + 2 * radius) * (60 + 2 * radius))
+    assert (upscaler.upscale([luma], GRAY)[0] != expected).mean() <= 1e-5

@@ -68,6 +68,7 @@ class Upscaler:
         models.check_scale(scale)
         models.check_stages(stages)
         self.tile = checked_tile(tile)
+        self._out_of_memory = False
         path = models.resolve(model, tune)
         weights = models.load(path, scale)
         self.scale = scale
@@ -167,23 +168,23 @@ class Upscaler:
                     raise
                 # The frame is done again in smaller tiles, and so are those after it.
                 self.tile = (max(MINIMUM_TILE, tile_width // 2), max(MINIMUM_TILE, tile_height // 2))
-                _log.warning(
-                    "emtcm: not enough GPU memory for %dx%d pixels at once; going on in tiles of %dx%d",
-                    tile_width,
-                    tile_height,
-                    *self.tile,
-                )
+                if not self._out_of_memory:
+                    _log.warning(
+                        "emtcm: not enough GPU memory for %dx%d pixels at once; going on in tiles, "
+                        "with the same result; fewer lanes or a tile size avoid this",
+                        tile_width,
+                        tile_height,
+                    )
+                self._out_of_memory = True
 
     def _tile_size(self, width: int, height: int) -> tuple[int, int]:
-        if self.tile == (0, 0):
-            return width, height
-        if self.tile is not None:
-            return min(width, self.tile[0]), min(height, self.tile[1])
-        if self.engine.device.type != "cpu":
-            largest = self.engine.largest or (height, width)
-            return min(width, largest[1]), min(height, largest[0])
-        # Strips whose features stay in the processor's cache are faster than whole frames.
-        return width, min(height, max(MINIMUM_TILE, CPU_TILE_PIXELS // width))
+        wanted = (width, height) if self.tile == (0, 0) else self.tile
+        if wanted is None:
+            # Strips whose features stay in the processor's cache are faster than whole frames.
+            rows = max(MINIMUM_TILE, CPU_TILE_PIXELS // width)
+            wanted = (width, rows) if self.engine.device.type == "cpu" else (width, height)
+        highest, widest = self.engine.largest or (height, width)
+        return min(width, wanted[0], widest), min(height, wanted[1], highest)
 
 
 CPU_TILE_PIXELS = 128 * 1024
