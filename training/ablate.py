@@ -59,10 +59,18 @@ def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
         file = msgspec.convert(read_toml(ablations), Ablations)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{ablations} is not a valid ablation file: {error}") from error
+    folders = [folder_name(variant.name) for variant in file.variants]
+    if len(set(folders)) < len(folders):
+        raise ConfigError(f"{ablations} has two variants of one name; each needs its own")
     common = laid_over(tables, file.common)
     return {
         v.name: parse_recipe(laid_over(common, v.set), f"{ablations}, {v.name!r},") for v in file.variants
     }
+
+
+def folder_name(variant: str) -> str:
+    """The folder of a variant's run: its words, joined by hyphens."""
+    return "-".join("".join(c if c.isalnum() else " " for c in variant.lower()).split())
 
 
 def run_variant(
@@ -76,8 +84,7 @@ def run_variant(
     compiled: bool,
 ) -> dict[str, float]:
     """Train a variant to its end, or go on with it, and score it; see :func:`training.validate.validate`."""
-    words = "".join(c if c.isalnum() else " " for c in name.lower()).split()
-    run = Run(recipe, folder / "-".join(words), device=device, compiled=compiled)
+    run = Run(recipe, folder / folder_name(name), device=device, compiled=compiled)
     train(run, training, validation)
     form = run.averaged()
     scores: dict[str, float] = {}

@@ -53,6 +53,11 @@ class PairStore:
     def __len__(self) -> int:
         return len(self.heights)
 
+    def span(self) -> tuple[int, int]:
+        """The part of ``pixels`` that holds all planes of this scale: its first and last position."""
+        sizes = self.heights * self.widths * self.scale**2
+        return int(self.lows.min()), int((self.highs + sizes).max())
+
     def __iter__(self) -> Iterator[Pair]:
         return (self[i] for i in range(len(self)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
@@ -164,6 +165,8 @@ def ablate(
     if threads:
         torch.set_num_threads(threads)
     with _one_sentence_errors():
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise UsageError("ablate runs in one process; start it without torchrun")
         where = training_device(device)
         recipes = variants(recipe, ablations)
         pairs, held_out = read_cache(cache), read_cache(validation)
@@ -171,8 +174,8 @@ def ablate(
             name: run_variant(name, variant, out, pairs, held_out, device=where, compiled=not eager)
             for name, variant in recipes.items()
         }
-    table = ablation_table(scores)
-    (out / "ablations.md").write_text(f"{table}\n")
+        table = ablation_table(scores)
+        (out / "ablations.md").write_text(f"{table}\n")
     print(table)
 
 
@@ -272,7 +275,9 @@ def report(
             print(f"### x{scale}\n\n{reports.picture_table(scores, scale)}\n")
         if video is not None:
             print(f"### Video\n\n{reports.video_table(_read_scores(video))}")
-        name = next(name for name in reports.SETS if any(s.name == name for s in scores))
+        name = next((name for name in reports.SETS if any(s.name == name for s in scores)), None)
+        if name is None:
+            raise UsageError(f"{pictures} has scores of none of the sets {', '.join(reports.SETS)}")
         reports.pareto_plot(scores, name, out / "pareto.png")
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from training.losses import TaskWeights
-from vs_emtcm.network import Shape
+from training.losses import WINDOW, TaskWeights
+from vs_emtcm.network import Shape, receptive_radius
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Rate = Annotated[float, msgspec.Meta(gt=0)]
@@ -123,6 +123,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             for scale in {*phase.scales, *phase.start, *phase.start.values()}:
                 if scale not in self.model.scales:
                     raise ValueError(f"a phase names scale {scale}, which is not one of model.scales")
+            smallest = 2 * receptive_radius(self.model.shape, 2) + WINDOW
+            if phase.crop < smallest:
+                raise ValueError(f"a crop of {phase.crop} is too small for the network; it needs {smallest}")
             if phase.batch < self.loss.sample:
                 raise ValueError(f"loss.sample is {self.loss.sample}, more than a batch of {phase.batch}")
 

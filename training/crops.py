@@ -40,10 +40,15 @@ class CropSource:
         positions = (self._heights - size + 1) * (self._widths - size + 1)
         self._cumulative = positions.cumsum(0)
         self._positions = int(self._cumulative[-1])
+        # On a GPU, only this scale's part of the cache.
+        first, end = pairs.span() if device.type != "cpu" else (0, pairs.pixels.size)
+        self._lows -= first
+        self._highs -= first
         with warnings.catch_warnings():
             # The file is open for reading alone; nothing here writes.
             warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-            self._pixels = torch.from_numpy(pairs.pixels).to(device)
+            pixels = torch.from_numpy(pairs.pixels[first:end])
+            self._pixels = pixels.to(device)
 
     def draw(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:
         """One batch of values in 0..1: (batch, 1, size, size) and (batch, 1, scale*size, scale*size)."""

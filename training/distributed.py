@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -24,7 +25,7 @@ class Part:
     rank: int = 0
     size: int = 1
 
-    def share(self, batch: int) -> slice:
+    def share(self, batch: int, name: str = "batch") -> slice:
         """The crops of a batch that are this process's.
 
         Raises:
@@ -32,7 +33,7 @@ class Part:
         """
         if batch % self.size:
             raise ValueError(
-                f"a batch of {batch} cannot be divided by {self.size} processes; start as many as divide it"
+                f"a {name} of {batch} cannot be divided by {self.size} processes; start as many as divide it"
             )
         return slice(self.rank, None, self.size)
 
@@ -49,7 +50,12 @@ def join(device: torch.device) -> Iterator[Part]:
     if "WORLD_SIZE" not in os.environ:
         yield Part()
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # The others wait while the first one evaluates.
+    dist.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        timeout=timedelta(hours=2),
+        device_id=device if device.type == "cuda" else None,
+    )
     try:
         yield Part(rank=dist.get_rank(), size=dist.get_world_size())
     finally:
@@ -68,4 +74,14 @@ def training_device(name: str) -> torch.device:
         raise ValueError(f"device is {name!r}; accepted are cpu and cuda")
     if not torch.cuda.is_available():
         raise ValueError("device is 'cuda', but no CUDA GPU is available; use cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    index = int(os.environ.get("LOCAL_RANK", "0"))
+    if index >= torch.cuda.device_count():
+        raise ValueError(
+            f"process {index + 1} of this machine has no GPU of its own; there are "
+            f"{torch.cuda.device_count()}, start as many processes"
+        )
+    device = torch.device("cuda", index)
+    torch.cuda.set_device(device)
+    # Ten bits of a pixel (TF32) are too few for a network that works on differences.
+    torch.backends.cudnn.allow_tf32 = False
+    return device

@@ -68,19 +68,18 @@ def picture_sets(folder: Path) -> Mapping[str, Path]:
     return sets
 
 
-def networks(names: Iterable[str], scale: int, device: str = "auto") -> Mapping[str, Method]:
+def networks(names: Iterable[str], scale: int) -> Mapping[str, Method]:
     """Networks as methods.
 
     Args:
         names: ``base-clean/2`` is two stages of the shipped model "base" tuned for "clean";
             ``weights.safetensors/1`` is one stage of a weights file.
         scale: 2, 3 or 4.
-        device: see :class:`vs_emtcm.upscaler.Upscaler`.
 
     Raises:
         UsageError: there is no such model.
     """
-    return {name: _network(name, scale, device) for name in names}
+    return {name: _network(name, scale) for name in names}
 
 
 def shipped_networks() -> list[str]:
@@ -88,13 +87,13 @@ def shipped_networks() -> list[str]:
     return [f"{model.name}-{model.tune}/{stages}" for model in SHIPPED for stages in (1, 2)]
 
 
-def _network(name: str, scale: int, device: str) -> Method:
+def _network(name: str, scale: int) -> Method:
     model, _, stages = name.rpartition("/")
     size, _, tune = model.rpartition("-")
     if model.endswith(".safetensors"):
         size, tune = model, "clean"
     number = int(stages) if stages.isdecimal() else 0
-    upscaler = Upscaler(scale, model=size, tune=tune, stages=number, device=device)
+    upscaler = Upscaler(scale, model=size, tune=tune, stages=number)
     return lambda low: upscaler.upscale([low], GRAY)[0].astype(np.uint8)
 
 

@@ -29,10 +29,12 @@ class Log:
         self.path = folder / LOG
         self.columns = ["step", *columns]
         kept = self._rows_until(done)
-        with self.path.open("w", newline="") as file:
+        temporary = self.path.with_suffix(".partial")
+        with temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(kept)
+        temporary.replace(self.path)
         self._board = SummaryWriter(folder / "tensorboard", purge_step=done + 1 if done else None)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -48,7 +50,8 @@ class Log:
         if not self.path.exists():
             return []
         with self.path.open(newline="") as file:
-            return [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+            rows = list(csv.DictReader(file, self.columns))
+        return [row for row in rows if row["step"].isdecimal() and int(row["step"]) <= step]
 
     def __enter__(self) -> Self:
         self._progress.start()

@@ -144,9 +144,15 @@ class Run:
         try:
             self.step = int(metadata["step"])
             self._choose_parameters(int(metadata["phase"]))
+            start = self._start_of_phase()
+            if not start <= self.step <= start + self.recipe.phases[self.phase].steps:
+                raise ValueError(f"step {self.step} is outside of phase {self.phase}")
             self.optimizers.restore(state, metadata["optimizer"])
         except (KeyError, ValueError, IndexError) as error:
             raise TrainingError(f"{path} is a checkpoint of another recipe; start in a new folder") from error
+
+    def _start_of_phase(self) -> int:
+        return sum(phase.steps for phase in self.recipe.phases[: self.phase])
 
     def save(self) -> None:
         """Write the checkpoint; a kill at any moment leaves the old one or the new one."""
@@ -181,8 +187,11 @@ class Run:
 
     def objective(self, sources: Mapping[int, CropSource]) -> Objective | DistributedDataParallel:
         """The loss of the present phase's scales, on all processes together if there are several."""
+        # Each phase compiles its own; what earlier ones compiled counts against a limit.
+        torch.compiler.reset()
         losses: dict[int, ScaleLoss] = {}
-        sample = len(range(self.recipe.loss.sample)[self.part.share(self.recipe.loss.sample)])
+        every = self.recipe.loss.sample
+        sample = len(range(every)[self.part.share(every, "loss.sample")])
         settings = msgspec.structs.replace(self.recipe.loss, sample=sample)
         for scale, source in sources.items():
             unit = cubic_unit(source)
@@ -218,7 +227,7 @@ class Run:
                 "lower the learning rate"
             )
         torch.nn.utils.clip_grad_norm_(self.trained.values(), 1.0)
-        done = self.step - sum(p.steps for p in self.recipe.phases[: self.phase])
+        done = self.step - self._start_of_phase()
         self.optimizers.step(learning_rate(self.recipe.schedule, phase, done))
         self.step += 1
         # A short memory at first, so that the start is forgotten.
@@ -239,8 +248,11 @@ def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     temporary = path.with_name(f"{path.name}.partial")
-    save_file(tensors, temporary, metadata)
-    temporary.replace(path)
+    try:
+        save_file(tensors, temporary, metadata)
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f"{path} cannot be written: {reason(error)}") from error
 
 
 def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, PairStore]) -> None:

@@ -64,10 +64,13 @@ def gmac(shape: Shape, scale: int, stages: int) -> float:
 def cost(method: str, scale: int) -> tuple[int, float] | None:
     """Parameters and GMAC of a shipped network such as ``base-clean/2``; None of other methods."""
     model, _, stages = method.rpartition("/")
-    name, _, tune = model.rpartition("-")
-    if not tune:
+    if model.endswith(".safetensors"):
+        weights = load(Path(model), scale)
+    elif "-" in model:
+        name, _, tune = model.rpartition("-")
+        weights = load(resolve(name, tune), scale)
+    else:
         return None
-    weights = load(resolve(name, tune), scale)
     shape = Shape(channels=weights.channels, stage1=weights.stage1, stage2=weights.stage2)
     first = ("head", "body1", "estimate1")
     parameters = sum(

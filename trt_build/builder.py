@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +23,8 @@ from trt_build.profile import Profile
 from trt_build.targets import parse_targets, target_of
 
 Precision = Literal["fp16", "fp32"]
+# The package is named after the CUDA version that it is for.
+FULL_TENSORRT = ("tensorrt", "tensorrt_cu13", "tensorrt_cu12")
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -29,7 +34,7 @@ class Request:
 
     Attributes:
         label: of the module, for people.
-        weights: sha256 of the module's parameters and buffers, and of its graph's source.
+        weights: sha256 of the module's parameters, buffers and source.
         scale: upscaling factor.
         profile: of its input.
         precision: "fp16" or "fp32".
@@ -70,24 +75,26 @@ class Request:
 
 
 def tensorrt_version() -> str:
-    """Of the TensorRT that builds and runs engines: ``rtx 1.5.0.114`` or ``10.13.0``.
+    """Of the TensorRT that builds and runs engines, such as ``tensorrt_rtx 1.5.0.114``.
 
     Raises:
         BuildError: there is none.
     """
-    for name, prefix in (("tensorrt_rtx", "rtx "), ("tensorrt", "")):
+    names = ("tensorrt_rtx",) if installation().flavour == "rtx" else FULL_TENSORRT
+    for name in names:
         try:
-            from importlib import metadata
-
-            return prefix + metadata.version(name)
+            return f"{name} {metadata.version(name)}"
         except metadata.PackageNotFoundError:
             continue
-    raise BuildError("TensorRT is not installed; run 'pip install torch-tensorrt-rtx'")
+    raise BuildError(f"Torch-TensorRT is installed without {' or '.join(names)}; install it again")
 
 
 def fingerprint(module: nn.Module) -> str:
-    """sha256 of a module's structure, parameters and buffers."""
+    """sha256 of a module's structure, source, parameters and buffers."""
     digest = hashlib.sha256(repr(module).encode())
+    for kind in sorted({type(part) for part in module.modules()}, key=lambda kind: kind.__qualname__):
+        if not kind.__module__.startswith("torch."):
+            digest.update(inspect.getsource(kind).encode())
     for name, tensor in sorted({**dict(module.named_parameters()), **dict(module.named_buffers())}.items()):
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
@@ -130,7 +137,7 @@ def request(
         flavour=found.flavour,
         torch_tensorrt=found.version,
         tensorrt=tensorrt_version(),
-        torch=torch.__version__,
+        torch=torch.__version__.partition("+")[0],
     )
 
 
@@ -178,11 +185,5 @@ def compiled(module: nn.Module, wanted: Request, *, ahead: bool) -> bytes:
     """
     dtype = DTYPES[wanted.precision]
     # A graph of the module as it is: the caller's stays in its own dtype.
-    copy = _copied(module).to("cpu", dtype).eval()
+    copy = deepcopy(module).requires_grad_(False).to("cpu", dtype).eval()
     return serialized_engine(copy, wanted.profile, dtype, wanted.targets if ahead else ())
-
-
-def _copied(module: nn.Module) -> nn.Module:
-    from copy import deepcopy
-
-    return deepcopy(module).requires_grad_(False)

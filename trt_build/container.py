@@ -63,9 +63,10 @@ def read_engine(path: Path) -> bytes:
         EngineFileError: the file is missing, damaged, or no engine file.
     """
     header, start = _read_header(path)
-    with path.open("rb") as file:
-        file.seek(start)
-        engine = file.read()
+    try:
+        engine = path.read_bytes()[start:]
+    except OSError as error:
+        raise EngineFileError(f"{path} cannot be read: {error.strerror}") from error
     if len(engine) != header["bytes"] or hashlib.sha256(engine).hexdigest() != header["sha256"]:
         raise EngineFileError(f"{path} is damaged; build it again")
     return engine

@@ -32,7 +32,13 @@ def exported(module: nn.Module, profile: Profile, dtype: torch.dtype) -> torch.e
     shapes = None
     if not profile.static:
         sizes = zip(("height", "width"), profile.minimum, profile.maximum, strict=True)
-        shapes = ({i: torch.export.Dim(n, min=low, max=high) for i, (n, low, high) in enumerate(sizes, 2)},)
+        shapes = (
+            {
+                i: torch.export.Dim(name, min=low, max=high)
+                for i, (name, low, high) in enumerate(sizes, 2)
+                if low != high
+            },
+        )
     try:
         return torch.export.export(module, (example,), dynamic_shapes=shapes, strict=False)
     except (RuntimeError, ValueError, TypeError, AssertionError) as error:

@@ -6,6 +6,7 @@ build those questions are answered for the target instead.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import warnings
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, Literal
 from unittest import mock
 
@@ -85,8 +86,8 @@ def _device_answers(target: str) -> Iterator[None]:
 
 
 @contextmanager
-def front_end(target: str | None) -> Iterator[ModuleType]:
-    """Torch-TensorRT, imported, while questions about the GPU are answered.
+def front_end(target: str | None) -> Iterator[None]:
+    """Torch-TensorRT can be used, and its questions about the GPU are answered.
 
     Args:
         target: the GPU to answer for, or None for the one in this machine.
@@ -103,10 +104,10 @@ def front_end(target: str | None) -> Iterator[ModuleType]:
         warnings.simplefilter("ignore")
         logging.getLogger("torch_tensorrt").setLevel(logging.ERROR)
         try:
-            import torch_tensorrt
+            importlib.import_module("torch_tensorrt")
         except (ImportError, OSError, RuntimeError) as error:
             raise BuildError(
                 f"Torch-TensorRT cannot be imported ({error}); its version must be that of torch "
                 f"({torch.__version__})"
             ) from error
-        yield torch_tensorrt
+        yield

@@ -43,12 +43,6 @@ class Profile:
         """Whether one size alone is accepted."""
         return self.minimum == self.maximum
 
-    def accepts(self, height: int, width: int) -> bool:
-        """Whether an input of this size can be run."""
-        return all(
-            low <= n <= high for low, n, high in zip(self.minimum, (height, width), self.maximum, strict=True)
-        )
-
     def grown(self, border: int) -> Profile:
         """The profile of inputs with ``border`` more pixels on each side."""
         sizes = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -63,11 +63,15 @@ def get_or_build(folder: Path, module: nn.Module, wanted: Request, *, ahead: boo
         BuildError: it cannot be built. A store that cannot be written is a warning.
     """
     path = engine_path(folder, wanted)
-    if path.exists():
-        try:
+    try:
+        if path.exists():
             return stored_engine(path, wanted)
-        except EngineFileError as error:
-            _log.warning("%s", error)
+        for entry in entries(folder):
+            # One that was built for several GPUs.
+            if entry.request is not None and _serves(entry.request, wanted):
+                return stored_engine(entry.path, entry.request)
+    except EngineFileError as error:
+        _log.warning("%s", error)
     _log.info("building the TensorRT engine %s for %s", wanted.label, ", ".join(wanted.targets))
     engine = compiled(module, wanted, ahead=ahead)
     try:
@@ -116,10 +120,14 @@ def clear(folder: Path) -> list[Path]:
 def _request_of(path: Path) -> Request:
     try:
         return Request.from_json(read_description(path))
-    except (KeyError, TypeError, AttributeError, IndexError, BuildError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, BuildError) as error:
         if isinstance(error, EngineFileError):
             raise
         raise EngineFileError(f"{path} is of another version of trt_build; build it again") from error
+
+
+def _serves(found: Request, wanted: Request) -> bool:
+    return set(wanted.targets) <= set(found.targets) and replace(found, targets=wanted.targets) == wanted
 
 
 def _difference(found: Request, wanted: Request) -> str:

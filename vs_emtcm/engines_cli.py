@@ -35,7 +35,7 @@ def one_sentence_errors() -> Iterator[None]:
     except (UsageError, BuildError) as error:
         print(f"vs-emtcm: error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
-    except EmtcmError as error:
+    except (EmtcmError, OSError, ValueError) as error:
         print(f"vs-emtcm: error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
 
@@ -64,7 +64,11 @@ def build(
     ] = "4096x2304",
     store: Store = None,
 ) -> None:
-    """Build engines ahead of time, one for each scale and number of stages."""
+    """Build engines ahead of time, one for each scale and number of stages.
+
+    The filter and the upscale command use engines of the default sizes and precision; others are for
+    other programs.
+    """
     with one_sentence_errors():
         from trt_build import Profile, get_or_build, request
         from trt_build.profile import parse_size

@@ -10,7 +10,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vs_emtcm.engines import choose_device
-from vs_emtcm.errors import UsageError
+from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.planes import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.upscaler import Upscaler
 
@@ -77,7 +77,7 @@ def emtcm(
             tile=tile,
         )
         upscalers = [make_upscaler() for _ in range(count)]
-    except UsageError as error:
+    except EmtcmError as error:
         raise vs.Error(f"emtcm: {error}") from None
 
     _log.info("emtcm: %s; frames at once: %d", upscalers[0].engine.description, count)

@@ -47,6 +47,16 @@ SHIPPED = (
         tune="clean",
         purpose="sharp, uncompressed sources: renders, lossless captures, benchmarks of papers",
     ),
+    Model(
+        name="large",
+        tune="video",
+        purpose="as base, four times the work for a little more detail",
+    ),
+    Model(
+        name="large",
+        tune="clean",
+        purpose="as base, four times the work for a little more detail",
+    ),
 )
 
 

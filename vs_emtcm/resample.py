@@ -79,8 +79,10 @@ def _upscale_rows(plane: Tensor, kernels: Tensor) -> Tensor:
     # Differences to the centre sample keep a flat field exactly flat in float arithmetic.
     weights = kernels.clone()
     weights[:, RADIUS] -= 1
+    # A GPU would multiply with ten bits (TF32) if it were single precision.
+    exact = torch.float64 if plane.is_cuda else torch.float32
     padded = F.pad(plane, (0, 0, RADIUS, RADIUS), mode="replicate")
-    phases = F.conv2d(padded, weights[:, None, :, None])
+    phases = F.conv2d(padded.to(exact), weights[:, None, :, None].to(exact)).float()
     phases = phases + plane
     return phases.permute(0, 2, 1, 3).reshape(1, 1, height * len(kernels), width)
 

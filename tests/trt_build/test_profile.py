@@ -10,15 +10,14 @@ from trt_build.profile import parse_size
 SIZES = st.tuples(st.integers(1, 5000), st.integers(1, 5000))
 
 
-@given(SIZES, SIZES, SIZES, SIZES)
-def test_what_lies_between_the_sizes_is_accepted(a, b, c, size):
+@given(SIZES, SIZES, SIZES, st.integers(0, 20))
+def test_a_border_grows_every_size(a, b, c, border):
     heights, widths = (sorted(values) for values in zip(a, b, c, strict=True))
     sizes = list(zip(heights, widths, strict=True))
     profile = Profile(minimum=sizes[0], optimum=sizes[1], maximum=sizes[2])
-    inside = all(low <= n <= high for low, n, high in zip(sizes[0], size, sizes[2], strict=True))
-    assert profile.accepts(*size) == inside
-    assert profile.grown(7).accepts(size[0] + 14, size[1] + 14) == inside
-    assert profile.static == (sizes[0] == sizes[2])
+    grown = profile.grown(border)
+    assert grown.static == profile.static == (sizes[0] == sizes[2])
+    assert grown.optimum == (sizes[1][0] + 2 * border, sizes[1][1] + 2 * border)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import torch
 from vs_emtcm.engines.cpu_engine import CpuEngine
 from vs_emtcm.engines.cuda_engine import CudaEngine
 from vs_emtcm.engines.engine import Engine
-from vs_emtcm.errors import UsageError
+from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.models import Weights
 
+_log = logging.getLogger(__name__)
 NO_GPU = "PyTorch finds no usable NVIDIA GPU and driver"
 BACKENDS = ("auto", "tensorrt", "torch")
 
@@ -119,5 +121,10 @@ def create_engine(
         # Only who wants an engine pays for the import.
         from vs_emtcm.engines.tensorrt_engine import TensorrtEngine, default_store
 
-        return TensorrtEngine(weights, stages, place, label=label, store=store or default_store())
+        try:
+            return TensorrtEngine(weights, stages, place, label=label, store=store or default_store())
+        except EmtcmError as error:
+            if backend == "tensorrt":
+                raise
+            _log.warning("emtcm: %s; going on with PyTorch", error)
     return CudaEngine(weights, stages, place) if place.type == "cuda" else CpuEngine(weights, stages)

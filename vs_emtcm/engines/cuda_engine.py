@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from vs_emtcm.network import DetailNetwork
 # Sizes whose graphs are kept; a video has one, a tiled one four.
 GRAPHS = 4
 WARM_UP = 2
+# To begin a recording waits for the whole device, which breaks a recording that is under way.
+_RECORDING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +60,13 @@ class CudaEngine:
         return from_half(x, recorded.detail, self.scale)
 
     def _record(self, x: Tensor) -> _Recorded:
-        for _ in range(WARM_UP):
-            self._network(x)
         graph = torch.cuda.CUDAGraph()
-        # Other lanes go on allocating while this one records.
-        with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
-            detail = self._network(x)
+        with _RECORDING:
+            for _ in range(WARM_UP):
+                self._network(x)
+            # Other lanes go on allocating while this one records.
+            with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
+                detail = self._network(x)
         recorded = _Recorded(graph=graph, x=x, detail=detail)
         self._recorded[x.shape] = recorded
         if len(self._recorded) > GRAPHS:

@@ -60,7 +60,6 @@ class TensorrtEngine:
         self, weights: Weights, stages: int, device: torch.device, *, label: str, store: Path
     ) -> None:
         module, radius = engine_module(weights, stages)
-        trt = _tensorrt()
         with torch.cuda.device(device):
             try:
                 wanted = request(
@@ -70,7 +69,8 @@ class TensorrtEngine:
                     profile=PROFILE.grown(radius),
                 )
                 serialized = get_or_build(store, module, wanted, ahead=False)
-            except BuildError as error:
+                trt = _tensorrt()
+            except (BuildError, ImportError, OSError) as error:
                 raise EmtcmError(f"backend 'tensorrt': {error}") from error
             self._logger = trt.Logger(trt.Logger.WARNING)
             self._runtime = trt.Runtime(self._logger)
@@ -81,6 +81,10 @@ class TensorrtEngine:
                     "run 'vs-emtcm engines clear' and try again"
                 )
             self._context = self._engine.create_execution_context()
+            if self._context is None:
+                raise EmtcmError(
+                    "backend 'tensorrt': there is not enough GPU memory for one more lane; use fewer lanes"
+                )
             self.stream: torch.cuda.Stream | None = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.device = device
         self.largest: tuple[int, int] | None = PROFILE.maximum
@@ -97,9 +101,12 @@ class TensorrtEngine:
         below, right = max(0, PROFILE.minimum[0] - rows), max(0, PROFILE.minimum[1] - columns)
         half = F.pad(to_half(x).contiguous(), (0, right, 0, below))
         detail = half.new_empty((1, self.scale**2, rows + below, columns + right))
-        self._context.set_input_shape(self._input, tuple(half.shape))
-        self._context.set_tensor_address(self._input, half.data_ptr())
-        self._context.set_tensor_address(self._output, detail.data_ptr())
-        if not self._context.execute_async_v3(torch.cuda.current_stream(self.device).cuda_stream):
+        context = self._context
+        ready = (
+            context.set_input_shape(self._input, tuple(half.shape))
+            and context.set_tensor_address(self._input, half.data_ptr())
+            and context.set_tensor_address(self._output, detail.data_ptr())
+        )
+        if not ready or not context.execute_async_v3(torch.cuda.current_stream(self.device).cuda_stream):
             raise EmtcmError("backend 'tensorrt': the engine failed; its own message is above")
         return from_half(x, detail[..., :rows, :columns], self.scale)
