@@ -177,7 +177,7 @@ def test_planes_that_do_not_fit_are_refused(planes, message):
     [
         ({"scale": 5}, "scale is 5; accepted are 2, 3 and 4"),
         ({"stages": 0}, "stages is 0"),
-        ({"model": "large"}, "model 'large' with tune 'video' does not exist"),
+        ({"model": "huge"}, "model 'huge' with tune 'video' does not exist"),
         ({"tune": "anime"}, "available are base/video, base/clean"),
         ({"backend": "magic"}, "backend is 'magic'; accepted are auto, tensorrt, torch"),
         ({"device": "tpu"}, "device is 'tpu'; accepted are auto, cpu, cuda"),

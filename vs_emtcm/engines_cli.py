@@ -187,10 +187,12 @@ def onnx(
     """Write a network as ONNX: studio-range luma / 255, (1, 1, H, W) in, (1, 1, scale*H, scale*W) out."""
     with one_sentence_errors():
         from trt_build import export_onnx
+        from vs_emtcm.engines.half import PictureNetwork
         from vs_emtcm.engines.weights import load_network
 
         models.check_scale(scale)
         models.check_stages(stages)
         weights = models.load(models.resolve(model, tune), scale)
-        export_onnx(load_network(weights, stages), out, precision=_precision(precision))
+        network = PictureNetwork(load_network(weights, stages))
+        export_onnx(network, out, precision=_precision(precision))
     print(out)

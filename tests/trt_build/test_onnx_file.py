@@ -8,6 +8,7 @@ import torch
 from tests.conftest import texture
 from trt_build import BuildError, export_onnx
 from vs_emtcm import models
+from vs_emtcm.engines.half import PictureNetwork
 from vs_emtcm.engines.weights import load_network
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def test_onnxruntime_agrees_with_pytorch(tmp_path, scale, stages, precision):
     network = load_network(models.load(models.find("base", "clean").path, scale), stages)
     path = tmp_path / "network.onnx"
-    export_onnx(network, path, precision=precision)
+    export_onnx(PictureNetwork(network), path, precision=precision)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (source,), (target,) = session.get_inputs(), session.get_outputs()
     kind = "tensor(float16)" if precision == "fp16" else "tensor(float)"

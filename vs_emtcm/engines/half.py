@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from vs_emtcm.network import assemble
+from vs_emtcm.network import Network, assemble
 
 # The network is blind to a constant. Around zero, halves are finest.
 MIDDLE = 0.5
@@ -19,3 +20,22 @@ def to_half(x: Tensor) -> Tensor:
 def from_half(x: Tensor, detail: Tensor, scale: int) -> Tensor:
     """The float32 result of a picture and its half-precision detail."""
     return assemble(x, detail.float(), scale)
+
+
+class PictureNetwork(nn.Module):
+    """A network for whole pictures that loses as little as it can in half precision.
+
+    Args:
+        network: of any precision.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(1, 1, H, W) in, (1, 1, scale * H, scale * W) out, of the same dtype."""
+        r = self.network.radius
+        padded = F.pad(x, (r, r, r, r), mode="replicate")
+        detail = self.network.details(padded - MIDDLE)[-1]
+        return assemble(padded.float(), detail.float(), self.network.scale).to(x.dtype)
