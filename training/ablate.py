@@ -12,6 +12,7 @@ import torch
 from training.cache import PairStore
 from training.config import ConfigError, Recipe, parse_recipe, read_toml
 from training.loop import Run, train
+from training.markdown import table
 from training.validate import validate
 
 
@@ -96,11 +97,11 @@ def run_variant(
 def ablation_table(scores: Mapping[str, Mapping[str, float]]) -> str:
     """A Markdown table: PSNR / SSIM of each scale and stage."""
     columns = [f"x{s}/{stage}" for s in (2, 3, 4) for stage in (1, 2)]
-    rows = [["variant", *columns], ["---"] * (1 + len(columns))]
+    rows = []
     for name, values in scores.items():
         cells = [
             f"{values[f'{c} PSNR']:.2f} / {values[f'{c} SSIM']:.4f}" if f"{c} PSNR" in values else "-"
             for c in columns
         ]
         rows.append([name, *cells])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return table(["variant", *columns], rows)

@@ -84,7 +84,7 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.schedule.seed)
         self.form = self._new_form()
-        self.average = {k: v.clone() for k, v in self.form.state_dict().items()}
+        self.average = self._copied_weights()
         self.phase = -1
         if (folder / CHECKPOINT).exists():
             self._resume(folder / CHECKPOINT)
@@ -96,6 +96,9 @@ class Run:
     def _new_form(self) -> TrainedForm:
         model = self.recipe.model
         return TrainedForm(model.scales, model.shape, model.width, model.shared).to(self.device)
+
+    def _copied_weights(self) -> dict[str, Tensor]:
+        return {k: v.clone() for k, v in self.form.state_dict().items()}
 
     def _take(self, path: Path, tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
         taken = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
@@ -113,14 +116,14 @@ class Run:
             self.form.assign(tensors)
         except (KeyError, RuntimeError) as error:
             raise TrainingError(f"{path} holds the weights of another network; start from another") from error
-        self.average = {k: v.clone() for k, v in self.form.state_dict().items()}
+        self.average = self._copied_weights()
 
     def begin_phase(self, index: int) -> None:
         """Go on from the averaged weights with what the phase trains."""
         self.form.load_state_dict(self.average)
         for scale, source in self.recipe.phases[index].start.items():
             self.form.start_scale(scale, source)
-        self.average = {k: v.clone() for k, v in self.form.state_dict().items()}
+        self.average = self._copied_weights()
         self._choose_parameters(index)
 
     def _choose_parameters(self, index: int) -> None:
@@ -144,8 +147,7 @@ class Run:
         try:
             self.step = int(metadata["step"])
             self._choose_parameters(int(metadata["phase"]))
-            start = self._start_of_phase()
-            if not start <= self.step <= start + self.recipe.phases[self.phase].steps:
+            if not self._start_of_phase() <= self.step <= self.end_of_phase():
                 raise ValueError(f"step {self.step} is outside of phase {self.phase}")
             self.optimizers.restore(state, metadata["optimizer"])
         except (KeyError, ValueError, IndexError) as error:
@@ -153,6 +155,10 @@ class Run:
 
     def _start_of_phase(self) -> int:
         return sum(phase.steps for phase in self.recipe.phases[: self.phase])
+
+    def end_of_phase(self) -> int:
+        """The step at which the present phase is done."""
+        return self._start_of_phase() + self.recipe.phases[self.phase].steps
 
     def save(self) -> None:
         """Write the checkpoint; a kill at any moment leaves the old one or the new one."""
@@ -283,24 +289,17 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
 def _train_phases(
     run: Run, training: Mapping[int, PairStore], validation: Mapping[int, PairStore], log: Log | None
 ) -> None:
-    end = sum(phase.steps for phase in run.recipe.phases[: run.phase + 1])
     while True:
-        phase = run.recipe.phases[run.phase]
-        _train_phase(run, phase, end, training, validation, log)
+        _train_phase(run, training, validation, log)
         if run.phase + 1 == len(run.recipe.phases):
             return
         run.begin_phase(run.phase + 1)
-        end += run.recipe.phases[run.phase].steps
 
 
 def _train_phase(
-    run: Run,
-    phase: Phase,
-    end: int,
-    training: Mapping[int, PairStore],
-    validation: Mapping[int, PairStore],
-    log: Log | None,
+    run: Run, training: Mapping[int, PairStore], validation: Mapping[int, PairStore], log: Log | None
 ) -> None:
+    phase, end = run.recipe.phases[run.phase], run.end_of_phase()
     schedule = run.recipe.schedule
     sources = {s: CropSource(training[s], phase.crop, run.device) for s in phase.scales}
     objective = run.objective(sources)

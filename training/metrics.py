@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchmetrics.functional.image import visual_information_fidelity
 
 Picture = NDArray[np.number]
 
@@ -65,5 +64,8 @@ def vif(result: Picture, truth: Picture, border: int) -> float:
 
     One of the features that VMAF is made of. At least 41 pixels on each side.
     """
+    # Only who scores video pays for the import.
+    from torchmetrics.functional.image import visual_information_fidelity
+
     a, b = (torch.from_numpy(_without_border(p, border)).float()[None, None] for p in (result, truth))
     return float(visual_information_fidelity(a, b))

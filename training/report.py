@@ -12,6 +12,7 @@ from PIL import Image
 
 from training.cache import Plane
 from training.evaluate import Method, Score
+from training.markdown import table
 from vs_emtcm.models import load, resolve
 from vs_emtcm.network import Shape, macs_per_pixel
 
@@ -83,7 +84,7 @@ def picture_table(scores: Iterable[Score], scale: int) -> str:
     """A Markdown table of one scale: ours by cost, then the peers."""
     found = {(s.method, s.name): s for s in scores if s.scale == scale}
     sets = [name for name in SETS if any(key[1] == name for key in found)]
-    rows = [["network", "parameters", "GMAC", *sets], ["---"] * (3 + len(sets))]
+    rows = []
     for method in dict.fromkeys(method for method, _ in found):
         parts = cost(method, scale)
         numbers = ["-", "-"] if parts is None else [f"{parts[0]:,}", f"{parts[1]:.2f}"]
@@ -99,18 +100,18 @@ def picture_table(scores: Iterable[Score], scale: int) -> str:
         if cells:
             cost_here = f"{peer.gmac:g}" if scale == 2 else "-"
             rows.append([f"{peer.name}, {peer.source}", "-", cost_here, *cells])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return table(["network", "parameters", "GMAC", *sets], rows)
 
 
 def video_table(scores: Sequence[Score]) -> str:
     """A Markdown table of clips: PSNR, SSIM and VIF of every method."""
     methods = list(dict.fromkeys(s.method for s in scores))
-    rows = [["clip", *methods], ["---"] * (1 + len(methods))]
+    rows = []
     for clip, scale in dict.fromkeys((s.name, s.scale) for s in scores):
         found = {s.method: s for s in scores if (s.name, s.scale) == (clip, scale)}
         cells = [f"{s.psnr:.2f} / {s.ssim:.4f} / {s.vif or 0:.3f}" for s in found.values()]
         rows.append([f"{clip}, x{scale}", *cells])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return table(["clip", *methods], rows)
 
 
 def pareto_plot(scores: Iterable[Score], name: str, path: Path) -> None:

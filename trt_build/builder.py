@@ -74,6 +74,17 @@ class Request:
         return cls(profile=Profile(**sizes), targets=tuple(values["targets"]), **rest)
 
 
+def dtype_of(precision: str) -> torch.dtype:
+    """The dtype of a precision.
+
+    Raises:
+        BuildError: there is no such precision.
+    """
+    if precision not in DTYPES:
+        raise BuildError(f"precision is {precision!r}; accepted are {', '.join(DTYPES)}")
+    return DTYPES[precision]
+
+
 def tensorrt_version() -> str:
     """Of the TensorRT that builds and runs engines, such as ``tensorrt_rtx 1.5.0.114``.
 
@@ -124,8 +135,7 @@ def request(
     targets: tuple[str, ...] | None = None,
 ) -> Request:
     """What :func:`build` would build; see there."""
-    if precision not in DTYPES:
-        raise BuildError(f"precision is {precision!r}; accepted are {', '.join(DTYPES)}")
+    dtype_of(precision)
     found = installation()
     return Request(
         label=label,
@@ -183,7 +193,7 @@ def compiled(module: nn.Module, wanted: Request, *, ahead: bool) -> bytes:
         wanted: the request.
         ahead: build without the GPU.
     """
-    dtype = DTYPES[wanted.precision]
+    dtype = dtype_of(wanted.precision)
     # A graph of the module as it is: the caller's stays in its own dtype.
     copy = deepcopy(module).requires_grad_(False).to("cpu", dtype).eval()
     return serialized_engine(copy, wanted.profile, dtype, wanted.targets if ahead else ())

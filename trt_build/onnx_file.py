@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from trt_build.builder import DTYPES, Precision
+from trt_build.builder import Precision, dtype_of
 from trt_build.errors import BuildError
 
 INPUT, OUTPUT = "input", "output"
@@ -28,9 +28,7 @@ def export_onnx(module: nn.Module, path: Path, *, precision: Precision = "fp16")
     Raises:
         BuildError: the ``onnx`` packages are missing, or the module cannot be exported.
     """
-    if precision not in DTYPES:
-        raise BuildError(f"precision is {precision!r}; accepted are {', '.join(DTYPES)}")
-    dtype = DTYPES[precision]
+    dtype = dtype_of(precision)
     copy = deepcopy(module).requires_grad_(False).to("cpu", dtype).eval()
     example = torch.zeros(1, 1, EXAMPLE, EXAMPLE + 16, dtype=dtype)
     temporary = path.with_name(f".{path.name}.partial")
