@@ -6,9 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vs_emtcm.planes import PixelFormat, full_scale, luma_slope_and_offset, store, to_tensors
-
-CPU = torch.device("cpu")
+from vs_emtcm.planes import PixelFormat, full_scale, luma_slope_and_offset, to_samples
 
 
 @pytest.mark.parametrize("bits", range(8, 17))
@@ -17,10 +15,9 @@ def test_every_code_value_survives_the_way_there_and_back(bits, range_):
     format = PixelFormat(family="gray", bits=bits)
     every = np.arange(1 << bits, dtype=format.dtype)[None]
     slope, offset = luma_slope_and_offset(format, range_)
-    network = to_tensors([every], CPU)[0] * slope + offset
-    target = np.empty_like(every)
-    store([(network - offset) / slope], [target], format)
-    np.testing.assert_array_equal(target, every)
+    network = torch.from_numpy(every).float() * slope + offset
+    samples = to_samples((network - offset) / slope, format)
+    np.testing.assert_array_equal(samples.numpy(), every)
 
 
 @pytest.mark.parametrize(
@@ -48,13 +45,12 @@ def test_float_luma_is_nominal_from_0_to_1():
 
 
 def test_integers_are_rounded_and_clamped_and_floats_are_not():
-    values = torch.tensor([[[[-3.0, 0.4, 0.6, 254.6, 300.0]]]])
-    integers = np.empty((1, 5), np.uint8)
-    store([values], [integers], PixelFormat(family="gray"))
-    assert integers.tolist() == [[0, 0, 1, 255, 255]]
-    floats = np.empty((1, 5), np.float32)
-    store([values], [floats], PixelFormat(family="gray", sample_type="float", bits=32))
-    np.testing.assert_array_equal(floats, values[0, 0].numpy())
+    values = torch.tensor([-3.0, 0.4, 0.6, 254.6, 300.0])
+    integers = to_samples(values, PixelFormat(family="gray"))
+    assert integers.dtype == torch.uint8
+    assert integers.tolist() == [0, 0, 1, 255, 255]
+    floats = to_samples(values, PixelFormat(family="gray", sample_type="float", bits=32))
+    assert torch.equal(floats, values)
 
 
 @given(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -130,30 +129,13 @@ def luma_slope_and_offset(format: PixelFormat, range: Range) -> tuple[float, flo
     return 219 / 255 / full_scale(format), 16 / 255
 
 
-def to_tensors(planes: Sequence[Plane], device: torch.device) -> list[Tensor]:
-    """Planes of one dtype as float32 tensors (1, 1, H, W) of code values.
-
-    They go to the device together and in their own dtype; the arrays are not kept.
-    """
-    # Torch takes neither read-only arrays nor all strides: a copy takes both.
-    packed = torch.from_numpy(np.concatenate([plane.ravel() for plane in planes]))
-    parts = torch.split(packed.to(device), [plane.size for plane in planes])
-    return [part.view(1, 1, *plane.shape).float() for part, plane in zip(parts, planes, strict=True)]
+def to_samples(values: Tensor, format: PixelFormat) -> Tensor:
+    """Code values as a plane holds them: in its dtype, rounded and clamped if that is of integers."""
+    if format.sample_type == "integer":
+        values = values.round().clamp_(0, full_scale(format))
+    return values.to(torch_dtype(format.dtype))
 
 
-def store(values: Sequence[Tensor], targets: Sequence[Plane], format: PixelFormat) -> None:
-    """Write (1, 1, H, W) code values into planes: rounded and clamped if those hold integers.
-
-    They leave the device together and in their own dtype.
-    """
-    dtype = _TORCH_DTYPES[format.dtype.name]
-    stored = []
-    for value in values:
-        if format.sample_type == "integer":
-            value = value.round().clamp_(0, full_scale(format))
-        stored.append(value.to(dtype).reshape(-1))
-    packed = (torch.cat(stored) if len(stored) > 1 else stored[0]).cpu().numpy()
-    start = 0
-    for target in targets:
-        np.copyto(target, packed[start : start + target.size].reshape(target.shape))
-        start += target.size
+def torch_dtype(dtype: np.dtype[np.uint8 | np.uint16 | np.float16 | np.float32]) -> torch.dtype:
+    """PyTorch's name for the dtype of a plane."""
+    return _TORCH_DTYPES[dtype.name]

@@ -20,9 +20,9 @@ from vs_emtcm.planes import (
     PixelFormat,
     Plane,
     luma_slope_and_offset,
-    store,
-    to_tensors,
+    to_samples,
 )
+from vs_emtcm.transfer import HostBuffer
 
 _log = logging.getLogger(__name__)
 MINIMUM_TILE = 16
@@ -75,6 +75,7 @@ class Upscaler:
         self.engine = create_engine(
             weights, stages=stages, backend=backend, device=device, label=path.stem, store=store
         )
+        self.host = HostBuffer(self.engine.device, pinned=self.engine.device.type == "cuda")
 
     def upscale(
         self, planes: Sequence[Plane], format: PixelFormat, color: Color | None = None
@@ -119,8 +120,8 @@ class Upscaler:
         if color is None:
             color = Color(range="full" if format.family == "rgb" else "limited")
         with torch.cuda.stream(self.engine.stream):
-            sources = to_tensors(planes, self.engine.device)
-            store(self._upscaled(sources, targets, format, color), targets, format)
+            results = self._upscaled(self.host.upload(planes), targets, format, color)
+            self.host.download([to_samples(values, format) for values in results], targets)
 
     def _upscaled(
         self, sources: Sequence[Tensor], targets: Sequence[Plane], format: PixelFormat, color: Color

@@ -80,11 +80,17 @@ class TensorrtEngine:
                     "backend 'tensorrt': the driver refuses the engine; update the NVIDIA driver, or "
                     "run 'vs-emtcm engines clear' and try again"
                 )
-            self._context = self._engine.create_execution_context()
+            # Its memory comes from PyTorch, for the size at hand: a frame that does not fit is then
+            # reported like any other tensor that does not fit.
+            self._context = self._engine.create_execution_context(
+                trt.ExecutionContextAllocationStrategy.USER_MANAGED
+            )
             if self._context is None:
                 raise EmtcmError(
                     "backend 'tensorrt': there is not enough GPU memory for one more lane; use fewer lanes"
                 )
+            self._size: torch.Size | None = None
+            self._memory: Tensor | None = None
             self.stream: torch.cuda.Stream | None = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.device = device
         self.largest: tuple[int, int] | None = PROFILE.maximum
@@ -103,10 +109,23 @@ class TensorrtEngine:
         detail = half.new_empty((1, self.scale**2, rows + below, columns + right))
         context = self._context
         ready = (
-            context.set_input_shape(self._input, tuple(half.shape))
+            self._prepared(half.shape)
             and context.set_tensor_address(self._input, half.data_ptr())
             and context.set_tensor_address(self._output, detail.data_ptr())
         )
         if not ready or not context.execute_async_v3(torch.cuda.current_stream(self.device).cuda_stream):
             raise EmtcmError("backend 'tensorrt': the engine failed; its own message is above")
         return from_half(x, detail[..., :rows, :columns], self.scale)
+
+    def _prepared(self, size: torch.Size) -> bool:
+        """Give the context the memory that it needs for an input of this size."""
+        if size == self._size:
+            return True
+        self._size = self._memory = None
+        if not self._context.set_input_shape(self._input, tuple(size)):
+            return False
+        needed = max(1, self._context.update_device_memory_size_for_shapes())
+        self._memory = torch.empty(needed, dtype=torch.uint8, device=self.device)
+        self._context.set_device_memory(self._memory.data_ptr(), needed)
+        self._size = size
+        return True

@@ -1,0 +1,173 @@
+"""What the TensorRT engine asks of TensorRT, answered by a stand-in that runs the network on the CPU.
+
+The stand-in reads and writes the very addresses that it is given, as TensorRT does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tests.conftest import codes
+from trt_build import BuildError
+from vs_emtcm import EmtcmError, PixelFormat, models
+from vs_emtcm.engines import tensorrt_engine
+from vs_emtcm.engines.cpu_engine import CpuEngine
+from vs_emtcm.engines.tensorrt_engine import PROFILE, TensorrtEngine, engine_module
+from vs_emtcm.upscaler import Upscaler
+
+BYTES_PER_PIXEL = 64
+WEIGHTS = models.load(models.find("base", "video").path, 2)
+
+
+def at(address: int, shape: tuple[int, ...]) -> Tensor:
+    """The halves at an address."""
+    count = torch.Size(shape).numel()
+    memory = (ctypes.c_char * (2 * count)).from_address(address)
+    return torch.frombuffer(memory, dtype=torch.float16).view(shape)
+
+
+class Context:
+    """An execution context whose memory its user brings."""
+
+    def __init__(self, stages: int) -> None:
+        self.module = engine_module(WEIGHTS, stages)[0].half()
+        self.radius = engine_module(WEIGHTS, stages)[1]
+        self.shape: tuple[int, ...] | None = None
+        self.memory = 0
+        self.addresses: dict[str, int] = {}
+        self.sizes: list[tuple[int, ...]] = []
+
+    def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        smallest, largest = (PROFILE.grown(self.radius).minimum, PROFILE.grown(self.radius).maximum)
+        fits = all(low <= n <= high for low, n, high in zip(smallest, shape[2:], largest, strict=True))
+        self.shape, self.memory = shape, 0
+        self.sizes.append(shape)
+        return name == "input" and fits
+
+    def update_device_memory_size_for_shapes(self) -> int:
+        assert self.shape is not None
+        return BYTES_PER_PIXEL * self.shape[2] * self.shape[3]
+
+    def set_device_memory(self, address: int, size: int) -> None:
+        assert address
+        self.memory = size
+
+    def set_tensor_address(self, name: str, address: int) -> bool:
+        self.addresses[name] = address
+        return True
+
+    def execute_async_v3(self, stream: int) -> bool:
+        assert stream == 7
+        assert self.shape is not None
+        assert self.memory >= self.update_device_memory_size_for_shapes()
+        result = self.module(at(self.addresses["input"], self.shape))
+        at(self.addresses["output"], tuple(result.shape)).copy_(result)
+        return True
+
+
+@pytest.fixture
+def runtime(monkeypatch):
+    """TensorRT as far as an engine uses it; a test may replace its parts."""
+    stand_in = SimpleNamespace(context=Context(2), strategies=[])
+
+    def create_execution_context(strategy: str) -> Context:
+        stand_in.strategies.append(strategy)
+        return stand_in.context
+
+    stand_in.engine = SimpleNamespace(
+        create_execution_context=create_execution_context,
+        get_tensor_name=lambda index: ("input", "output")[index],
+    )
+    logger = type("Logger", (), {"WARNING": 1, "__init__": lambda self, level: None})
+    trt = SimpleNamespace(
+        Logger=logger,
+        Runtime=lambda _: SimpleNamespace(deserialize_cuda_engine=lambda _: stand_in.engine),
+        ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED="user managed"),
+    )
+    monkeypatch.setattr(tensorrt_engine, "_tensorrt", lambda: trt)
+    monkeypatch.setattr(tensorrt_engine, "request", lambda *_, **__: SimpleNamespace(tensorrt="stand-in 1"))
+    monkeypatch.setattr(tensorrt_engine, "get_or_build", lambda *_, **__: b"engine")
+    device = type("device", (contextlib.nullcontext,), {})
+    monkeypatch.setattr(torch.cuda, "device", device)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: SimpleNamespace(cuda_stream=7))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "no card")
+    return stand_in
+
+
+def make(tmp_path, stages=2):
+    return TensorrtEngine(WEIGHTS, stages, torch.device("cpu"), label="base", store=tmp_path)
+
+
+def bordered(height, width, radius):
+    picture = torch.from_numpy(codes(height, width).astype("float32") / 255)[None, None]
+    return F.pad(picture, (radius,) * 4, mode="replicate")
+
+
+@pytest.mark.parametrize("size", [(40, 60), (17, 16), (1, 1), (5, 200), (300, 3)])
+def test_any_size_gives_what_the_network_gives_in_half_precision(runtime, tmp_path, size):
+    engine = make(tmp_path)
+    x = bordered(*size, engine.radius)
+    with torch.inference_mode():
+        result = engine(x)
+        expected = CpuEngine(WEIGHTS, 2)(x)
+    assert result.shape == (1, 1, 2 * size[0], 2 * size[1])
+    assert float((result - expected).abs().max()) * 255 < 0.6
+
+
+def test_memory_is_asked_for_once_per_size_and_comes_from_pytorch(runtime, tmp_path):
+    engine = make(tmp_path)
+    assert runtime.strategies == ["user managed"]
+    with torch.inference_mode():
+        for size in ((40, 60), (40, 60), (30, 20), (40, 60)):
+            engine(bordered(*size, engine.radius))
+    assert [shape[2] - 2 * engine.radius for shape in runtime.context.sizes] == [40, 30, 40]
+
+
+def test_a_frame_that_does_not_fit_is_done_in_tiles(runtime, tmp_path, monkeypatch, caplog):
+    plane = codes(200, 160)
+    expected = Upscaler(2, device="cpu").upscale([plane], PixelFormat(family="gray"))[0]
+    engine = make(tmp_path)
+    upscaler = Upscaler(2, device="cpu", tile=0)
+    upscaler.engine = engine
+    empty = torch.empty
+
+    def limited(*size, **options):
+        if options.get("dtype") == torch.uint8 and size[0] > BYTES_PER_PIXEL * 150 * 150:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return empty(*size, **options)
+
+    monkeypatch.setattr(torch, "empty", limited)
+    result = upscaler.upscale([plane], PixelFormat(family="gray"))[0]
+    assert "going on in tiles" in caplog.text
+    assert abs(result.astype(int) - expected).max() <= 1
+
+
+def test_sizes_beyond_the_engine_are_refused(runtime, tmp_path):
+    engine = make(tmp_path)
+    x = torch.zeros(1, 1, 16 + 2 * engine.radius, PROFILE.maximum[1] + 1 + 2 * engine.radius)
+    with pytest.raises(EmtcmError, match="the engine failed"):
+        engine(x)
+
+
+def test_what_goes_wrong_is_one_sentence_with_a_remedy(runtime, tmp_path, monkeypatch):
+    runtime.engine.create_execution_context = lambda _: None
+    with pytest.raises(EmtcmError, match="not enough GPU memory for one more lane; use fewer lanes"):
+        make(tmp_path)
+    runtime.engine = None
+    with pytest.raises(EmtcmError, match="the driver refuses the engine; update the NVIDIA driver"):
+        make(tmp_path)
+
+    def refuse(*_, **__):
+        raise BuildError("the disk is full")
+
+    monkeypatch.setattr(tensorrt_engine, "get_or_build", refuse)
+    with pytest.raises(EmtcmError, match="backend 'tensorrt': the disk is full"):
+        make(tmp_path)
