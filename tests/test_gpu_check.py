@@ -3,6 +3,9 @@
 import json
 import subprocess
 import sys
+from itertools import product
+
+import pytest
 
 BLOCK = """
 import runpy, sys
@@ -13,17 +16,41 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def test_a_dry_run_measures_everything_and_says_what_it_skips(tmp_path, pytestconfig):
+def dry_run(tmp_path, pytestconfig, *interpreter):
     script = pytestconfig.rootpath / "scripts" / "gpu_check"
-    arguments = [script, "--dry-run", "--seconds", "0.01", "--json", tmp_path / "report.json"]
-    result = subprocess.run(
-        [sys.executable, "-c", BLOCK, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+    arguments = [script, "--dry-run", "--seconds", "0.002", "--json", tmp_path / "report.json"]
+    command = [sys.executable, *interpreter, *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "every engine is correct" in result.stdout
-    assert "skipped: whole frames: safetensors is not installed" in result.stdout
     report = json.loads((tmp_path / "report.json").read_text())
-    assert {row["stages"] for row in report["network"]} == {1, 2}
-    assert all(row["fps"] > 0 for row in report["network"])
+    assert all(row["fps"] > 0 for part in ("network", "transfers") for row in report[part])
     assert all(row["within_1_code"] == 1 and row["finite"] for row in report["correctness"])
-    assert report["frames"] == []
+    return report
+
+
+def test_a_dry_run_without_the_other_packages_says_what_it_skips(tmp_path, pytestconfig):
+    report = dry_run(tmp_path, pytestconfig, "-c", BLOCK)
+    assert report["skipped"] == [
+        "whole frames: safetensors is not installed",
+        "the filter: vapoursynth is not installed",
+        "TensorRT engines: torch_tensorrt is not installed",
+    ]
+    assert {(row["stages"], row["scale"]) for row in report["network"]} == set(product((1, 2), (2, 3, 4)))
+    assert {row["batch"] for row in report["network"]} == {1, 2, 4}
+    assert not {"frames", "filter", "overlap"} & set(report)
+
+
+def test_a_dry_run_measures_whole_frames_and_the_filter(tmp_path, pytestconfig):
+    report = dry_run(tmp_path, pytestconfig)
+    models = {(row["model"], row["scale"], row["stages"]) for row in report["filter"]}
+    assert models == set(product(("base", "large"), (2, 3, 4), (1, 2)))
+    best = max(row["fps"] for row in report["frames"] if row["scale"] == 2)
+    network = max(
+        row["fps"]
+        for row in report["network"]
+        if (row["model"], row["scale"], row["stages"]) == ("base", 2, 2)
+    )
+    transfers = max(row["fps"] for row in report["transfers"] if row["scale"] == 2)
+    share = next(row["share"] for row in report["overlap"] if row["scale"] == 2)
+    assert share == pytest.approx(best / min(network, transfers))

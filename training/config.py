@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from training.losses import WINDOW, TaskWeights
+from training.losses import WINDOW, Pixel, TaskWeights
 from vs_emtcm.network import Shape, receptive_radius
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -98,12 +98,14 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         stage1, stage2: weights of the loss of each estimate.
+        pixel: the pixel task, "charbonnier" or "log": the logarithm of each crop's squared error.
         tasks: weights of the tasks beside the pixel task.
         sample: crops of each batch on which those tasks are computed.
     """
 
     stage1: float
     stage2: float = 1.0
+    pixel: Pixel = "charbonnier"
     tasks: TaskWeights
     sample: Positive
 

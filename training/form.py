@@ -230,11 +230,11 @@ class TrainedForm(nn.Module):
         """
         for key in self.scales:
             scale = int(key.removeprefix("x"))
-            owner = dict.fromkeys(kernel_names(self.shape), f"{key}/")
-            owner |= {name.replace("/", "."): "shared/" for name in self.shared}
             for name, kernel in self._kernels(scale).items():
                 suffix = "weight" if name.startswith("estimate") else "conv.weight"
-                value = tensors[f"{owner[name]}{name}.{suffix}"]
+                # The file may share kernels that this form does not.
+                shared = f"shared/{name}.{suffix}"
+                value = tensors[shared if shared in tensors else f"{key}/{name}.{suffix}"]
                 if name == "head":
                     value = value / GAIN
                 elif name == "fuse":

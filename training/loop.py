@@ -29,8 +29,9 @@ from vs_emtcm.errors import reason
 
 CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "weights.safetensors"
-# A loss this many times that of cubic interpolation has diverged.
-DIVERGED = 20.0
+# Beyond these, training has diverged: 20 times the error of cubic interpolation, or one that is larger
+# than any picture's.
+DIVERGED = {"charbonnier": 20.0, "log": 0.5}
 
 
 class TrainingError(Exception):
@@ -227,7 +228,7 @@ class Run:
         loss = objective(batches)
         loss.backward()
         total = self.part.mean(loss.detach())
-        if not total < DIVERGED:
+        if not total < DIVERGED[self.recipe.loss.pixel]:
             raise TrainingError(
                 f"the loss is {total:.3g} at step {self.step}; the last good checkpoint is kept, "
                 "lower the learning rate"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+Pixel = Literal["charbonnier", "log"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +30,26 @@ class TaskWeights:
 WINDOW = 8
 BINS = 8
 BIN_WIDTH = 12 / 255
+# About the error of rounding to 8 bits: what is better than this is perfect.
+ROUNDING = 2e-6
 
 
 def charbonnier(result: Tensor, truth: Tensor) -> Tensor:
     """Mean of sqrt(d^2 + eps^2), eps = 1/1000 (Charbonnier et al., ICIP 1994)."""
     return torch.sqrt((result - truth).square() + 1e-6).mean()
+
+
+def log_error(result: Tensor, truth: Tensor) -> Tensor:
+    """A quarter of the mean logarithm of each crop's mean squared error: -40 / ln 10 of it is PSNR in dB.
+
+    A benchmark is the mean PSNR of its pictures, so that a smooth picture, whose errors are small,
+    counts as much as a busy one. Charbonnier's error of a batch is that of its busy crops.
+
+    Args:
+        result, truth: (N, 1, H, W) of values in 0..1.
+    """
+    squared = (result - truth).square().mean(dim=(1, 2, 3))
+    return 0.25 * (squared + ROUNDING).log().mean()
 
 
 def ssim_terms(result: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -80,20 +98,24 @@ def distribution_divergence(result: Tensor, truth: Tensor) -> Tensor:
     return (wanted * (wanted.log() - given.log())).sum(dim=1).mean()
 
 
-def multi_task_loss(result: Tensor, truth: Tensor, weights: TaskWeights, sample: int) -> Tensor:
+def multi_task_loss(
+    result: Tensor, truth: Tensor, pixel: Pixel, tasks: TaskWeights, sample: int, unit: float
+) -> Tensor:
     """The weighted sum of all tasks for one estimate; a scalar.
 
     Args:
         result, truth: (N, 1, H, W) of values in 0..1.
-        weights: of the tasks beside the pixel task.
+        pixel: the pixel task; its weight is 1.
+        tasks: weights of the other tasks.
         sample: those are computed on so many of the N crops; they cost more than the network.
+        unit: Charbonnier's error and the other tasks are relative to this.
     """
-    loss = charbonnier(result, truth)
+    loss = charbonnier(result, truth) / unit if pixel == "charbonnier" else log_error(result, truth)
     result, truth = result[:sample], truth[:sample]
-    if weights.luminance or weights.contrast or weights.structure:
+    if tasks.luminance or tasks.contrast or tasks.structure:
         luminance, contrast, structure = ssim_terms(result, truth)
-        loss = loss + weights.luminance * luminance
-        loss = loss + weights.contrast * contrast + weights.structure * structure
-    if weights.distribution:
-        loss = loss + weights.distribution * distribution_divergence(result, truth)
+        terms = tasks.luminance * luminance + tasks.contrast * contrast + tasks.structure * structure
+        loss = loss + terms / unit
+    if tasks.distribution:
+        loss = loss + tasks.distribution * distribution_divergence(result, truth) / unit
     return loss

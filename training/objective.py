@@ -61,8 +61,8 @@ def scale_loss(scale: int, shape: Shape, loss: Loss, unit: float, device: torch.
         losses = []
         for estimate in functional_call(estimates, weights, (low,)):
             truth = crop(high, (high.shape[-1] - estimate.shape[-1]) // 2)
-            losses.append(multi_task_loss(estimate, truth, loss.tasks, loss.sample))
-        return (loss.stage1 * losses[0] + loss.stage2 * losses[1]) / unit
+            losses.append(multi_task_loss(estimate, truth, loss.pixel, loss.tasks, loss.sample, unit))
+        return loss.stage1 * losses[0] + loss.stage2 * losses[1]
 
     return compute
 

@@ -18,7 +18,7 @@ from torch import nn
 from trt_build.container import write_engine
 from trt_build.convert import serialized_engine
 from trt_build.errors import BuildError
-from trt_build.frontend import installation
+from trt_build.frontend import installation, offered_targets
 from trt_build.profile import Profile
 from trt_build.targets import parse_targets, target_of
 
@@ -143,7 +143,7 @@ def request(
         scale=scale,
         profile=profile,
         precision=precision,
-        targets=(present_target(),) if targets is None else parse_targets(targets),
+        targets=(present_target(),) if targets is None else parse_targets(targets, offered_targets()),
         flavour=found.flavour,
         torch_tensorrt=found.version,
         tensorrt=tensorrt_version(),

@@ -10,7 +10,6 @@ from torch import nn
 from trt_build.errors import BuildError
 from trt_build.frontend import front_end, installation
 from trt_build.profile import Profile
-from trt_build.targets import capability
 
 INPUT = "input"
 
@@ -137,5 +136,4 @@ def _aim(config: Any, targets: tuple[str, ...]) -> None:
 
     config.num_compute_capabilities = len(targets)
     for index, target in enumerate(targets):
-        major, minor = capability(target)
-        config.set_compute_capability(getattr(tensorrt.ComputeCapability, f"SM{major}{minor}"), index)
+        config.set_compute_capability(getattr(tensorrt.ComputeCapability, target.upper()), index)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,7 +22,7 @@ from unittest import mock
 import torch
 
 from trt_build.errors import BuildError
-from trt_build.targets import capability
+from trt_build.targets import TARGETS, capability
 
 Flavour = Literal["rtx", "full"]
 _DISTRIBUTIONS: tuple[tuple[str, Flavour], ...] = (("torch-tensorrt-rtx", "rtx"), ("torch-tensorrt", "full"))
@@ -66,6 +67,21 @@ def installation() -> Installation:
     return found[0]
 
 
+def offered_targets() -> tuple[str, ...]:
+    """What the installed TensorRT can build for without the GPU at hand: a part of ``TARGETS``.
+
+    Raises:
+        BuildError: TensorRT-RTX is installed and cannot be imported.
+    """
+    if installation().flavour != "rtx":
+        return TARGETS
+    try:
+        capabilities = importlib.import_module("tensorrt_rtx").ComputeCapability
+    except (ImportError, OSError) as error:
+        raise BuildError(f"TensorRT-RTX cannot be imported ({error}); install it again") from error
+    return tuple(target for target in TARGETS if hasattr(capabilities, target.upper()))
+
+
 @contextmanager
 def _device_answers(target: str) -> Iterator[None]:
     major, minor = capability(target)
@@ -86,6 +102,21 @@ def _device_answers(target: str) -> Iterator[None]:
 
 
 @contextmanager
+def _no_plugins() -> Iterator[None]:
+    # TensorRT-RTX has a package of plugins without its binary part. Torch-TensorRT 2.11 stumbles
+    # over it when it asks whether there is one; None is Python's own way to say that there is not.
+    name = "tensorrt.plugin"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+@contextmanager
 def front_end(target: str | None) -> Iterator[None]:
     """Torch-TensorRT can be used, and its questions about the GPU are answered.
 
@@ -95,8 +126,10 @@ def front_end(target: str | None) -> Iterator[None]:
     Raises:
         BuildError: it is not installed or cannot be imported.
     """
-    installation()
+    flavour = installation().flavour
     with ExitStack() as stack:
+        if flavour == "rtx":
+            stack.enter_context(_no_plugins())
         if target is not None:
             stack.enter_context(_device_answers(target))
         stack.enter_context(warnings.catch_warnings())

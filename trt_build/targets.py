@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from trt_build.errors import BuildError
 
@@ -11,20 +11,29 @@ from trt_build.errors import BuildError
 TARGETS = ("sm75", "sm80", "sm86", "sm89", "sm120", "sm121")
 
 
-def parse_targets(names: Iterable[str]) -> tuple[str, ...]:
-    """Targets such as ``sm89``; ``all`` is every one.
+def parse_targets(names: Iterable[str], offered: Collection[str] = TARGETS) -> tuple[str, ...]:
+    """Targets such as ``sm89``; ``all`` is every one that is offered.
+
+    Args:
+        names: what was asked for.
+        offered: what the installed TensorRT can build for.
 
     Raises:
-        BuildError: a target is unknown.
+        BuildError: a target is unknown, or not offered.
     """
     wanted: set[str] = set()
     for name in names:
         if name == "all":
-            wanted.update(TARGETS)
-        elif name in TARGETS:
+            wanted.update(offered)
+        elif name in offered:
             wanted.add(name)
+        elif name in TARGETS:
+            raise BuildError(
+                f"target {name} is not known to the installed TensorRT, which offers "
+                f"{', '.join(offered)}; install a newer Torch-TensorRT or leave it out"
+            )
         else:
-            raise BuildError(f"target is {name!r}; accepted are all, {', '.join(TARGETS)}")
+            raise BuildError(f"target is {name!r}; accepted are all, {', '.join(offered)}")
     return tuple(target for target in TARGETS if target in wanted)
 
 

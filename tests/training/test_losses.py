@@ -51,17 +51,17 @@ def test_the_distribution_notices_lost_values_but_not_their_order(truth):
 def test_tasks_add_up_by_their_weights(truth):
     result = (truth + 0.05 * torch.randn(truth.shape)).requires_grad_()
     nothing = TaskWeights(luminance=0, contrast=0, structure=0, distribution=0)
-    assert multi_task_loss(result, truth, nothing, 2) == charbonnier(result, truth)
+    assert multi_task_loss(result, truth, "charbonnier", nothing, 2, 0.5) == 2 * charbonnier(result, truth)
     weights = TaskWeights(luminance=1, contrast=2, structure=3, distribution=4)
     luminance, contrast, structure = ssim_terms(result, truth)
     expected = charbonnier(result, truth) + luminance + 2 * contrast + 3 * structure
     expected = expected + 4 * distribution_divergence(result, truth)
-    torch.testing.assert_close(multi_task_loss(result, truth, weights, 2), expected)
+    torch.testing.assert_close(multi_task_loss(result, truth, "charbonnier", weights, 2, 1.0), expected)
 
 
 def test_gradients_are_finite_on_flat_pictures():
     result = torch.full((1, 1, 16, 16), 0.5, requires_grad=True)
     weights = TaskWeights(luminance=1, contrast=1, structure=1, distribution=1)
-    multi_task_loss(result, torch.full((1, 1, 16, 16), 0.5), weights, 1).backward()
+    multi_task_loss(result, torch.full((1, 1, 16, 16), 0.5), "charbonnier", weights, 1, 1.0).backward()
     assert result.grad is not None
     assert result.grad.isfinite().all()

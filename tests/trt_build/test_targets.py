@@ -20,3 +20,12 @@ def test_a_target_and_its_capability_are_the_same():
 def test_unknown_targets_are_refused():
     with pytest.raises(BuildError, match="target is 'sm90'; accepted are all, sm75"):
         parse_targets(["sm89", "sm90"])
+
+
+def test_an_older_tensorrt_offers_fewer_targets():
+    older = ("sm75", "sm89")
+    assert parse_targets(["all"], older) == older
+    with pytest.raises(
+        BuildError, match="sm121 is not known to the installed TensorRT, which offers sm75, sm89"
+    ):
+        parse_targets(["sm121"], older)
