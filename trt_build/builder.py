@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,7 +22,6 @@ from trt_build.frontend import installation, offered_targets
 from trt_build.profile import Profile
 from trt_build.targets import parse_targets, target_of
 
-Precision = Literal["fp16", "fp32"]
 # The package is named after the CUDA version that it is for.
 FULL_TENSORRT = ("tensorrt", "tensorrt_cu13", "tensorrt_cu12")
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
@@ -46,7 +45,7 @@ class Request:
     weights: str
     scale: int
     profile: Profile
-    precision: Precision
+    precision: str
     targets: tuple[str, ...]
     flavour: str
     torch_tensorrt: str
@@ -97,7 +96,9 @@ def tensorrt_version() -> str:
             return f"{name} {metadata.version(name)}"
         except metadata.PackageNotFoundError:
             continue
-    raise BuildError(f"Torch-TensorRT is installed without {' or '.join(names)}; install it again")
+    raise BuildError(
+        f"Torch-TensorRT is installed without {' or '.join(names)}; follow its installation instructions"
+    )
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -131,7 +132,7 @@ def request(
     label: str,
     scale: int,
     profile: Profile,
-    precision: Precision = "fp16",
+    precision: str = "fp16",
     targets: tuple[str, ...] | None = None,
 ) -> Request:
     """What :func:`build` would build; see there."""
@@ -157,7 +158,7 @@ def build(
     scale: int,
     profile: Profile,
     out: Path,
-    precision: Precision = "fp16",
+    precision: str = "fp16",
     targets: tuple[str, ...] | None = None,
     label: str = "module",
 ) -> Request:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from trt_build.builder import Precision, dtype_of
+from trt_build.builder import dtype_of
 from trt_build.errors import BuildError
 
 INPUT, OUTPUT = "input", "output"
@@ -17,7 +17,7 @@ OPSET = 18
 EXAMPLE = 64
 
 
-def export_onnx(module: nn.Module, path: Path, *, precision: Precision = "fp16") -> None:
+def export_onnx(module: nn.Module, path: Path, *, precision: str = "fp16") -> None:
     """Write a module as an ONNX file with dynamic batch-free height and width.
 
     Args:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated
 
 import typer
 
 from vs_emtcm import __version__, engines_cli, models
-from vs_emtcm.errors import EmtcmError, UsageError, reason
+from vs_emtcm.console import FAILURE, one_sentence_errors, say
 
 app = typer.Typer(
     name="vs-emtcm",
@@ -26,39 +24,6 @@ app = typer.Typer(
 
 app.add_typer(engines_cli.engines, name="engines")
 app.add_typer(engines_cli.exports, name="export")
-
-FAILURE, USAGE = 1, 2
-
-
-@contextmanager
-def one_sentence_errors() -> Iterator[None]:
-    """Turn errors into one line on stderr and an exit code: 2 for usage, 1 for failure."""
-    try:
-        yield
-    except UsageError as error:
-        _say(f"error: {error}")
-        raise typer.Exit(USAGE) from error
-    except EmtcmError as error:
-        _say(f"error: {error}")
-        raise typer.Exit(FAILURE) from error
-    except OSError as error:
-        # Such as a folder that may not be searched, or a name that is too long.
-        place = f"{error.filename}: " if error.filename else ""
-        _say(f"error: {place}{reason(error)}")
-        raise typer.Exit(FAILURE) from error
-    except (MemoryError, RuntimeError) as error:
-        # PyTorch reports a failed allocation as a plain RuntimeError.
-        if isinstance(error, RuntimeError) and "alloc" not in str(error):
-            raise
-        _say("error: out of memory; use a smaller --tile or a smaller --scale")
-        raise typer.Exit(FAILURE) from error
-    except KeyboardInterrupt as error:
-        _say("interrupted; no unfinished file was left behind")
-        raise typer.Exit(FAILURE) from error
-
-
-def _say(message: str) -> None:
-    print(f"vs-emtcm: {message}", file=sys.stderr, flush=True)
 
 
 def _terminate(_signum: int, _frame: FrameType | None) -> None:
@@ -158,7 +123,7 @@ def upscale(
         )
         outcome = run(request)
     for warning in (*outcome.warnings, *outcome.failures):
-        _say(warning)
+        say(warning)
     if as_json:
         print(json.dumps(outcome.as_dict()))
     elif not quiet:

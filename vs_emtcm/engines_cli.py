@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from vs_emtcm import models
-from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.console import FAILURE, one_sentence_errors, say
+from vs_emtcm.errors import UsageError
 
 engines = typer.Typer(help="Build and look after TensorRT engines.", no_args_is_help=True)
 exports = typer.Typer(help="Write the networks for other programs.", no_args_is_help=True)
@@ -21,23 +21,21 @@ ModelName = Annotated[str, typer.Option(help="A model's name, or a .safetensors 
 Tune = Annotated[str, typer.Option(help="video or clean.")]
 Scales = Annotated[list[int] | None, typer.Option(help="May be given several times; all without it.")]
 Stages = Annotated[list[int] | None, typer.Option(help="May be given several times; both without it.")]
+Precision = Annotated[str, typer.Option(help="fp16 or fp32.")]
 Store = Annotated[Path | None, typer.Option(help="Folder of engines. [default: the user's cache]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
 @contextmanager
-def one_sentence_errors() -> Iterator[None]:
-    """Turn errors into one line on stderr and an exit code: 2 for usage, 1 for failure."""
+def _one_sentence_errors() -> Iterator[None]:
+    # The errors of trt_build, which does not know ours, are all about what was asked for.
     from trt_build import BuildError
 
-    try:
-        yield
-    except (UsageError, BuildError) as error:
-        print(f"vs-emtcm: error: {error}", file=sys.stderr)
-        raise typer.Exit(2) from error
-    except (EmtcmError, OSError, ValueError) as error:
-        print(f"vs-emtcm: error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    with one_sentence_errors():
+        try:
+            yield
+        except BuildError as error:
+            raise UsageError(str(error)) from error
 
 
 def _folder(store: Path | None) -> Path:
@@ -56,7 +54,7 @@ def build(
         list[str] | None,
         typer.Option(help="A GPU to build for without having it: sm75 ... sm121, or all. May be repeated."),
     ] = None,
-    precision: Annotated[str, typer.Option(help="fp16 or fp32.")] = "fp16",
+    precision: Precision = "fp16",
     smallest: Annotated[str, typer.Option("--min", help="Smallest picture, width x height.")] = "16x16",
     usual: Annotated[str, typer.Option("--opt", help="Picture that it is made for.")] = "1920x1080",
     largest: Annotated[
@@ -69,7 +67,7 @@ def build(
     The filter and the upscale command use engines of the default sizes and precision; others are for
     other programs.
     """
-    with one_sentence_errors():
+    with _one_sentence_errors():
         from trt_build import Profile, get_or_build, request
         from trt_build.profile import parse_size
         from trt_build.store import engine_path
@@ -90,25 +88,17 @@ def build(
                     label=f"{path.stem}-stage{number}",
                     scale=s,
                     profile=picture.grown(radius),
-                    precision=_precision(precision),
+                    precision=precision,
                     targets=None if target is None else tuple(target),
                 )
                 get_or_build(_folder(store), module, wanted, ahead=target is not None)
                 print(engine_path(_folder(store), wanted))
 
 
-def _precision(name: str) -> Literal["fp16", "fp32"]:
-    if name == "fp16":
-        return "fp16"
-    if name == "fp32":
-        return "fp32"
-    raise UsageError(f"precision is {name!r}; accepted are fp16 and fp32")
-
-
 @engines.command("list")
 def list_engines(store: Store = None, as_json: AsJson = False) -> None:
     """List the engines of the store, and files there that cannot be used."""
-    with one_sentence_errors():
+    with _one_sentence_errors():
         from trt_build import entries
 
         found = entries(_folder(store))
@@ -135,7 +125,7 @@ def list_engines(store: Store = None, as_json: AsJson = False) -> None:
 @engines.command()
 def info(path: Annotated[Path, typer.Argument(help="An engine file.")]) -> None:
     """Print what an engine file says of its engine, as JSON; the engine is not loaded."""
-    with one_sentence_errors():
+    with _one_sentence_errors():
         from trt_build.container import read_description
 
         print(json.dumps(read_description(path), indent=1))
@@ -144,7 +134,7 @@ def info(path: Annotated[Path, typer.Argument(help="An engine file.")]) -> None:
 @engines.command()
 def verify(store: Store = None) -> None:
     """Check every engine file of the store against its own sums."""
-    with one_sentence_errors():
+    with _one_sentence_errors():
         from trt_build import EngineFileError, entries
         from trt_build import verify as check
 
@@ -155,15 +145,15 @@ def verify(store: Store = None) -> None:
                 print(f"{entry.path.name}: whole")
             except EngineFileError as error:
                 broken += 1
-                print(f"vs-emtcm: error: {error}", file=sys.stderr)
+                say(f"error: {error}")
     if broken:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILURE)
 
 
 @engines.command()
 def clear(store: Store = None) -> None:
     """Delete all engines of the store."""
-    with one_sentence_errors():
+    with _one_sentence_errors():
         from trt_build import clear as delete
 
         for path in delete(_folder(store)):
@@ -182,10 +172,10 @@ def onnx(
     tune: Tune = "video",
     scale: Annotated[int, typer.Option(help="2, 3 or 4.")] = 2,
     stages: Annotated[int, typer.Option(help="1 or 2.")] = 2,
-    precision: Annotated[str, typer.Option(help="fp16 or fp32.")] = "fp16",
+    precision: Precision = "fp16",
 ) -> None:
     """Write a network as ONNX: studio-range luma / 255, (1, 1, H, W) in, (1, 1, scale*H, scale*W) out."""
-    with one_sentence_errors():
+    with _one_sentence_errors():
         from trt_build import export_onnx
         from vs_emtcm.engines.half import PictureNetwork
         from vs_emtcm.engines.weights import load_network
@@ -194,5 +184,5 @@ def onnx(
         models.check_stages(stages)
         weights = models.load(models.resolve(model, tune), scale)
         network = PictureNetwork(load_network(weights, stages))
-        export_onnx(network, out, precision=_precision(precision))
+        export_onnx(network, out, precision=precision)
     print(out)

@@ -1,0 +1,45 @@
+"""What the commands say, and the exit codes that errors become."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from vs_emtcm.errors import EmtcmError, UsageError, reason
+
+FAILURE, USAGE = 1, 2
+
+
+@contextmanager
+def one_sentence_errors() -> Iterator[None]:
+    """Turn errors into one line on stderr and an exit code: 2 for usage, 1 for failure."""
+    try:
+        yield
+    except UsageError as error:
+        say(f"error: {error}")
+        raise typer.Exit(USAGE) from error
+    except EmtcmError as error:
+        say(f"error: {error}")
+        raise typer.Exit(FAILURE) from error
+    except OSError as error:
+        # Such as a folder that may not be searched, or a name that is too long.
+        place = f"{error.filename}: " if error.filename else ""
+        say(f"error: {place}{reason(error)}")
+        raise typer.Exit(FAILURE) from error
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch reports a failed allocation as a plain RuntimeError.
+        if isinstance(error, RuntimeError) and "alloc" not in str(error):
+            raise
+        say("error: out of memory; use a smaller --tile or a smaller --scale")
+        raise typer.Exit(FAILURE) from error
+    except KeyboardInterrupt as error:
+        say("interrupted; no unfinished file was left behind")
+        raise typer.Exit(FAILURE) from error
+
+
+def say(message: str) -> None:
+    """One line on stderr."""
+    print(f"vs-emtcm: {message}", file=sys.stderr, flush=True)
