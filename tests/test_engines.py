@@ -85,10 +85,11 @@ def test_unknown_backends_are_refused():
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("bits", [8, 10])
-def test_half_precision_stays_within_the_rounding_of_the_samples(scale, bits):
-    weights = models.load(models.find("base", "clean").path, scale)
+@pytest.mark.parametrize("model", models.SHIPPED, ids=lambda model: f"{model.name}-{model.tune}")
+def test_half_precision_stays_within_the_rounding_of_the_samples(model, scale, bits):
+    weights = models.load(model.path, scale)
     network = load_network(weights, 2)
-    picture = codes(120, 160, bits=bits).astype(np.float32) / (255 << (bits - 8))
+    picture = codes(72, 96, bits=bits).astype(np.float32) / (255 << (bits - 8))
     x = F.pad(torch.from_numpy(picture)[None, None], (network.radius,) * 4, mode="replicate")
     with torch.inference_mode():
         expected = network.estimates(x)[-1]

@@ -60,6 +60,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         batch: crops of each scale in a step.
         crop: side of a low-resolution crop, its border included.
         learning_rate: the peak.
+        pixel: the pixel task, "charbonnier" or "log" (of each crop's squared error).
         start: scale -> the scale whose weights it starts from.
         freeze_shared: the shared kernels stay as they are.
     """
@@ -69,6 +70,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     batch: Positive
     crop: Positive
     learning_rate: Rate
+    pixel: Pixel = "charbonnier"
     start: dict[int, int] = {}
     freeze_shared: bool = False
 
@@ -98,14 +100,12 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         stage1, stage2: weights of the loss of each estimate.
-        pixel: the pixel task, "charbonnier" or "log": the logarithm of each crop's squared error.
         tasks: weights of the tasks beside the pixel task.
         sample: crops of each batch on which those tasks are computed.
     """
 
     stage1: float
     stage2: float = 1.0
-    pixel: Pixel = "charbonnier"
     tasks: TaskWeights
     sample: Positive
 

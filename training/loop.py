@@ -197,12 +197,13 @@ class Run:
         # Each phase compiles its own; what earlier ones compiled counts against a limit.
         torch.compiler.reset()
         losses: dict[int, ScaleLoss] = {}
+        pixel = self.recipe.phases[self.phase].pixel
         every = self.recipe.loss.sample
         sample = len(range(every)[self.part.share(every, "loss.sample")])
         settings = msgspec.structs.replace(self.recipe.loss, sample=sample)
         for scale, source in sources.items():
             unit = cubic_unit(source)
-            loss = scale_loss(scale, self.recipe.model.shape, settings, unit, self.device)
+            loss = scale_loss(scale, self.recipe.model.shape, settings, pixel, unit, self.device)
             losses[scale] = torch.compile(loss, dynamic=False) if self.compiled else loss
         objective = Objective(self.form, losses)
         return objective if self.part.size == 1 else DistributedDataParallel(objective)
@@ -228,7 +229,7 @@ class Run:
         loss = objective(batches)
         loss.backward()
         total = self.part.mean(loss.detach())
-        if not total < DIVERGED[self.recipe.loss.pixel]:
+        if not total < DIVERGED[phase.pixel]:
             raise TrainingError(
                 f"the loss is {total:.3g} at step {self.step}; the last good checkpoint is kept, "
                 "lower the learning rate"

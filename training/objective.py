@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from training.config import Loss
 from training.crops import CropSource
 from training.form import TrainedForm
-from training.losses import charbonnier, multi_task_loss
+from training.losses import Pixel, charbonnier, multi_task_loss
 from vs_emtcm.network import Network, Shape, crop
 
 Batch = tuple[Tensor, Tensor]
@@ -40,12 +40,15 @@ class _Estimates(nn.Module):
         return self.network.estimates(x)
 
 
-def scale_loss(scale: int, shape: Shape, loss: Loss, unit: float, device: torch.device) -> ScaleLoss:
+def scale_loss(
+    scale: int, shape: Shape, loss: Loss, pixel: Pixel, unit: float, device: torch.device
+) -> ScaleLoss:
     """The loss of one scale as a function of a network's weights and a batch.
 
     Args:
         scale, shape: of the network.
         loss: stages, tasks and their weights.
+        pixel: the pixel task.
         unit: the loss is relative to this.
         device: of the batches.
 
@@ -61,7 +64,7 @@ def scale_loss(scale: int, shape: Shape, loss: Loss, unit: float, device: torch.
         losses = []
         for estimate in functional_call(estimates, weights, (low,)):
             truth = crop(high, (high.shape[-1] - estimate.shape[-1]) // 2)
-            losses.append(multi_task_loss(estimate, truth, loss.pixel, loss.tasks, loss.sample, unit))
+            losses.append(multi_task_loss(estimate, truth, pixel, loss.tasks, loss.sample, unit))
         return loss.stage1 * losses[0] + loss.stage2 * losses[1]
 
     return compute

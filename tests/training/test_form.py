@@ -72,6 +72,15 @@ def test_the_file_holds_shared_kernels_once_and_every_scale(form):
         assert set(own) == set(Network(scale, SHAPE).state_dict())
 
 
+def test_a_form_that_shares_nothing_can_start_from_a_file_that_does(form):
+    alone = TrainedForm((2, 3, 4), SHAPE, None, ()).double()
+    alone.assign(form.file_tensors())
+    for scale in (2, 3, 4):
+        wanted = form.collapse(scale)
+        for name, value in alone.collapse(scale).items():
+            torch.testing.assert_close(value, wanted[name], atol=1e-5, rtol=1e-5)
+
+
 def test_kernels_that_differ_between_scales_cannot_be_shared():
     with pytest.raises(ValueError, match=r"'estimate1' cannot be shared; accepted are head, body1\.0"):
         TrainedForm((2, 3), SHAPE, None, ("estimate1",))

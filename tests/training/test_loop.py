@@ -167,8 +167,9 @@ def test_checkpoints_of_other_networks_and_recipes_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("value", [float("nan"), 1e4])
-def test_a_diverging_loss_stops_and_keeps_the_checkpoint(tmp_path, value):
-    run = Run(recipe(), tmp_path)
+@pytest.mark.parametrize("pixel", ["charbonnier", "log"])
+def test_a_diverging_loss_stops_and_keeps_the_checkpoint(tmp_path, pixel, value):
+    run = Run(recipe((phase(pixel=pixel),)), tmp_path)
     run.save()
     good = (tmp_path / CHECKPOINT).read_bytes()
     with torch.no_grad():

@@ -1,16 +1,21 @@
 """Every task is zero for a perfect result and notices what it is for."""
 
+import math
+
 import pytest
 import torch
 
 from training.losses import (
+    ROUNDING,
     TaskWeights,
     charbonnier,
     distribution_divergence,
     local_histograms,
+    log_error,
     multi_task_loss,
     ssim_terms,
 )
+from training.metrics import psnr
 
 
 @pytest.fixture
@@ -57,6 +62,17 @@ def test_tasks_add_up_by_their_weights(truth):
     expected = charbonnier(result, truth) + luminance + 2 * contrast + 3 * structure
     expected = expected + 4 * distribution_divergence(result, truth)
     torch.testing.assert_close(multi_task_loss(result, truth, "charbonnier", weights, 2, 1.0), expected)
+    logarithmic = multi_task_loss(result, truth, "log", weights, 2, 1.0)
+    torch.testing.assert_close(logarithmic - log_error(result, truth), expected - charbonnier(result, truth))
+
+
+def test_the_logarithmic_error_is_the_mean_psnr_of_the_crops(truth):
+    # One crop with large errors, one with small ones.
+    result = truth + torch.tensor([0.1, 0.01])[:, None, None, None] * torch.randn(truth.shape)
+    pairs = zip(result[:, 0].numpy() * 255, truth[:, 0].numpy() * 255, strict=True)
+    expected = sum(psnr(r, t, 0) for r, t in pairs) / 2
+    assert float(log_error(result, truth)) * -40 / math.log(10) == pytest.approx(expected, abs=0.1)
+    assert float(log_error(truth, truth)) == pytest.approx(math.log(ROUNDING) / 4)
 
 
 def test_gradients_are_finite_on_flat_pictures():

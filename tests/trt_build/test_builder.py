@@ -24,7 +24,6 @@ from vs_emtcm.engines.tensorrt_engine import PROFILE, engine_module
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SMALL = Profile(minimum=(8, 8), optimum=(32, 48), maximum=(64, 64))
-WEIGHTS = models.find("base", "clean").path
 
 
 class Tiny(nn.Module):
@@ -56,8 +55,9 @@ def layers(module, profile, dtype):
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("stages", [1, 2])
-def test_the_shipped_networks_become_one_engine_of_half_precision(tmp_path, scale, stages):
-    module, radius = engine_module(models.load(WEIGHTS, scale), stages)
+@pytest.mark.parametrize("name", ["base", "large"])
+def test_the_shipped_networks_become_one_engine_of_half_precision(tmp_path, name, scale, stages):
+    module, radius = engine_module(models.load(models.find(name, "video").path, scale), stages)
     profile = PROFILE.grown(radius)
     ends, inner = layers(module.half(), profile, torch.float16)
     assert ends == [("HALF", (1, 1, -1, -1)), ("HALF", (1, scale**2, -1, -1))]
