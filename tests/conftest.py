@@ -9,7 +9,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
+
+# A slow or busy machine is no failure.
+settings.register_profile("vs-emtcm", deadline=None)
+settings.load_profile("vs-emtcm")
 
 MakeClip = Callable[..., Path]
 

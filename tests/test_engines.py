@@ -14,7 +14,7 @@ from vs_emtcm import UsageError, models
 from vs_emtcm.engines import availabilities, choose_device, create_engine
 from vs_emtcm.engines.half import from_half, to_half
 from vs_emtcm.engines.weights import load_network
-from vs_emtcm.network import DetailNetwork, Network, Shape
+from vs_emtcm.network import DetailNetwork, Network
 
 WEIGHTS = models.load(models.find("base", "clean").path, 2)
 
@@ -22,8 +22,7 @@ WEIGHTS = models.load(models.find("base", "clean").path, 2)
 @pytest.mark.parametrize("stages", [1, 2])
 def test_the_torch_engine_is_the_network(stages):
     engine = create_engine(WEIGHTS, stages=stages, backend="auto", device="cpu")
-    shape = Shape(channels=WEIGHTS.channels, stage1=WEIGHTS.stage1, stage2=WEIGHTS.stage2)
-    network = Network(2, shape)
+    network = Network(2, WEIGHTS.shape)
     network.load_state_dict({k: torch.from_numpy(v) for k, v in WEIGHTS.tensors.items()})
     x = torch.rand(1, 1, 20, 30)
     padded = F.pad(x, (engine.radius,) * 4, mode="replicate")

@@ -7,14 +7,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from vs_emtcm import models
-from vs_emtcm.network import (
-    Network,
-    Shape,
-    crop,
-    cubic_difference_kernel,
-    macs_per_pixel,
-    receptive_radius,
-)
+from vs_emtcm.network import Network, crop, cubic_difference_kernel
+from vs_emtcm.shape import Shape, macs_per_pixel, receptive_radius
 
 SMALL = Shape(channels=4, stage1=2, stage2=3)
 
@@ -91,7 +85,6 @@ def test_cost_is_the_multiplications_that_the_convolutions_do(scale, stages):
 @pytest.mark.parametrize("stages", [1, 2])
 def test_shipped_models_cost_what_they_may(model, stages):
     weights = models.load(model.path, 2)
-    shape = Shape(channels=weights.channels, stage1=weights.stage1, stage2=weights.stage2)
-    gmac = macs_per_pixel(shape, 2, stages) * 640 * 360 / 1e9
+    gmac = macs_per_pixel(weights.shape, 2, stages) * 640 * 360 / 1e9
     most = {"base": {1: 2.4, 2: 6.0}, "large": {1: 25.0, 2: 25.0}}
     assert gmac <= most[model.name][stages]

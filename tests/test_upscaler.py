@@ -70,7 +70,6 @@ def test_every_8_bit_level_of_a_flat_field_stays(scale, stages, tune):
                 assert result.min() == result.max() == value
 
 
-@settings(deadline=None)
 @given(data=st.data(), format=st.sampled_from(FORMATS), range_=st.sampled_from(["limited", "full"]))
 def test_flat_fields_stay_flat_in_every_format(data, format, range_):
     top = int(full_scale(format)) if format.sample_type == "integer" else 1
@@ -86,7 +85,7 @@ def test_flat_fields_stay_flat_in_every_format(data, format, range_):
             np.testing.assert_allclose(result, plane.flat[0], atol=1e-3 if format.bits == 16 else 2e-6)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(width=st.integers(1, 40), height=st.integers(1, 40), scale=st.sampled_from([2, 3, 4]))
 def test_any_size_works(width, height, scale):
     format = PixelFormat(family="yuv", subsampling=(1, 1))

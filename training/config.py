@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from training.losses import WINDOW, Pixel, TaskWeights
-from vs_emtcm.network import Shape, receptive_radius
+from vs_emtcm.shape import Shape, receptive_radius
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Rate = Annotated[float, msgspec.Meta(gt=0)]

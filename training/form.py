@@ -15,7 +15,8 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor, nn
 
-from vs_emtcm.network import BODY_SIZE, HEAD_SIZE, Network, Shape
+from vs_emtcm.network import Network
+from vs_emtcm.shape import BODY_SIZE, HEAD_SIZE, Shape
 
 # Differences of neighbouring pixels are small numbers. Inside the network they are this much larger,
 # so that a step of the optimizer is as small for a bias as it is for a weight.

@@ -14,7 +14,8 @@ from training.config import Loss
 from training.crops import CropSource
 from training.form import TrainedForm
 from training.losses import Pixel, charbonnier, multi_task_loss
-from vs_emtcm.network import Network, Shape, crop
+from vs_emtcm.network import Network, crop
+from vs_emtcm.shape import Shape
 
 Batch = tuple[Tensor, Tensor]
 ScaleLoss = Callable[[dict[str, Tensor], Tensor, Tensor], Tensor]

@@ -14,7 +14,7 @@ from training.cache import Plane
 from training.evaluate import Method, Score
 from training.markdown import table
 from vs_emtcm.models import load, resolve
-from vs_emtcm.network import Shape, macs_per_pixel
+from vs_emtcm.shape import Shape, macs_per_pixel
 
 SETS = ("Set5", "Set14", "BSD100", "Urban100")
 OUTPUT_PIXELS = 1280 * 720
@@ -72,12 +72,11 @@ def cost(method: str, scale: int) -> tuple[int, float] | None:
         weights = load(resolve(name, tune), scale)
     else:
         return None
-    shape = Shape(channels=weights.channels, stage1=weights.stage1, stage2=weights.stage2)
     first = ("head", "body1", "estimate1")
     parameters = sum(
         tensor.size for key, tensor in weights.tensors.items() if stages == "2" or key.startswith(first)
     )
-    return parameters, gmac(shape, scale, int(stages))
+    return parameters, gmac(weights.shape, scale, int(stages))
 
 
 def picture_table(scores: Iterable[Score], scale: int) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vs_emtcm.errors import UsageError
+from vs_emtcm.shape import Shape
 
 FORMAT = "emtcm-1"
 SCALES = (2, 3, 4)
@@ -66,14 +67,12 @@ class Weights:
 
     Attributes:
         scale: 2, 3 or 4.
-        channels, stage1, stage2: the size of the network, see :class:`vs_emtcm.network.Shape`.
+        shape: the size of the network.
         tensors: state dict of :class:`vs_emtcm.network.Network`, float32.
     """
 
     scale: int
-    channels: int
-    stage1: int
-    stage2: int
+    shape: Shape
     tensors: Mapping[str, NDArray[np.float32]]
 
 
@@ -119,9 +118,7 @@ def load(path: Path, scale: int) -> Weights:
     }
     return Weights(
         scale=scale,
-        channels=int(metadata["channels"]),
-        stage1=int(metadata["stage1"]),
-        stage2=int(metadata["stage2"]),
+        shape=Shape(**{part: int(metadata[part]) for part in ("channels", "stage1", "stage2")}),
         tensors=own,
     )
 

@@ -6,7 +6,8 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from training.form import PlainKernel, TrainedForm, WideKernel, kernel_names, subpixel_interpolation
-from vs_emtcm.network import Network, Shape, crop
+from vs_emtcm.network import Network, crop
+from vs_emtcm.shape import Shape
 
 SHAPE = Shape(channels=6, stage1=2, stage2=3)
 SHARED = ("body1.0",)

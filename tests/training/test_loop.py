@@ -16,7 +16,7 @@ from training.log import LOG
 from training.loop import CHECKPOINT, WEIGHTS, Run, TrainingError, learning_rate, train
 from training.losses import TaskWeights
 from vs_emtcm import PixelFormat, Upscaler
-from vs_emtcm.network import Shape
+from vs_emtcm.shape import Shape
 
 PAIRS = pack(clean_pair(codes(144, 144, seed=i), s) for s in (2, 3, 4) for i in range(2))
 

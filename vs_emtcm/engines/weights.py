@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from vs_emtcm.models import Weights
-from vs_emtcm.network import Network, Shape
+from vs_emtcm.network import Network
 
 
 def load_network(weights: Weights, stages: int) -> Network:
@@ -15,8 +15,7 @@ def load_network(weights: Weights, stages: int) -> Network:
         weights: of one scale.
         stages: 1 or 2.
     """
-    shape = Shape(channels=weights.channels, stage1=weights.stage1, stage2=weights.stage2)
-    network = Network(weights.scale, shape, stages)
+    network = Network(weights.scale, weights.shape, stages)
     wanted = network.state_dict()
     tensors = {k: torch.from_numpy(v) for k, v in weights.tensors.items() if k in wanted}
     network.load_state_dict(tensors)

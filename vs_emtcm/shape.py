@@ -1,0 +1,40 @@
+"""The size of a network, and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HEAD_SIZE = 5
+BODY_SIZE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """The size of a network.
+
+    Attributes:
+        channels: feature channels of every hidden layer.
+        stage1: 3x3 layers of the first stage between its head and its estimate.
+        stage2: 3x3 layers of the second stage before its estimate.
+    """
+
+    channels: int
+    stage1: int
+    stage2: int
+
+
+def receptive_radius(shape: Shape, stages: int) -> int:
+    """Input pixels on each side of a pixel that its upscaled block depends on."""
+    radius = HEAD_SIZE // 2 + shape.stage1 + BODY_SIZE // 2
+    if stages == 2:
+        radius += shape.stage2 + BODY_SIZE // 2
+    return radius
+
+
+def macs_per_pixel(shape: Shape, scale: int, stages: int) -> int:
+    """Multiply-accumulates per input pixel, the fixed interpolation included."""
+    c, r2 = shape.channels, scale * scale
+    total = HEAD_SIZE**2 * (c + r2) + BODY_SIZE**2 * (shape.stage1 * c * c + c * r2)
+    if stages == 2:
+        total += BODY_SIZE**2 * ((c + r2) * c + (shape.stage2 - 1) * c * c + c * r2)
+    return total
