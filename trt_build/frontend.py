@@ -138,9 +138,10 @@ def front_end(target: str | None) -> Iterator[None]:
         logging.getLogger("torch_tensorrt").setLevel(logging.ERROR)
         try:
             importlib.import_module("torch_tensorrt")
-        except (ImportError, OSError, RuntimeError) as error:
+        except (ImportError, OSError, RuntimeError, AttributeError) as error:
+            # AttributeError: 2.11 takes any TensorRT-RTX, and cannot use those that came after 1.4.
             raise BuildError(
                 f"Torch-TensorRT cannot be imported ({error}); its version must be that of torch "
-                f"({torch.__version__})"
+                f"({torch.__version__}), and TensorRT's one that it was made for"
             ) from error
         yield
