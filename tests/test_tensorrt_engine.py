@@ -72,16 +72,30 @@ class Context:
         return True
 
 
+class Configuration:
+    """A runtime configuration, as TensorRT-RTX has it."""
+
+    memory = kernels = ""
+
+    def set_execution_context_allocation_strategy(self, strategy: str) -> None:
+        self.memory = strategy
+
+    def __setattr__(self, name: str, value: str) -> None:
+        short = {"dynamic_shapes_kernel_specialization_strategy": "kernels"}
+        super().__setattr__(short.get(name, name), value)
+
+
 @pytest.fixture
 def runtime(monkeypatch):
-    """TensorRT as far as an engine uses it; a test may replace its parts."""
-    stand_in = SimpleNamespace(context=Context(2), strategies=[])
+    """TensorRT-RTX as far as an engine uses it; a test may replace its parts."""
+    stand_in = SimpleNamespace(context=Context(2), configurations=[])
 
-    def create_execution_context(strategy: str) -> Context:
-        stand_in.strategies.append(strategy)
+    def create_execution_context(configuration: Configuration) -> Context:
+        stand_in.configurations.append(configuration)
         return stand_in.context
 
     stand_in.engine = SimpleNamespace(
+        create_runtime_config=Configuration,
         create_execution_context=create_execution_context,
         get_tensor_name=lambda index: ("input", "output")[index],
     )
@@ -90,7 +104,9 @@ def runtime(monkeypatch):
         Logger=logger,
         Runtime=lambda _: SimpleNamespace(deserialize_cuda_engine=lambda _: stand_in.engine),
         ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED="user managed"),
+        DynamicShapesKernelSpecializationStrategy=SimpleNamespace(EAGER="eager"),
     )
+    stand_in.trt = trt
     monkeypatch.setattr(tensorrt_engine, "_tensorrt", lambda: trt)
     monkeypatch.setattr(tensorrt_engine, "request", lambda *_, **__: SimpleNamespace(tensorrt="stand-in 1"))
     monkeypatch.setattr(tensorrt_engine, "get_or_build", lambda *_, **__: b"engine")
@@ -124,11 +140,18 @@ def test_any_size_gives_what_the_network_gives_in_half_precision(runtime, tmp_pa
 
 def test_memory_is_asked_for_once_per_size_and_comes_from_pytorch(runtime, tmp_path):
     engine = make(tmp_path)
-    assert runtime.strategies == ["user managed"]
+    (configuration,) = runtime.configurations
+    assert (configuration.memory, configuration.kernels) == ("user managed", "eager")
     with torch.inference_mode():
         for size in ((40, 60), (40, 60), (30, 20), (40, 60)):
             engine(bordered(*size, engine.radius))
     assert [shape[2] - 2 * engine.radius for shape in runtime.context.sizes] == [40, 30, 40]
+
+
+def test_full_tensorrt_is_told_the_same_in_its_own_way(runtime, tmp_path):
+    del runtime.trt.DynamicShapesKernelSpecializationStrategy
+    make(tmp_path)
+    assert runtime.configurations == ["user managed"]
 
 
 def test_a_frame_that_does_not_fit_is_done_in_tiles(runtime, tmp_path, monkeypatch, caplog):

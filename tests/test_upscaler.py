@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import codes, texture
-from vs_emtcm import Color, PixelFormat, Upscaler, UsageError
+from vs_emtcm import Color, PixelFormat, Upscaler, UsageError, resample
 from vs_emtcm.planes import full_scale
 from vs_emtcm.upscaler import spans
 
@@ -191,25 +191,56 @@ def test_arguments_that_do_not_exist_are_refused(arguments, message):
 
 
 class SmallCard:
-    """An engine whose card cannot hold more than so many pixels."""
+    """An engine whose card cannot hold more than so many pixels, those of earlier sizes included."""
 
     def __init__(self, engine, pixels):
-        self.engine, self.pixels = engine, pixels
+        self.engine, self.pixels, self.kept = engine, pixels, set()
 
     def __getattr__(self, name):
         return getattr(self.engine, name)
 
     def __call__(self, x):
-        if x.shape[-1] * x.shape[-2] > self.pixels:
+        self.kept.add(x.shape)
+        if sum(shape.numel() for shape in self.kept) > self.pixels:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return self.engine(x)
+
+    def release(self):
+        self.kept.clear()
+
+
+def test_what_is_kept_for_another_size_makes_room(caplog):
+    upscaler = Upscaler(2, tune="clean", device="cpu", tile=0)
+    upscaler.engine = SmallCard(upscaler.engine, 100 * 100)
+    for shape in ((70, 60), (60, 70), (70, 60)):
+        upscaler.upscale([codes(*shape)], GRAY)
+    assert upscaler.tile == (0, 0)
+    assert not caplog.records
+
+
+def test_chroma_that_finds_no_room_makes_smaller_tiles(monkeypatch, caplog):
+    upscaler = Upscaler(2, tune="clean", device="cpu", tile=0)
+    planes = codes(64, 80), codes(32, 40), codes(32, 40)
+    format = PixelFormat(family="yuv", subsampling=(1, 1))
+    expected = upscaler.upscale(planes, format)
+    chroma = resample.upscale
+
+    def limited(*arguments):
+        if upscaler.tile == (0, 0):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return chroma(*arguments)
+
+    monkeypatch.setattr(resample, "upscale", limited)
+    for result, wanted in zip(upscaler.upscale(planes, format), expected, strict=True):
+        assert (result != wanted).mean() <= 1e-5
+    assert "going on in tiles" in caplog.text
 
 
 def test_a_frame_that_does_not_fit_is_done_in_tiles_with_one_warning(caplog):
     upscaler = Upscaler(2, tune="clean", device="cpu", tile=0)
     luma = codes(90, 130)
     expected = upscaler.upscale([luma], GRAY)[0]
-    upscaler.engine = SmallCard(upscaler.engine, 75 * 75)
+    upscaler.engine = SmallCard(upscaler.engine, 150 * 120)
     for _ in range(2):
         result = upscaler.upscale([luma], GRAY)[0]
         assert (result != expected).mean() <= 1e-5

@@ -53,10 +53,9 @@ class PairStore:
     def __len__(self) -> int:
         return len(self.heights)
 
-    def span(self) -> tuple[int, int]:
-        """The part of ``pixels`` that holds all planes of this scale: its first and last position."""
-        sizes = self.heights * self.widths * self.scale**2
-        return int(self.lows.min()), int((self.highs + sizes).max())
+    def alone(self) -> PairStore:
+        """The same pairs in an array that holds nothing else, in memory."""
+        return pack(self)[self.scale]
 
     def __iter__(self) -> Iterator[Pair]:
         return (self[i] for i in range(len(self)))

@@ -24,6 +24,9 @@ class CropSource:
     """
 
     def __init__(self, pairs: PairStore, size: int, device: torch.device) -> None:
+        if device.type != "cpu":
+            # On a GPU, only this scale's part of the cache.
+            pairs = pairs.alone()
         large = np.minimum(pairs.heights, pairs.widths) >= size
         if not large.any():
             raise ValueError(
@@ -40,14 +43,10 @@ class CropSource:
         positions = (self._heights - size + 1) * (self._widths - size + 1)
         self._cumulative = positions.cumsum(0)
         self._positions = int(self._cumulative[-1])
-        # On a GPU, only this scale's part of the cache.
-        first, end = pairs.span() if device.type != "cpu" else (0, pairs.pixels.size)
-        self._lows -= first
-        self._highs -= first
         with warnings.catch_warnings():
             # The file is open for reading alone; nothing here writes.
             warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-            pixels = torch.from_numpy(pairs.pixels[first:end])
+            pixels = torch.from_numpy(pairs.pixels)
             self._pixels = pixels.to(device)
 
     def draw(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:

@@ -85,7 +85,7 @@ class WideKernel(nn.Module):
     @torch.no_grad()
     def assign(self, kernel: Tensor) -> None:
         """Collapse into ``kernel``; only its nearest if ``width`` is less than ``inputs * size**2``."""
-        wanted = (kernel - self.delta).reshape(len(kernel), -1)
+        wanted = (kernel.to(self.delta) - self.delta).reshape(len(kernel), -1)
         self.project.copy_(torch.linalg.lstsq(self.expand.T, wanted.T).solution.T)
 
 

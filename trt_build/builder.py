@@ -138,13 +138,21 @@ def request(
     """What :func:`build` would build; see there."""
     dtype_of(precision)
     found = installation()
+    offered = offered_targets()
+    if targets is None:
+        present = present_target()
+        if found.flavour == "rtx" and present not in offered:
+            raise BuildError(
+                f"TensorRT-RTX builds for {', '.join(offered)}, and this GPU is {present}; use PyTorch, "
+                "or install full Torch-TensorRT instead"
+            )
     return Request(
         label=label,
         weights=fingerprint(module),
         scale=scale,
         profile=profile,
         precision=precision,
-        targets=(present_target(),) if targets is None else parse_targets(targets, offered_targets()),
+        targets=(present,) if targets is None else parse_targets(targets, offered),
         flavour=found.flavour,
         torch_tensorrt=found.version,
         tensorrt=tensorrt_version(),
@@ -197,4 +205,4 @@ def compiled(module: nn.Module, wanted: Request, *, ahead: bool) -> bytes:
     dtype = dtype_of(wanted.precision)
     # A graph of the module as it is: the caller's stays in its own dtype.
     copy = deepcopy(module).requires_grad_(False).to("cpu", dtype).eval()
-    return serialized_engine(copy, wanted.profile, dtype, wanted.targets if ahead else ())
+    return serialized_engine(copy, wanted.profile, dtype, wanted.targets, ahead=ahead)

@@ -46,7 +46,7 @@ def exported(module: nn.Module, profile: Profile, dtype: torch.dtype) -> torch.e
 
 
 def serialized_engine(
-    module: nn.Module, profile: Profile, dtype: torch.dtype, targets: tuple[str, ...]
+    module: nn.Module, profile: Profile, dtype: torch.dtype, targets: tuple[str, ...], *, ahead: bool
 ) -> bytes:
     """Compile a module as one engine.
 
@@ -54,7 +54,8 @@ def serialized_engine(
         module: in evaluation mode, of ``dtype``, on the CPU; one (1, 1, H, W) input, one output.
         profile: of its input.
         dtype: ``torch.float16`` or ``torch.float32``.
-        targets: to build for without a GPU; empty for the GPU in this machine.
+        targets: GPUs to build for.
+        ahead: they need not be here; otherwise the target is the GPU in this machine.
 
     Raises:
         BuildError: an operation cannot be converted, the engine would not have the dtype, or
@@ -64,10 +65,11 @@ def serialized_engine(
     ends = len(program.graph_signature.user_inputs), len(program.graph_signature.user_outputs)
     if ends != (1, 1):
         raise BuildError(f"the module has {ends[0]} inputs and {ends[1]} outputs; it must have one of each")
-    with front_end(targets[0] if targets else None):
+    with front_end(targets[0] if ahead else None):
         interpreter = _interpreted(program, profile, dtype)
         config = interpreter._populate_trt_builder_config()
-        if targets:
+        # TensorRT-RTX's own choice is not the GPU in this machine, but most of them and not Turing.
+        if ahead or installation().flavour == "rtx":
             _aim(config, targets)
         engine = interpreter.builder.build_serialized_network(interpreter.ctx.net, config)
     if engine is None:

@@ -119,9 +119,25 @@ class Upscaler:
         check_shapes(targets, format, self.scale * width, self.scale * height)
         if color is None:
             color = Color(range="full" if format.family == "rgb" else "limited")
-        with torch.cuda.stream(self.engine.stream):
-            results = self._upscaled(self.host.upload(planes), targets, format, color)
-            self.host.download([to_samples(values, format) for values in results], targets)
+        released = False
+        while True:
+            try:
+                with torch.cuda.stream(self.engine.stream):
+                    self._upscale_once(planes, targets, format, color)
+                return
+            except torch.OutOfMemoryError:
+                # What is kept for other sizes may be all that is in the way.
+                self.engine.release()
+                if released:
+                    self._make_room(width, height)
+                released = True
+
+    def _upscale_once(
+        self, planes: Sequence[Plane], targets: Sequence[Plane], format: PixelFormat, color: Color
+    ) -> None:
+        # What this holds on the device is gone when it fails.
+        results = self._upscaled(self.host.upload(planes), targets, format, color)
+        self.host.download([to_samples(values, format) for values in results], targets)
 
     def _upscaled(
         self, sources: Sequence[Tensor], targets: Sequence[Plane], format: PixelFormat, color: Color
@@ -149,34 +165,38 @@ class Upscaler:
         radius, scale = self.engine.radius, self.scale
         height, width = luma.shape[-2:]
         padded = F.pad(luma, (radius, radius, radius, radius), mode="replicate")
-        while True:
-            tile_width, tile_height = self._tile_size(width, height)
-            try:
-                if (tile_width, tile_height) == (width, height):
-                    return self.engine(padded)
-                result = luma.new_empty((1, 1, scale * height, scale * width))
-                for y, rows in spans(height, tile_height):
-                    for x, columns in spans(width, tile_width):
-                        part = padded[..., y : y + rows + 2 * radius, x : x + columns + 2 * radius]
-                        place = (
-                            slice(scale * y, scale * (y + rows)),
-                            slice(scale * x, scale * (x + columns)),
-                        )
-                        result[..., *place] = self.engine(part)
-                return result
-            except torch.OutOfMemoryError:
-                if min(tile_width, tile_height) < 2 * MINIMUM_TILE:
-                    raise
-                # The frame is done again in smaller tiles, and so are those after it.
-                self.tile = (max(MINIMUM_TILE, tile_width // 2), max(MINIMUM_TILE, tile_height // 2))
-                if not self._out_of_memory:
-                    _log.warning(
-                        "emtcm: not enough GPU memory for %dx%d pixels at once; going on in tiles, "
-                        "with the same result; fewer lanes or a tile size avoid this",
-                        tile_width,
-                        tile_height,
-                    )
-                self._out_of_memory = True
+        tile_width, tile_height = self._tile_size(width, height)
+        if (tile_width, tile_height) == (width, height):
+            return self.engine(padded)
+        result = luma.new_empty((1, 1, scale * height, scale * width))
+        for y, rows in spans(height, tile_height):
+            for x, columns in spans(width, tile_width):
+                part = padded[..., y : y + rows + 2 * radius, x : x + columns + 2 * radius]
+                place = (
+                    slice(scale * y, scale * (y + rows)),
+                    slice(scale * x, scale * (x + columns)),
+                )
+                result[..., *place] = self.engine(part)
+        return result
+
+    def _make_room(self, width: int, height: int) -> None:
+        """Go on in tiles of half the size, this frame and those after it.
+
+        Raises:
+            torch.OutOfMemoryError: they are as small as they can be.
+        """
+        tile_width, tile_height = self._tile_size(width, height)
+        if min(tile_width, tile_height) < 2 * MINIMUM_TILE:
+            raise torch.OutOfMemoryError("there is not enough memory even for the smallest tiles")
+        self.tile = (max(MINIMUM_TILE, tile_width // 2), max(MINIMUM_TILE, tile_height // 2))
+        if not self._out_of_memory:
+            _log.warning(
+                "emtcm: not enough GPU memory for %dx%d pixels at once; going on in tiles, "
+                "with the same result; fewer lanes or a tile size avoid this",
+                tile_width,
+                tile_height,
+            )
+        self._out_of_memory = True
 
     def _tile_size(self, width: int, height: int) -> tuple[int, int]:
         wanted = (width, height) if self.tile == (0, 0) else self.tile

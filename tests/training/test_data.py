@@ -53,6 +53,15 @@ def test_a_cache_gives_back_what_was_put_in(tmp_path):
             np.testing.assert_array_equal(before.high, after.high)
 
 
+def test_a_scale_alone_takes_no_more_room_than_its_own_pictures():
+    pairs = [clean_pair(codes(72, 96, seed=i), s) for i in range(3) for s in (2, 3)]
+    alone = pack(pairs)[3].alone()
+    assert alone.pixels.size == 3 * (24 * 32 + 72 * 96)
+    for found, wanted in zip(alone, pairs[1::2], strict=True):
+        np.testing.assert_array_equal(found.low, wanted.low)
+        np.testing.assert_array_equal(found.high, wanted.high)
+
+
 def test_bad_caches_are_refused(tmp_path):
     with pytest.raises(CacheError, match="holds no cache; make one"):
         read_cache(tmp_path)

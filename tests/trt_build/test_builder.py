@@ -10,6 +10,7 @@ from trt_build import (
     EngineFileError,
     Profile,
     build,
+    convert,
     get_or_build,
     request,
     stored_engine,
@@ -233,3 +234,23 @@ def test_exported_graphs_compute_the_module(tiny):
     program = exported(tiny.float(), SMALL, torch.float32)
     x = torch.rand(1, 1, 20, 50)
     np.testing.assert_allclose(program.module()(x).detach(), tiny(x).detach(), atol=1e-6)
+
+
+def test_an_engine_for_the_gpu_at_hand_is_built_for_it(tmp_path, tiny, monkeypatch):
+    aimed = []
+    aim = convert._aim
+    monkeypatch.setattr(
+        convert, "_aim", lambda config, targets: (aimed.append(targets), aim(config, targets))
+    )
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with front_end("sm75"):
+        built = build(tiny, scale=2, profile=SMALL, out=tmp_path / "a.engine")
+    assert built.targets == ("sm75",)
+    assert aimed == [("sm75",)]
+
+
+def test_a_gpu_that_tensorrt_rtx_does_not_know_is_refused_at_once(tiny, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (9, 0))
+    with pytest.raises(BuildError, match="this GPU is sm90; use PyTorch, or install full Torch-TensorRT"):
+        request(tiny, label="tiny", scale=2, profile=SMALL)

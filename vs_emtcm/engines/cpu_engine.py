@@ -31,3 +31,6 @@ class CpuEngine:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
         estimate: Tensor = self._network.estimates(x.contiguous(memory_format=torch.channels_last))[-1]
         return estimate
+
+    def release(self) -> None:
+        """See :class:`vs_emtcm.engines.engine.Engine`; nothing is kept."""

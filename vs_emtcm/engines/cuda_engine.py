@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +28,19 @@ class _Recorded:
     graph: torch.cuda.CUDAGraph
     x: Tensor
     detail: Tensor
+
+
+@contextmanager
+def _as_out_of_memory() -> Iterator[None]:
+    # cuDNN and CUDA report in their own ways that there was no room.
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        if "out of memory" in str(error) or "unable to find an engine" in str(error):
+            raise torch.OutOfMemoryError(str(error)) from error
+        raise
 
 
 class CudaEngine:
@@ -59,9 +74,13 @@ class CudaEngine:
         recorded.graph.replay()
         return from_half(x, recorded.detail, self.scale)
 
+    def release(self) -> None:
+        """See :class:`vs_emtcm.engines.engine.Engine`."""
+        self._recorded.clear()
+
     def _record(self, x: Tensor) -> _Recorded:
         graph = torch.cuda.CUDAGraph()
-        with _RECORDING:
+        with _RECORDING, _as_out_of_memory():
             for _ in range(WARM_UP):
                 self._network(x)
             # Other lanes go on allocating while this one records.

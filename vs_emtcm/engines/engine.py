@@ -37,5 +37,12 @@ class Engine(Protocol):
 
         Returns:
             float32 (1, 1, scale * H, scale * W) on ``device``, the same units, not clamped.
+
+        Raises:
+            torch.OutOfMemoryError: the device has no room for a picture of this size.
         """
+        ...
+
+    def release(self) -> None:
+        """Give back the memory that is kept for the sizes seen so far."""
         ...

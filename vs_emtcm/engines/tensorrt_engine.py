@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,6 +41,21 @@ def _tensorrt() -> ModuleType:
     # The name of the module is that of the flavour.
     name = "tensorrt_rtx" if importlib.util.find_spec("tensorrt_rtx") is not None else "tensorrt"
     return importlib.import_module(name)
+
+
+def _configuration(trt: ModuleType, engine: Any) -> Any:
+    """What an execution context is created with: its user brings the memory."""
+    memory = trt.ExecutionContextAllocationStrategy.USER_MANAGED
+    if not hasattr(trt, "DynamicShapesKernelSpecializationStrategy"):
+        return memory
+    # TensorRT-RTX would begin with other kernels than it goes on with: the same frame would not
+    # always give the same bits.
+    configuration = engine.create_runtime_config()
+    configuration.set_execution_context_allocation_strategy(memory)
+    configuration.dynamic_shapes_kernel_specialization_strategy = (
+        trt.DynamicShapesKernelSpecializationStrategy.EAGER
+    )
+    return configuration
 
 
 class TensorrtEngine:
@@ -82,9 +98,7 @@ class TensorrtEngine:
                 )
             # Its memory comes from PyTorch, for the size at hand: a frame that does not fit is then
             # reported like any other tensor that does not fit.
-            self._context = self._engine.create_execution_context(
-                trt.ExecutionContextAllocationStrategy.USER_MANAGED
-            )
+            self._context = self._engine.create_execution_context(_configuration(trt, self._engine))
             if self._context is None:
                 raise EmtcmError(
                     "backend 'tensorrt': there is not enough GPU memory for one more lane; use fewer lanes"
@@ -117,11 +131,15 @@ class TensorrtEngine:
             raise EmtcmError("backend 'tensorrt': the engine failed; its own message is above")
         return from_half(x, detail[..., :rows, :columns], self.scale)
 
+    def release(self) -> None:
+        """See :class:`vs_emtcm.engines.engine.Engine`."""
+        self._size = self._memory = None
+
     def _prepared(self, size: torch.Size) -> bool:
         """Give the context the memory that it needs for an input of this size."""
         if size == self._size:
             return True
-        self._size = self._memory = None
+        self.release()
         if not self._context.set_input_shape(self._input, tuple(size)):
             return False
         needed = max(1, self._context.update_device_memory_size_for_shapes())
