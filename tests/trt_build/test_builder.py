@@ -10,6 +10,7 @@ from trt_build import (
     EngineFileError,
     Profile,
     build,
+    builder,
     convert,
     get_or_build,
     request,
@@ -239,10 +240,13 @@ def test_exported_graphs_compute_the_module(tiny):
 def test_an_engine_for_the_gpu_at_hand_is_built_for_it(tmp_path, tiny, monkeypatch):
     aimed = []
     aim = convert._aim
-    monkeypatch.setattr(
-        convert, "_aim", lambda config, targets: (aimed.append(targets), aim(config, targets))
-    )
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+    def watched(config, targets):
+        aimed.append(targets)
+        aim(config, targets)
+
+    monkeypatch.setattr(convert, "_aim", watched)
+    monkeypatch.setattr(builder, "present_target", lambda: "sm75")
     with front_end("sm75"):
         built = build(tiny, scale=2, profile=SMALL, out=tmp_path / "a.engine")
     assert built.targets == ("sm75",)
