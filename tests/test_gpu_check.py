@@ -41,6 +41,16 @@ def test_a_dry_run_without_the_other_packages_says_what_it_skips(tmp_path, pytes
     assert not {"frames", "filter", "overlap"} & set(report)
 
 
+def test_what_there_is_no_time_for_is_skipped_and_named(tmp_path, pytestconfig):
+    script = pytestconfig.rootpath / "scripts" / "gpu_check"
+    command = [sys.executable, script, "--dry-run", "--limit", "0"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert result.returncode == 1
+    for what in ("correctness", "bare networks", "transfers", "whole frames", "the filter"):
+        assert f"skipped: {what}, in part: there was no time left" in result.stdout
+    assert "no engine was checked" in result.stdout
+
+
 def test_a_dry_run_measures_whole_frames_and_the_filter(tmp_path, pytestconfig):
     report = dry_run(tmp_path, pytestconfig)
     models = {(row["model"], row["scale"], row["stages"]) for row in report["filter"]}
