@@ -118,7 +118,7 @@ def load(path: Path, scale: int) -> Weights:
     }
     return Weights(
         scale=scale,
-        shape=Shape(**{part: int(metadata[part]) for part in ("channels", "stage1", "stage2")}),
+        shape=Shape.from_metadata(metadata),
         tensors=own,
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 HEAD_SIZE = 5
 BODY_SIZE = 3
@@ -21,6 +22,11 @@ class Shape:
     channels: int
     stage1: int
     stage2: int
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Shape:
+        """The size that the metadata of a weights file gives."""
+        return cls(**{part.name: int(metadata[part.name]) for part in fields(cls)})
 
 
 def receptive_radius(shape: Shape, stages: int) -> int:
