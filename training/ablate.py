@@ -83,9 +83,10 @@ def run_variant(
     *,
     device: torch.device,
     compiled: bool,
+    amx: bool,
 ) -> dict[str, float]:
     """Train a variant to its end, or go on with it, and score it; see :func:`training.validate.validate`."""
-    run = Run(recipe, folder / folder_name(name), device=device, compiled=compiled)
+    run = Run(recipe, folder / folder_name(name), device=device, compiled=compiled, amx=amx)
     train(run, training, validation)
     form = run.averaged()
     scores: dict[str, float] = {}

@@ -60,6 +60,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         batch: crops of each scale in a step.
         crop: side of a low-resolution crop, its border included.
         learning_rate: the peak.
+        end_rate: the learning rate at the end.
         pixel: the pixel task, "charbonnier" or "log" (of each crop's squared error).
         start: scale -> the scale whose weights it starts from.
         freeze_shared: the shared kernels stay as they are.
@@ -70,6 +71,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     batch: Positive
     crop: Positive
     learning_rate: Rate
+    end_rate: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     pixel: Pixel = "charbonnier"
     start: dict[int, int] = {}
     freeze_shared: bool = False
@@ -80,7 +82,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         form: of the learning rate in each phase. "cosine": a linear rise over ``warmup`` steps, then a
-            cosine to zero; "one-cycle": a cosine rise over a third of the phase, then a cosine to zero.
+            cosine to the end; "one-cycle": a cosine rise over a third of the phase, then a cosine to the end.
         warmup: steps.
         ema: decay of the averaged weights, which are the ones shipped.
         seed: of weights and crops.

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from training.cache import Plane
 from training.codec import encode_and_decode
 from training.imresize import downscale, to_8bit, upscale
 from training.metrics import psnr, ssim, vif
-from training.pictures import SUFFIXES, PictureError, find_pictures, read_luma
+from training.pictures import SUFFIXES, PictureError, find_pictures, luma_of_rgb, read_luma, read_rgb
 from vs_emtcm.errors import reason
 from vs_emtcm.models import SHIPPED
 from vs_emtcm.planes import PixelFormat
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.frames import frame_planes
 
-GRAY = PixelFormat(family="gray")
+# Its values 0..1 are codes 16 to 235 of 8 bits: luma need not be rounded to go in.
+GRAY = PixelFormat(family="gray", bits=32, sample_type="float")
 YUV420 = PixelFormat(family="yuv", subsampling=(1, 1))
-Method = Callable[[Plane], Plane]
+Luma = NDArray[np.float64]
+"""8-bit studio-range code values, not necessarily whole: (H, W)."""
+Method = Callable[[Luma], Plane]
+"""From low resolution to high resolution, rounded to 8 bits."""
+Reduction = Literal["luma", "rgb"]
+REDUCTIONS: tuple[Reduction, ...] = get_args(Reduction)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +42,7 @@ class Score:
         name: the set or clip.
         scale: 2, 3 or 4.
         method: what upscaled it.
+        reduction: "luma" or "rgb", see :func:`evaluate_pictures`; of video always "luma".
         psnr: in dB.
         ssim: 0..1.
         vif: visual information fidelity, 0..1 and above for sharpened pictures; of video only.
@@ -43,6 +52,7 @@ class Score:
     name: str
     scale: int
     method: str
+    reduction: Reduction = "luma"
     psnr: float
     ssim: float
     vif: float | None = None
@@ -94,15 +104,21 @@ def _network(name: str, scale: int) -> Method:
         size, tune = model, "clean"
     number = int(stages) if stages.isdecimal() else 0
     upscaler = Upscaler(scale, model=size, tune=tune, stages=number)
-    return lambda low: upscaler.upscale([low], GRAY)[0].astype(np.uint8)
+
+    def run(low: Luma) -> Plane:
+        nominal = ((low - 16) / 219).astype(np.float32)
+        return to_8bit(upscaler.upscale([nominal], GRAY)[0].astype(np.float64) * 219 + 16)
+
+    return run
 
 
 def interpolations(scale: int) -> Mapping[str, Method]:
     """Bicubic, as MATLAB, and Lanczos with three lobes, as Pillow."""
 
-    def lanczos(low: Plane) -> Plane:
+    def lanczos(low: Luma) -> Plane:
         size = low.shape[1] * scale, low.shape[0] * scale
-        return np.asarray(Image.fromarray(low).resize(size, Image.Resampling.LANCZOS))
+        picture = Image.fromarray(low.astype(np.float32)).resize(size, Image.Resampling.LANCZOS)
+        return to_8bit(np.asarray(picture, np.float64))
 
     return {"bicubic": lambda low: to_8bit(upscale(low, scale)), "lanczos": lanczos}
 
@@ -128,14 +144,15 @@ def fsrcnn(weights: Path, scale: int) -> Method:
     network = dnn_superres.DnnSuperResImpl.create()
     network.readModel(str(weights))
     network.setModel("fsrcnn", scale)
-    return lambda low: np.asarray(network.upsample(np.ascontiguousarray(low)), np.uint8)
+    return lambda low: np.asarray(network.upsample(to_8bit(low)), np.uint8)
 
 
 def _scores(
     name: str,
     scale: int,
-    pairs: Iterable[tuple[Plane, Plane]],
+    pairs: Iterable[tuple[Luma, NDArray[np.number]]],
     methods: Mapping[str, Method],
+    reduction: Reduction,
     with_vif: bool,
 ) -> list[Score]:
     values: dict[str, list[tuple[float, float, float]]] = {method: [] for method in methods}
@@ -150,6 +167,7 @@ def _scores(
             name=name,
             scale=scale,
             method=method,
+            reduction=reduction,
             psnr=mean[0],
             ssim=mean[1],
             vif=mean[2] if with_vif else None,
@@ -159,29 +177,48 @@ def _scores(
     ]
 
 
-def evaluate_pictures(folder: Path, scale: int, methods: Mapping[str, Method]) -> list[Score]:
-    """Every set of ``folder`` by the field's protocol.
+def evaluate_pictures(
+    folder: Path, scale: int, methods: Mapping[str, Method], reduction: Reduction
+) -> list[Score]:
+    """Every set of ``folder`` by the field's protocol, of which there are two.
 
-    High resolution is cropped to a multiple of the scale and turned into 8-bit BT.601 luma; low
-    resolution is its MATLAB bicubic reduction, rounded to 8 bits; ``scale`` pixels of border do not
-    count.
+    High resolution is cropped to a multiple of the scale; low resolution is its MATLAB bicubic reduction,
+    rounded to 8 bits; ``scale`` pixels of border do not count.
+
+    Args:
+        folder: pictures, or one folder for each set.
+        scale: 2, 3 or 4.
+        methods: what upscales them.
+        reduction: "luma": the picture is turned into luma, rounded to 8 bits, then reduced. "rgb": its
+            three colours are reduced, then the luma of both is taken, not rounded.
 
     Raises:
         PictureError: there is no picture, or one cannot be read.
     """
+    pairs = {"luma": _luma_pair, "rgb": _rgb_pair}[reduction]
     return [
         score
         for name, path in picture_sets(folder).items()
-        for score in _scores(name, scale, _picture_pairs(path, scale), methods, with_vif=False)
+        for score in _scores(
+            name, scale, (pairs(p, scale) for p in find_pictures(path)), methods, reduction, with_vif=False
+        )
     ]
 
 
-def _picture_pairs(folder: Path, scale: int) -> Iterator[tuple[Plane, Plane]]:
-    for path in find_pictures(folder):
-        luma = read_luma(path)
-        height, width = (n // scale * scale for n in luma.shape)
-        high = luma[:height, :width]
-        yield to_8bit(downscale(high, scale)), high
+def _luma_pair(path: Path, scale: int) -> tuple[Luma, Luma]:
+    high = _cropped(read_luma(path), scale)
+    return to_8bit(downscale(high, scale)).astype(np.float64), high.astype(np.float64)
+
+
+def _rgb_pair(path: Path, scale: int) -> tuple[Luma, Luma]:
+    high = _cropped(read_rgb(path), scale)
+    low = [to_8bit(downscale(high[..., colour], scale)) for colour in range(3)]
+    return luma_of_rgb(np.stack(low, axis=-1)), luma_of_rgb(high)
+
+
+def _cropped(picture: Plane, unit: int) -> Plane:
+    height, width = (n // unit * unit for n in picture.shape[:2])
+    return picture[:height, :width]
 
 
 def read_clip(clip: Path, frames: int, unit: int) -> list[Plane]:
@@ -198,8 +235,7 @@ def read_clip(clip: Path, frames: int, unit: int) -> list[Plane]:
             for frame in container.decode(video=0):
                 # The Y plane itself: FFmpeg would stretch limited range on the way to its grey format.
                 luma = frame_planes(frame.reformat(format="yuv420p"), YUV420)[0].astype(np.uint8)
-                height, width = (n // unit * unit for n in luma.shape)
-                lumas.append(luma[:height, :width])
+                lumas.append(_cropped(luma, unit))
                 if len(lumas) == frames:
                     break
     except (OSError, av.FFmpegError) as error:
@@ -226,5 +262,5 @@ def evaluate_video(
     """
     highs = read_clip(clip, frames, 2 * scale)
     lows = encode_and_decode([to_8bit(downscale(h, scale)) for h in highs], "libx264", crf)
-    pairs = zip(lows, highs, strict=True)
-    return _scores(f"{clip.name} CRF {crf}", scale, pairs, methods, with_vif=True)
+    pairs = ((low.astype(np.float64), high) for low, high in zip(lows, highs, strict=True))
+    return _scores(f"{clip.name} CRF {crf}", scale, pairs, methods, "luma", with_vif=True)

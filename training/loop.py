@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,13 +16,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from training.amx import AmxDetails, AmxError
 from training.cache import PairStore
 from training.config import Phase, Recipe, Schedule
 from training.crops import CropSource
 from training.distributed import Part
 from training.form import TrainedForm
 from training.log import Log
-from training.objective import Objective, ScaleLoss, cubic_unit, scale_loss
+from training.objective import Objective, ScaleLoss, cubic_unit, details_loss, joined, torch_details
 from training.optimizers import Optimizers
 from training.validate import sample_sheet, validate
 from vs_emtcm.errors import reason
@@ -47,7 +48,8 @@ def learning_rate(schedule: Schedule, phase: Phase, step: int) -> float:
             share = 0.5 * (1 - math.cos(math.pi * share))
         return phase.learning_rate * share
     progress = (step - rise) / max(1, phase.steps - rise)
-    return phase.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+    fall = phase.learning_rate - phase.end_rate
+    return phase.end_rate + fall * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 class Run:
@@ -60,10 +62,12 @@ class Run:
         device: where it is trained.
         part: of several processes.
         compiled: compile the loss with ``torch.compile``.
+        amx: run the network on the processor's matrix unit, see :mod:`training.amx`.
 
     Raises:
         TrainingError: a checkpoint is damaged or of another network.
         ValueError: the recipe's names do not fit its network.
+        AmxError: the matrix unit cannot be used here, or the device is none of its.
     """
 
     def __init__(
@@ -75,12 +79,16 @@ class Run:
         device: torch.device = torch.device("cpu"),  # noqa: B008  # immutable
         part: Part = Part(),  # noqa: B008  # immutable
         compiled: bool = False,
+        amx: bool = False,
     ) -> None:
+        if amx and device.type != "cpu":
+            raise AmxError(f"AMX is a unit of the CPU; train on {device.type} without --amx")
         self.recipe = recipe
         self.folder = folder
         self.device = device
         self.part = part
         self.compiled = compiled
+        self.amx = amx
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.schedule.seed)
@@ -192,19 +200,26 @@ class Run:
         }
         _write(path, self.averaged().file_tensors(), metadata)
 
+    def _compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        return torch.compile(function, dynamic=False) if self.compiled else function
+
     def objective(self, sources: Mapping[int, CropSource]) -> Objective | DistributedDataParallel:
         """The loss of the present phase's scales, on all processes together if there are several."""
         # Each phase compiles its own; what earlier ones compiled counts against a limit.
         torch.compiler.reset()
         losses: dict[int, ScaleLoss] = {}
-        pixel = self.recipe.phases[self.phase].pixel
+        phase, shape = self.recipe.phases[self.phase], self.recipe.model.shape
         every = self.recipe.loss.sample
         sample = len(range(every)[self.part.share(every, "loss.sample")])
         settings = msgspec.structs.replace(self.recipe.loss, sample=sample)
         for scale, source in sources.items():
-            unit = cubic_unit(source)
-            loss = scale_loss(scale, self.recipe.model.shape, settings, pixel, unit, self.device)
-            losses[scale] = torch.compile(loss, dynamic=False) if self.compiled else loss
+            loss = details_loss(scale, settings, phase.pixel, cubic_unit(source))
+            if self.amx:
+                crops = len(range(phase.batch)[self.part.share(phase.batch)])
+                details = AmxDetails(scale, shape, source.size, crops)
+                losses[scale] = joined(details, self._compile(loss))
+            else:
+                losses[scale] = self._compile(joined(torch_details(scale, shape, self.device), loss))
         objective = Objective(self.form, losses)
         return objective if self.part.size == 1 else DistributedDataParallel(objective)
 

@@ -14,10 +14,12 @@ from training.config import Loss
 from training.crops import CropSource
 from training.form import TrainedForm
 from training.losses import Pixel, charbonnier, multi_task_loss
-from vs_emtcm.network import Network, crop
+from vs_emtcm.network import Network, assemble, crop
 from vs_emtcm.shape import Shape
 
 Batch = tuple[Tensor, Tensor]
+Details = Callable[[dict[str, Tensor], Tensor], tuple[Tensor, ...]]
+DetailsLoss = Callable[[tuple[Tensor, ...], Tensor, Tensor], Tensor]
 ScaleLoss = Callable[[dict[str, Tensor], Tensor, Tensor], Tensor]
 UNIT_CROPS = 64
 
@@ -32,41 +34,69 @@ def cubic_unit(source: CropSource) -> float:
     return float(charbonnier(blurred, high)) + 1 / 255
 
 
-class _Estimates(nn.Module):
+class _Details(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        return self.network.estimates(x)
+        return self.network.details(x)
 
 
-def scale_loss(
-    scale: int, shape: Shape, loss: Loss, pixel: Pixel, unit: float, device: torch.device
-) -> ScaleLoss:
-    """The loss of one scale as a function of a network's weights and a batch.
+def torch_details(scale: int, shape: Shape, device: torch.device) -> Details:
+    """:meth:`vs_emtcm.network.Network.details` as a function of a state dict and a batch of crops.
 
     Args:
         scale, shape: of the network.
+        device: of the batches.
+    """
+    # Only its structure and its fixed interpolation are used.
+    network = _Details(Network(scale, shape)).requires_grad_(False).to(device)
+
+    def compute(state: dict[str, Tensor], low: Tensor) -> tuple[Tensor, ...]:
+        weights = {f"network.{name}": value for name, value in state.items()}
+        low = low.contiguous(memory_format=torch.channels_last)
+        details: tuple[Tensor, ...] = functional_call(network, weights, (low,))
+        return details
+
+    return compute
+
+
+def details_loss(scale: int, loss: Loss, pixel: Pixel, unit: float) -> DetailsLoss:
+    """The loss of one scale as a function of the details of both stages and a batch.
+
+    Args:
+        scale: of the network.
         loss: stages, tasks and their weights.
         pixel: the pixel task.
         unit: the loss is relative to this.
-        device: of the batches.
 
     Returns:
-        A function of a state dict of :class:`vs_emtcm.network.Network`, low-resolution crops
-        (N, 1, H, H) and high-resolution crops (N, 1, scale*H, scale*H), values in 0..1.
+        A function of two details (N, scale**2, H', W'), low-resolution crops (N, 1, H, H) and
+        high-resolution crops (N, 1, scale*H, scale*H), values in 0..1.
     """
-    # Only its structure and its fixed interpolation are used.
-    estimates = _Estimates(Network(scale, shape)).requires_grad_(False).to(device)
 
-    def compute(state: dict[str, Tensor], low: Tensor, high: Tensor) -> Tensor:
-        weights = {f"network.{name}": value for name, value in state.items()}
+    def compute(details: tuple[Tensor, ...], low: Tensor, high: Tensor) -> Tensor:
         losses = []
-        for estimate in functional_call(estimates, weights, (low,)):
+        for detail in details:
+            estimate = assemble(low, detail, scale)
             truth = crop(high, (high.shape[-1] - estimate.shape[-1]) // 2)
             losses.append(multi_task_loss(estimate, truth, pixel, loss.tasks, loss.sample, unit))
         return loss.stage1 * losses[0] + loss.stage2 * losses[1]
+
+    return compute
+
+
+def joined(details: Details, loss: DetailsLoss) -> ScaleLoss:
+    """The loss of one scale as a function of a network's weights and a batch.
+
+    Args:
+        details: from the weights.
+        loss: from the details.
+    """
+
+    def compute(state: dict[str, Tensor], low: Tensor, high: Tensor) -> Tensor:
+        return loss(details(state, low), low, high)
 
     return compute
 
@@ -88,6 +118,5 @@ class Objective(nn.Module):
         """One batch of low- and high-resolution crops for each scale in, a scalar out."""
         each = []
         for scale, (low, high) in batches.items():
-            low = low.contiguous(memory_format=torch.channels_last)
             each.append(self.losses[scale](self.form.collapse(scale), low, high))
         return torch.stack(each).mean()

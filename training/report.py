@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from training.cache import Plane
-from training.evaluate import Method, Score
+from training.evaluate import Method, Reduction, Score
 from training.markdown import table
 from vs_emtcm.models import load, resolve
 from vs_emtcm.shape import Shape, macs_per_pixel
@@ -79,9 +79,13 @@ def cost(method: str, scale: int) -> tuple[int, float] | None:
     return parameters, gmac(weights.shape, scale, int(stages))
 
 
-def picture_table(scores: Iterable[Score], scale: int) -> str:
-    """A Markdown table of one scale: ours by cost, then the peers."""
-    found = {(s.method, s.name): s for s in scores if s.scale == scale}
+def picture_table(scores: Iterable[Score], scale: int, reduction: Reduction) -> str:
+    """A Markdown table of one scale: ours by cost, then the peers.
+
+    Published figures stand beside reductions of luma, figures measured with the peers' own weights
+    beside reductions of RGB, which is what they were measured on.
+    """
+    found = {(s.method, s.name): s for s in scores if (s.scale, s.reduction) == (scale, reduction)}
     sets = [name for name in SETS if any(key[1] == name for key in found)]
     rows = []
     for method in dict.fromkeys(method for method, _ in found):
@@ -96,7 +100,7 @@ def picture_table(scores: Iterable[Score], scale: int) -> str:
         rows.append([method, *numbers, *cells])
     for peer in read_peers():
         cells = peer.cells(scale)[: len(sets)]
-        if cells:
+        if cells and (peer.source == "measured") == (reduction == "rgb"):
             cost_here = f"{peer.gmac:g}" if scale == 2 else "-"
             rows.append([f"{peer.name}, {peer.source}", "-", cost_here, *cells])
     return table(["network", "parameters", "GMAC", *sets], rows)
@@ -114,7 +118,7 @@ def video_table(scores: Sequence[Score]) -> str:
 
 
 def pareto_plot(scores: Iterable[Score], name: str, path: Path) -> None:
-    """Plot PSNR against GMAC at x2 on one set, ours and the peers', as a PNG."""
+    """Plot PSNR against GMAC at x2 on one set, ours and the peers', as a PNG; ours on reductions of RGB."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot(
         xscale="log", xlabel="GMAC for a 1280x720 output", ylabel=f"PSNR on {name}, x2 (dB)"
@@ -133,7 +137,8 @@ def pareto_plot(scores: Iterable[Score], name: str, path: Path) -> None:
     points: dict[str, list[tuple[float, float]]] = {}
     for score in scores:
         parts = cost(score.method, 2)
-        if parts is not None and (score.scale, score.name) == (2, name) and "clean" in score.method:
+        shown = (score.scale, score.name, score.reduction) == (2, name, "rgb") and "clean" in score.method
+        if parts is not None and shown:
             points.setdefault(score.method.partition("-")[0], []).append((parts[1], score.psnr))
     for model, line in points.items():
         axes.plot(
@@ -161,7 +166,7 @@ def comparison(
     top, left = corner
     parts = [
         picture[top : top + side, left : left + side]
-        for picture in (*(run(low) for run in methods.values()), high)
+        for picture in (*(run(low.astype(np.float64)) for run in methods.values()), high)
     ]
     row = Image.fromarray(np.hstack(parts))
     return np.asarray(row.resize((row.width * 2, row.height * 2), Image.Resampling.NEAREST))

@@ -81,7 +81,9 @@ def test_from_pictures_to_scores(tmp_path, pictures, tune):
     network = f"{out / WEIGHTS}/1"
     scored = run("evaluate", "--network", network, "--data", pictures, "--scale", 3, "--json")
     scores = json.loads(scored.stdout)
-    assert [s["method"] for s in scores] == ["bicubic", "lanczos", network]
+    assert [(s["reduction"], s["method"]) for s in scores] == [
+        (reduction, method) for reduction in ("luma", "rgb") for method in ("bicubic", "lanczos", network)
+    ]
     assert {s["name"] for s in scores} == {"Set"}
     assert all(s["pictures"] == 2 and 5 < s["psnr"] < 60 for s in scores)
     again = tmp_path / "again.safetensors"

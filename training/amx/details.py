@@ -1,0 +1,120 @@
+"""``Network.details`` and its gradient, as a function of a state dict and a batch of crops."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from training.amx.library import AmxError, load_library
+from vs_emtcm.network import cubic_difference_kernel
+from vs_emtcm.shape import HEAD_SIZE, Shape
+
+CHANNELS = (16, 32)
+LARGEST_STAGE = 7
+LANES = 16
+
+
+class AmxDetails:
+    """What every stage adds to the pixels of a crop; see :meth:`vs_emtcm.network.Network.details`.
+
+    Features are bfloat16, what they are made of and the details float32: the details are within
+    about a tenth of an 8-bit code value of PyTorch's.
+
+    Args:
+        scale: 2, 3 or 4.
+        shape: of the network; 16 or 32 channels, at most 7 layers in a stage.
+        side: of a low-resolution crop.
+        crops: in a batch.
+
+    Raises:
+        AmxError: there is no matrix unit, or the network does not fit it.
+    """
+
+    def __init__(self, scale: int, shape: Shape, side: int, crops: int) -> None:
+        if shape.channels not in CHANNELS or max(shape.stage1, shape.stage2) > LARGEST_STAGE:
+            raise AmxError(
+                f"AMX takes networks of 16 or 32 channels and up to {LARGEST_STAGE} layers in a stage, "
+                f"not {shape.channels} channels and {shape.stage1} and {shape.stage2} layers"
+            )
+        self.library = load_library()
+        self.scale, self.side, self.crops = scale, side, crops
+        self.sides = (
+            side - 2 * (HEAD_SIZE // 2 + shape.stage1 + 1),
+            side - 2 * (HEAD_SIZE // 2 + shape.stage1 + 1 + shape.stage2 + 1),
+        )
+        stages = [f"body1.{i}" for i in range(shape.stage1)], [f"body2.{i}" for i in range(shape.stage2 - 1)]
+        self._layers = ["head", *stages[0], "fuse", *stages[1]]
+        cubic = cubic_difference_kernel(scale).reshape(scale * scale, -1).T
+        self._cubic = F.pad(cubic, (0, LANES - scale * scale)).contiguous()
+        self.native: int | None = self.library.emtcm_create(
+            shape.channels,
+            shape.stage1,
+            shape.stage2,
+            scale * scale,
+            side,
+            crops,
+            torch.get_num_threads(),
+            self._cubic.data_ptr(),
+        )
+        if self.native is None:
+            raise AmxError(f"there is not enough memory for {crops} crops of {side} pixels")
+        weakref.finalize(self, self.library.emtcm_destroy, self.native)
+
+    def __call__(self, state: Mapping[str, Tensor], low: Tensor) -> tuple[Tensor, Tensor]:
+        """The details of both stages, differentiable by the state.
+
+        Args:
+            state: of :class:`vs_emtcm.network.Network`, float32 on the CPU.
+            low: (crops, 1, side, side) of values in 0..1.
+
+        Returns:
+            Two of (crops, scale**2, H', W'), as of ``Network.details``. Their gradients are those of the
+            last call.
+        """
+        if low.shape != (self.crops, 1, self.side, self.side):
+            raise ValueError(f"low is {tuple(low.shape)}, not {self.crops} crops of {self.side} pixels")
+        first, second = _Details.apply(  # type: ignore[no-untyped-call]
+            self._packed(state), low.contiguous(), self
+        )
+        return first.permute(0, 3, 1, 2), second.permute(0, 3, 1, 2)
+
+    def _packed(self, state: Mapping[str, Tensor]) -> Tensor:
+        # In the order of network.cpp: kernels as [tap][input][output], sub-pixels filled up to 16.
+        filling = LANES - self.scale**2
+        fuse, channels = state["fuse.conv.weight"], len(state["head.slope"])
+        features, detail = fuse[:, :channels], fuse[:, channels:]
+        kernels = [state["head.conv.weight"]]
+        kernels += [features if n == "fuse" else state[f"{n}.conv.weight"] for n in self._layers[1:]]
+        kernels.append(F.pad(detail, (0, 0, 0, 0, 0, filling)))
+        estimates = ("estimate1", "estimate2")
+        kernels += [F.pad(state[f"{n}.weight"], (0, 0, 0, 0, 0, 0, 0, filling)) for n in estimates]
+        vectors = [state[f"{n}.conv.bias"] for n in self._layers]
+        vectors += [state[f"{n}.slope"] for n in self._layers]
+        vectors += [F.pad(state[f"{n}.bias"], (0, filling)) for n in estimates]
+        return torch.cat([k.permute(2, 3, 1, 0).reshape(-1) for k in kernels] + vectors)
+
+
+class _Details(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, packed: Tensor, low: Tensor, details: AmxDetails) -> tuple[Tensor, Tensor]:
+        ctx.details, ctx.count = details, packed.numel()
+        first, second = (torch.empty(details.crops, s, s, details.scale**2) for s in details.sides)
+        details.library.emtcm_forward(
+            details.native, packed.data_ptr(), low.data_ptr(), first.data_ptr(), second.data_ptr()
+        )
+        return first, second
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, first: Tensor, second: Tensor) -> tuple[Tensor, None, None]:
+        details = ctx.details
+        first, second = first.contiguous(), second.contiguous()
+        packed = torch.empty(ctx.count)
+        details.library.emtcm_backward(details.native, first.data_ptr(), second.data_ptr(), packed.data_ptr())
+        return packed, None, None
