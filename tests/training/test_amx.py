@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from tests.training.conftest import with_amx
 from training.amx import AmxDetails, AmxError
 from training.amx import library as amx_library
 from training.amx.library import load_library
@@ -11,16 +12,6 @@ from training.objective import torch_details
 from vs_emtcm.network import Network
 from vs_emtcm.shape import Shape
 
-
-def unavailable() -> str | None:
-    try:
-        load_library()
-    except AmxError as error:
-        return str(error)
-    return None
-
-
-with_amx = pytest.mark.skipif(unavailable() is not None, reason=f"no matrix unit: {unavailable()}")
 SHAPES = (Shape(channels=16, stage1=4, stage2=6), Shape(channels=32, stage1=2, stage2=3))
 
 

@@ -9,6 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import codes
+from tests.training.conftest import with_amx
+from training.amx import AmxError
 from training.cache import clean_pair, pack
 from training.config import Loss, Model, Optimizer, Phase, Recipe, Schedule
 from training.crops import CropSource
@@ -186,11 +188,12 @@ def test_a_cache_without_a_scale_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("form", "peak"), [("cosine", 9), ("one-cycle", 32)])
-def test_the_learning_rate_rises_and_falls(form, peak):
+@pytest.mark.parametrize("end", [0.0, 1e-3])
+def test_the_learning_rate_rises_and_falls(form, peak, end):
     schedule = recipe(form=form, warmup=10).schedule
-    rates = [learning_rate(schedule, phase(steps=100), step) for step in range(101)]
+    rates = [learning_rate(schedule, phase(steps=100, end_rate=end), step) for step in range(101)]
     assert rates[peak] == max(rates) == pytest.approx(3e-3)
-    assert rates[0] < rates[5] < rates[peak] > rates[50] > rates[99] > rates[100] == pytest.approx(0)
+    assert rates[0] < rates[5] < rates[peak] > rates[50] > rates[99] > rates[100] == pytest.approx(end)
 
 
 # Of torch itself, while it compiles.
@@ -201,6 +204,21 @@ def test_compiling_changes_nothing_but_speed(tmp_path):
     settings = msgspec.structs.replace(settings, loss=msgspec.structs.replace(settings.loss, tasks=nothing))
     eager, compiled = (Run(settings, tmp_path / str(c), compiled=c) for c in (False, True))
     assert steps(compiled, 2) == pytest.approx(steps(eager, 2), rel=1e-4)
+
+
+@with_amx
+def test_training_on_the_matrix_unit_goes_as_by_pytorch(tmp_path):
+    settings = recipe((phase(steps=30, crop=40),), warmup=5)
+    wide = msgspec.structs.replace(settings.model, shape=Shape(channels=16, stage1=2, stage2=2))
+    settings = msgspec.structs.replace(settings, model=wide)
+    by_pytorch, on_tiles = (steps(Run(settings, tmp_path / str(a), amx=a), 30) for a in (False, True))
+    assert on_tiles[-1] < 0.9 * on_tiles[0]
+    assert on_tiles == pytest.approx(by_pytorch, rel=0.02)
+
+
+def test_the_matrix_unit_is_none_of_a_gpu(tmp_path):
+    with pytest.raises(AmxError, match="train on cuda without --amx"):
+        Run(recipe(), tmp_path, device=torch.device("cuda"), amx=True)
 
 
 def test_the_exported_file_says_what_it_is(tmp_path):

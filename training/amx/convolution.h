@@ -41,14 +41,16 @@ void pack(bfloat16 *tiles, int inputs, int outputs, bool reversed, Weight weight
                     const int tap = row * 3 + column + number / inputs;
                     const bool there = column + number / inputs < 3;
                     const int output = half * LANES + i % (2 * LANES) / 2;
-                    tiles[i] = there ? to_bfloat16(weight(output, number % inputs, reversed ? 8 - tap : tap)) : 0;
+                    tiles[i] =
+                        there ? to_bfloat16(weight(output, number % inputs, reversed ? 8 - tap : tap)) : 0;
                 }
 }
 
 // Convolve `count` pixels (a multiple of 64) to HALVES * 16 channels.
 // `finish(p, sums)` gets the float32 sums of 64 / HALVES pixels from p on, pixel-major.
 template <int HALVES, class Finish>
-void convolve(const std::vector<Step> &steps, const bfloat16 *tiles, const float *bias, int count, Finish finish) {
+void convolve(const std::vector<Step> &steps, const bfloat16 *tiles, const float *bias, int count,
+              Finish finish) {
     alignas(64) float sums[64 * LANES];
     alignas(64) float start[HALVES][LANES * LANES];
     for (int half = 0; half < HALVES; half++)
@@ -97,7 +99,8 @@ void convolve(const std::vector<Step> &steps, const bfloat16 *tiles, const float
 // kernel[tap][INPUTS * 16][OUTPUTS * 16] += sum over pixels of x[p + tap] * d[p].
 // x: pixel-major, its first tap of pixel 0. d: B tiles of pixel pairs, a plane for each half of the outputs.
 template <int INPUTS, int OUTPUTS>
-void add_kernel_gradient(const bfloat16 *x, int pitch, const bfloat16 *d, size_t plane, int count, float *kernel) {
+void add_kernel_gradient(const bfloat16 *x, int pitch, const bfloat16 *d, size_t plane, int count,
+                         float *kernel) {
     constexpr int channels = INPUTS * LANES;
     constexpr int chunk = 2048;  // pixels whose planes stay in the nearest cache
     static thread_local std::vector<bfloat16> planes;
@@ -113,8 +116,8 @@ void add_kernel_gradient(const bfloat16 *x, int pitch, const bfloat16 *d, size_t
                 for (int i = 0; i < 16; i++, from += 2 * channels) {
                     const auto *first = reinterpret_cast<const __m256i *>(from);
                     const auto *second = reinterpret_cast<const __m256i *>(from + channels);
-                    pairs[i] = interleave(_mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256(first)),
-                                                             _mm256_loadu_si256(second), 1));
+                    pairs[i] = interleave(_mm512_inserti64x4(
+                        _mm512_castsi256_si512(_mm256_loadu_si256(first)), _mm256_loadu_si256(second), 1));
                 }
                 transpose(pairs);
                 for (int i = 0; i < 16; i++)

@@ -32,7 +32,11 @@ def load_library() -> ctypes.CDLL:
     """
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise AmxError(f"AMX needs Linux on x86-64, this is {sys.platform} on {platform.machine()}")
-    library = ctypes.CDLL(str(_compiled()))
+    path = _compiled()
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise AmxError(f"{path} cannot be loaded: {error}; delete it") from error
     pointer, integer = ctypes.c_void_p, ctypes.c_int
     library.emtcm_create.argtypes = [*[integer] * 7, pointer]
     library.emtcm_create.restype = pointer

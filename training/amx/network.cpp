@@ -15,7 +15,8 @@ namespace {
 
 // A valid 5x5 convolution of one float32 plane to 16 lanes; `finish(p, a, b)` gets pixels p and p + 1.
 template <class Finish>
-void convolve_plane(const float *x, int pitch, const float *kernel, int step, __m512 bias, int count, Finish finish) {
+void convolve_plane(const float *x, int pitch, const float *kernel, int step, __m512 bias, int count,
+                    Finish finish) {
     __m512 k[25];
     for (int i = 0; i < 25; i++) k[i] = _mm512_loadu_ps(kernel + i * step);
     for (int p = 0; p < count; p += 4) {
@@ -29,7 +30,9 @@ void convolve_plane(const float *x, int pitch, const float *kernel, int step, __
     }
 }
 
-inline void add_to(float *sum, __m512 value) { _mm512_storeu_ps(sum, _mm512_add_ps(_mm512_loadu_ps(sum), value)); }
+inline void add_to(float *sum, __m512 value) {
+    _mm512_storeu_ps(sum, _mm512_add_ps(_mm512_loadu_ps(sum), value));
+}
 
 struct Sizes {
     int channels, stage1, stage2, subpixels, side, crops, threads;
@@ -48,13 +51,14 @@ class Network {
     virtual void backward(const float *gradient1, const float *gradient2, float *gradients) = 0;
 };
 
-template <int HALVES> class NetworkOf final : public Network {
+template <int HALVES>
+class NetworkOf final : public Network {
     static constexpr int C = HALVES * LANES;
 
     // What a layer leaves behind for the way back.
     struct Layer {
-        Buffer<bfloat16> values;   // pixel-major
-        Buffer<uint16_t> negative; // a bit for each channel, a plane for each half
+        Buffer<bfloat16> values;    // pixel-major
+        Buffer<uint16_t> negative;  // a bit for each channel, a plane for each half
     };
 
     struct Crop {
@@ -73,7 +77,7 @@ template <int HALVES> class NetworkOf final : public Network {
         Gradient layer[2], detail;
         Buffer<bfloat16> features, refined;  // gradients that a skip takes back to its start
         Buffer<float> fed_back;
-        std::vector<float> gradients, kernel;
+        std::vector<float> gradients;
     };
 
     // The kernel of a 3x3 convolution as B tiles, for the way there and back.
@@ -99,15 +103,21 @@ template <int HALVES> class NetworkOf final : public Network {
 
   public:
     NetworkOf(const Sizes &sizes, const float *cubic)
-        : sizes_(sizes), pitch_(sizes.side), front_((8 * (sizes.side + 1) + 127) / 64 * 64),
+        : sizes_(sizes),
+          pitch_(sizes.side),
+          front_((8 * (sizes.side + 1) + 127) / 64 * 64),
           total_(front_ + (sizes.side * sizes.side + 8 * sizes.side + 256) / 64 * 64),
-          plane_(static_cast<size_t>(total_) * LANES), subpixels_((1u << sizes.subpixels) - 1),
+          plane_(static_cast<size_t>(total_) * LANES),
+          subpixels_((1u << sizes.subpixels) - 1),
           cubic_(cubic, cubic + 25 * LANES) {
-        if (std::max(sizes.stage1, sizes.stage2) > 7) throw std::invalid_argument("more than seven layers in a stage");
+        if (std::max(sizes.stage1, sizes.stage2) > 7)
+            throw std::invalid_argument("more than seven layers in a stage");
         size_t end = 25 * C;
         auto kernel = [&](int inputs, int outputs) {
             const size_t offset = std::exchange(end, end + static_cast<size_t>(9) * inputs * outputs);
-            const auto tiles = [](int k, int n) { return static_cast<size_t>(steps_of(k)) * (n / LANES) * TILE; };
+            const auto tiles = [](int k, int n) {
+                return static_cast<size_t>(steps_of(k)) * (n / LANES) * TILE;
+            };
             return Kernel{inputs, outputs, offset, std::vector<bfloat16>(tiles(inputs, outputs)),
                           std::vector<bfloat16>(tiles(outputs, inputs))};
         };
@@ -121,13 +131,20 @@ template <int HALVES> class NetworkOf final : public Network {
         detail_biases_ = std::exchange(end, end + 2 * LANES);
         count_ = end;
         for (int i = 0; i < sizes.crops; i++) {
-            Crop crop{plane<float>(1), plane<float>(LANES), {}, plane<bfloat16>(C), plane<bfloat16>(C), plane<bfloat16>(LANES)};
-            for (int j = 0; j < sizes.layers(); j++) crop.layers.push_back({plane<bfloat16>(C), Buffer<uint16_t>(static_cast<size_t>(total_) * HALVES, front_)});
+            Crop crop{plane<float>(1),    plane<float>(LANES), {},
+                      plane<bfloat16>(C), plane<bfloat16>(C),  plane<bfloat16>(LANES)};
+            for (int j = 0; j < sizes.layers(); j++)
+                crop.layers.push_back(
+                    {plane<bfloat16>(C), Buffer<uint16_t>(static_cast<size_t>(total_) * HALVES, front_)});
             crops_.push_back(std::move(crop));
         }
         for (int i = 0; i < sizes.threads; i++)
-            desks_.push_back({{gradient(C), gradient(C)}, gradient(LANES), plane<bfloat16>(C), plane<bfloat16>(C),
-                              plane<float>(LANES), std::vector<float>(count_), {}});
+            desks_.push_back({{gradient(C), gradient(C)},
+                              gradient(LANES),
+                              plane<bfloat16>(C),
+                              plane<bfloat16>(C),
+                              plane<float>(LANES),
+                              std::vector<float>(count_)});
     }
 
     size_t weights() const override { return count_; }
@@ -144,7 +161,8 @@ template <int HALVES> class NetworkOf final : public Network {
     }
 
     void backward(const float *gradient1, const float *gradient2, float *gradients) override {
-        const size_t out1 = area(sizes_.side1()) * sizes_.subpixels, out2 = area(sizes_.side2()) * sizes_.subpixels;
+        const size_t out1 = area(sizes_.side1()) * sizes_.subpixels,
+                     out2 = area(sizes_.side2()) * sizes_.subpixels;
         for (Desk &desk : desks_) std::fill(desk.gradients.begin(), desk.gradients.end(), 0.0f);
 #pragma omp parallel for num_threads(sizes_.threads) schedule(static)
         for (int i = 0; i < sizes_.crops; i++) {
@@ -157,7 +175,8 @@ template <int HALVES> class NetworkOf final : public Network {
     }
 
   private:
-    template <class T> Buffer<T> plane(int channels) const {
+    template <class T>
+    Buffer<T> plane(int channels) const {
         return Buffer<T>(static_cast<size_t>(total_) * channels, static_cast<size_t>(front_) * channels);
     }
     Gradient gradient(int channels) const {
@@ -173,10 +192,12 @@ template <int HALVES> class NetworkOf final : public Network {
         weights_.assign(weights, weights + count_);
         auto both = [&](Kernel &k) {
             const float *w = k.in(weights_);
-            pack(k.forward.data(), k.inputs, k.outputs, false,
-                 [&](int to, int from, int tap) { return w[(static_cast<size_t>(tap) * k.inputs + from) * k.outputs + to]; });
-            pack(k.backward.data(), k.outputs, k.inputs, true,
-                 [&](int to, int from, int tap) { return w[(static_cast<size_t>(tap) * k.inputs + to) * k.outputs + from]; });
+            pack(k.forward.data(), k.inputs, k.outputs, false, [&](int to, int from, int tap) {
+                return w[(static_cast<size_t>(tap) * k.inputs + from) * k.outputs + to];
+            });
+            pack(k.backward.data(), k.outputs, k.inputs, true, [&](int to, int from, int tap) {
+                return w[(static_cast<size_t>(tap) * k.inputs + to) * k.outputs + from];
+            });
         };
         for (size_t i = 1; i < body_.size(); i++) both(body_[i]);
         both(feed_back_);
@@ -188,7 +209,8 @@ template <int HALVES> class NetworkOf final : public Network {
     }
 
     // `finish(p, half, a, b)` gets pixels p and p + 1 of convolve's sums.
-    template <int OF, class Finish> static void each_pair(int p, const float *sums, Finish finish) {
+    template <int OF, class Finish>
+    static void each_pair(int p, const float *sums, Finish finish) {
         for (int i = 0; i < 64 / OF; i += 2)
             for (int half = 0; half < OF; half++) {
                 const float *at = sums + (i * OF + half) * LANES;
@@ -226,23 +248,27 @@ template <int HALVES> class NetworkOf final : public Network {
     void run_layer(Crop &crop, int index, const std::vector<Step> &steps, const bfloat16 *tiles, int rows,
                    const bfloat16 *skip, bfloat16 *sum) {
         Layer &layer = crop.layers[index];
-        convolve<HALVES>(steps, tiles, &weights_[biases_ + static_cast<size_t>(index) * C], pixels(rows), [&](int first, const float *sums) {
-            each_pair<HALVES>(first, sums, [&](int p, int half, __m512 a, __m512 b) {
-                activate(layer, vector(slopes_, index, half), p, half, a, b);
-                if (!skip) return;
-                const bfloat16 *s = skip + place(p, half);
-                store_pair(sum + place(p, half), narrow(_mm512_add_ps(a, widen(s)), _mm512_add_ps(b, widen(s + C))));
-            });
-        });
+        convolve<HALVES>(steps, tiles, &weights_[biases_ + static_cast<size_t>(index) * C], pixels(rows),
+                         [&](int first, const float *sums) {
+                             each_pair<HALVES>(first, sums, [&](int p, int half, __m512 a, __m512 b) {
+                                 activate(layer, vector(slopes_, index, half), p, half, a, b);
+                                 if (!skip) return;
+                                 const bfloat16 *s = skip + place(p, half);
+                                 store_pair(sum + place(p, half), narrow(_mm512_add_ps(a, widen(s)),
+                                                                         _mm512_add_ps(b, widen(s + C))));
+                             });
+                         });
     }
 
     // Layers `first` to `last`, each on the one before it; `sum` is that of the last one and `skip`.
-    void run_layers(Crop &crop, int first, int last, int &rows, Buffer<bfloat16> &skip, Buffer<bfloat16> &sum) {
+    void run_layers(Crop &crop, int first, int last, int &rows, Buffer<bfloat16> &skip,
+                    Buffer<bfloat16> &sum) {
         for (int i = first; i <= last; i++) {
             std::vector<Step> steps;
             add_steps(steps, crop.layers[i - 1].values + 0, C, pitch_);
             rows -= 2;
-            run_layer(crop, i, steps, body_[i].forward.data(), rows, i == last ? skip + inside(last - first + 1) * C : nullptr, sum + 0);
+            run_layer(crop, i, steps, body_[i].forward.data(), rows,
+                      i == last ? skip + inside(last - first + 1) * C : nullptr, sum + 0);
         }
     }
 
@@ -250,31 +276,36 @@ template <int HALVES> class NetworkOf final : public Network {
         std::copy(low, low + area(sizes_.side), crop.x + 0);
         int rows = sizes_.side - 4;
         for (int half = 0; half < HALVES; half++)
-            convolve_plane(crop.x + 0, pitch_, &weights_[half * LANES], C, vector(biases_, 0, half), pixels(rows),
-                           [&](int p, __m512 a, __m512 b) { activate(crop.layers[0], vector(slopes_, 0, half), p, half, a, b); });
+            convolve_plane(crop.x + 0, pitch_, &weights_[half * LANES], C, vector(biases_, 0, half),
+                           pixels(rows), [&](int p, __m512 a, __m512 b) {
+                               activate(crop.layers[0], vector(slopes_, 0, half), p, half, a, b);
+                           });
         run_layers(crop, 1, sizes_.stage1, rows, crop.layers[0].values, crop.features);
 
         rows -= 2;
         const __m512 bias1 = _mm512_loadu_ps(&weights_[detail_biases_]);
-        convolve_plane(crop.x + inside(sizes_.stage1 + 1), pitch_, cubic_.data(), LANES, bias1, pixels(rows), [&](int p, __m512 a, __m512 b) {
-            _mm512_storeu_ps(crop.detail1 + p * LANES, a);
-            _mm512_storeu_ps(crop.detail1 + (p + 1) * LANES, b);
-        });
+        convolve_plane(crop.x + inside(sizes_.stage1 + 1), pitch_, cubic_.data(), LANES, bias1, pixels(rows),
+                       [&](int p, __m512 a, __m512 b) {
+                           _mm512_storeu_ps(crop.detail1 + p * LANES, a);
+                           _mm512_storeu_ps(crop.detail1 + (p + 1) * LANES, b);
+                       });
         std::vector<Step> steps;
         add_steps(steps, crop.features + 0, C, pitch_);
-        convolve<1>(steps, estimate1_.forward.data(), nullptr, pixels(rows), [&](int first, const float *sums) {
-            each_pair<1>(first, sums, [&](int p, int, __m512 a, __m512 b) {
-                float *to = crop.detail1 + p * LANES;
-                a = _mm512_add_ps(a, _mm512_loadu_ps(to));
-                b = _mm512_add_ps(b, _mm512_loadu_ps(to + LANES));
-                _mm512_storeu_ps(to, a);
-                _mm512_storeu_ps(to + LANES, b);
-                _mm512_storeu_si512(crop.fed_back + p * LANES, narrow(a, b));
-            });
-        });
+        convolve<1>(steps, estimate1_.forward.data(), nullptr, pixels(rows),
+                    [&](int first, const float *sums) {
+                        each_pair<1>(first, sums, [&](int p, int, __m512 a, __m512 b) {
+                            float *to = crop.detail1 + p * LANES;
+                            a = _mm512_add_ps(a, _mm512_loadu_ps(to));
+                            b = _mm512_add_ps(b, _mm512_loadu_ps(to + LANES));
+                            _mm512_storeu_ps(to, a);
+                            _mm512_storeu_ps(to + LANES, b);
+                            _mm512_storeu_si512(crop.fed_back + p * LANES, narrow(a, b));
+                        });
+                    });
         for (int y = 0, side = sizes_.side1(); y < side; y++)
             for (int x = 0; x < side; x++, detail1 += sizes_.subpixels)
-                _mm512_mask_storeu_ps(detail1, subpixels_, _mm512_loadu_ps(crop.detail1 + (y * pitch_ + x) * LANES));
+                _mm512_mask_storeu_ps(detail1, subpixels_,
+                                      _mm512_loadu_ps(crop.detail1 + (y * pitch_ + x) * LANES));
 
         rows -= 2;
         const int fuse = sizes_.fuse(), last = sizes_.layers() - 1;
@@ -292,14 +323,17 @@ template <int HALVES> class NetworkOf final : public Network {
         const __m512 bias2 = _mm512_loadu_ps(&weights_[detail_biases_ + LANES]);
         const int side = sizes_.side2();
         const float *base = crop.detail1 + inside(sizes_.stage2 + 1) * LANES;
-        convolve<1>(steps, estimate2_.forward.data(), nullptr, pixels(rows), [&](int first, const float *sums) {
-            for (int p = first; p < first + 64; p++, sums += LANES) {
-                const int y = p / pitch_, x = p % pitch_;
-                if (y >= side || x >= side) continue;
-                const __m512 refined = _mm512_add_ps(_mm512_load_ps(sums), _mm512_loadu_ps(base + p * LANES));
-                _mm512_mask_storeu_ps(detail2 + (y * side + x) * sizes_.subpixels, subpixels_, _mm512_add_ps(refined, bias2));
-            }
-        });
+        convolve<1>(steps, estimate2_.forward.data(), nullptr, pixels(rows),
+                    [&](int first, const float *sums) {
+                        for (int p = first; p < first + 64; p++, sums += LANES) {
+                            const int y = p / pitch_, x = p % pitch_;
+                            if (y >= side || x >= side) continue;
+                            const __m512 refined =
+                                _mm512_add_ps(_mm512_load_ps(sums), _mm512_loadu_ps(base + p * LANES));
+                            _mm512_mask_storeu_ps(detail2 + (y * side + x) * sizes_.subpixels, subpixels_,
+                                                  _mm512_add_ps(refined, bias2));
+                        }
+                    });
     }
 
     // The steps of a convolution's way back: its first tap is where its last one was.
@@ -309,8 +343,8 @@ template <int HALVES> class NetworkOf final : public Network {
 
     // The gradient of a layer's sums from that of its values. `add`: more of the latter, from a skip;
     // `keep`: where the latter is kept for a skip.
-    void run_layer_back(Crop &crop, Desk &desk, Gradient &result, int index, const std::vector<Step> &steps, const bfloat16 *tiles,
-                        int rows, const bfloat16 *add, Buffer<bfloat16> *keep) {
+    void run_layer_back(Crop &crop, Desk &desk, Gradient &result, int index, const std::vector<Step> &steps,
+                        const bfloat16 *tiles, int rows, const bfloat16 *add, Buffer<bfloat16> *keep) {
         Layer &layer = crop.layers[index];
         __m512 biases[HALVES] = {}, slopes[HALVES] = {};
         const int count = pixels(rows);
@@ -349,10 +383,11 @@ template <int HALVES> class NetworkOf final : public Network {
     }
 
     // Back from layer `last`, whose gradient is `result`, to layer `first - 1`, whose start a skip takes too.
-    Gradient *run_layers_back(Crop &crop, Desk &desk, Gradient *result, int first, int last, int &rows, Buffer<bfloat16> &skip) {
+    Gradient *run_layers_back(Crop &crop, Desk &desk, Gradient *result, int first, int last, int &rows,
+                              Buffer<bfloat16> &skip) {
         for (int i = last; i >= first; i--) {
-            add_kernel_gradient<HALVES, HALVES>(crop.layers[i - 1].values + 0, pitch_, result->pairs + 0, plane_, pixels(rows),
-                                                body_[i].in(desk.gradients));
+            add_kernel_gradient<HALVES, HALVES>(crop.layers[i - 1].values + 0, pitch_, result->pairs + 0,
+                                                plane_, pixels(rows), body_[i].in(desk.gradients));
             std::vector<Step> steps;
             add_steps_back(steps, result->pixels + 0, C);
             rows += 2;
@@ -363,10 +398,13 @@ template <int HALVES> class NetworkOf final : public Network {
         }
         return result;
     }
-    static Gradient *other(Desk &desk, const Gradient *one) { return one == &desk.layer[0] ? &desk.layer[1] : &desk.layer[0]; }
+    static Gradient *other(Desk &desk, const Gradient *one) {
+        return one == &desk.layer[0] ? &desk.layer[1] : &desk.layer[0];
+    }
 
     // The gradient of a detail of side x side pixels; `value(p, y, x)` of its sub-pixels.
-    template <class Value> void start_back(Desk &desk, int side, float *bias, Value value) {
+    template <class Value>
+    void start_back(Desk &desk, int side, float *bias, Value value) {
         __m512 sum = _mm512_setzero_ps();
         const int count = pixels(side);
         for (int p = 0; p < count; p += 2) {
@@ -388,25 +426,33 @@ template <int HALVES> class NetworkOf final : public Network {
         std::vector<float> &sums = desk.gradients;
         const int side1 = sizes_.side1(), side2 = sizes_.side2(), border = sizes_.stage2 + 1;
         const int fuse = sizes_.fuse(), last = sizes_.layers() - 1;
-        auto of_detail2 = [&](int y, int x) { return _mm512_maskz_loadu_ps(subpixels_, gradient2 + (y * side2 + x) * sizes_.subpixels); };
+        auto of_detail2 = [&](int y, int x) {
+            return _mm512_maskz_loadu_ps(subpixels_, gradient2 + (y * side2 + x) * sizes_.subpixels);
+        };
 
-        start_back(desk, side2, &sums[detail_biases_ + LANES], [&](int, int y, int x) { return of_detail2(y, x); });
+        start_back(desk, side2, &sums[detail_biases_ + LANES],
+                   [&](int, int y, int x) { return of_detail2(y, x); });
         int rows = side2;
-        add_kernel_gradient<HALVES, 1>(crop.refined + 0, pitch_, desk.detail.pairs + 0, plane_, pixels(rows), estimate2_.in(sums));
+        add_kernel_gradient<HALVES, 1>(crop.refined + 0, pitch_, desk.detail.pairs + 0, plane_, pixels(rows),
+                                       estimate2_.in(sums));
         std::vector<Step> steps;
         add_steps_back(steps, desk.detail.pixels + 0, LANES);
         rows += 2;
         Gradient *result = &desk.layer[0];
-        run_layer_back(crop, desk, *result, last, steps, estimate2_.backward.data(), rows, nullptr, &desk.refined);
+        run_layer_back(crop, desk, *result, last, steps, estimate2_.backward.data(), rows, nullptr,
+                       &desk.refined);
         result = run_layers_back(crop, desk, result, fuse + 1, last, rows, desk.refined);
 
-        add_kernel_gradient<HALVES, HALVES>(crop.features + inside(1) * C, pitch_, result->pairs + 0, plane_, pixels(rows), body_[fuse].in(sums));
-        add_kernel_gradient<1, HALVES>(crop.fed_back + 0, pitch_, result->pairs + 0, plane_, pixels(rows), feed_back_.in(sums));
+        add_kernel_gradient<HALVES, HALVES>(crop.features + inside(1) * C, pitch_, result->pairs + 0, plane_,
+                                            pixels(rows), body_[fuse].in(sums));
+        add_kernel_gradient<1, HALVES>(crop.fed_back + 0, pitch_, result->pairs + 0, plane_, pixels(rows),
+                                       feed_back_.in(sums));
         steps.clear();
         add_steps_back(steps, result->pixels + 0, C);
         rows += 2;
-        convolve<1>(steps, feed_back_.backward.data(), nullptr, pixels(rows),
-                    [&](int p, const float *of) { std::copy(of, of + 64 * LANES, desk.fed_back + p * LANES); });
+        convolve<1>(steps, feed_back_.backward.data(), nullptr, pixels(rows), [&](int p, const float *of) {
+            std::copy(of, of + 64 * LANES, desk.fed_back + p * LANES);
+        });
         start_back(desk, side1, &sums[detail_biases_], [&](int p, int y, int x) {
             __m512 value = _mm512_maskz_loadu_ps(subpixels_, gradient1 + (y * side1 + x) * sizes_.subpixels);
             value = _mm512_mask_add_ps(value, subpixels_, value, _mm512_loadu_ps(desk.fed_back + p * LANES));
@@ -415,20 +461,24 @@ template <int HALVES> class NetworkOf final : public Network {
             const bool refined = y >= 0 && x >= 0 && y < side2 && x < side2;
             return refined ? _mm512_add_ps(value, of_detail2(y, x)) : value;
         });
-        add_kernel_gradient<HALVES, 1>(crop.features + 0, pitch_, desk.detail.pairs + 0, plane_, pixels(side1), estimate1_.in(sums));
+        add_kernel_gradient<HALVES, 1>(crop.features + 0, pitch_, desk.detail.pairs + 0, plane_,
+                                       pixels(side1), estimate1_.in(sums));
         steps.clear();
         add_steps_back(steps, desk.detail.pixels + 0, LANES);
         add_steps_back(steps, result->pixels + -inside(1) * C, C);
         rows += 2;
         result = other(desk, result);
-        run_layer_back(crop, desk, *result, sizes_.stage1, steps, to_features_.data(), rows, nullptr, &desk.features);
+        run_layer_back(crop, desk, *result, sizes_.stage1, steps, to_features_.data(), rows, nullptr,
+                       &desk.features);
         result = run_layers_back(crop, desk, result, 1, sizes_.stage1, rows, desk.features);
 
         for (int half = 0; half < HALVES; half++) {
             __m512 head[25] = {};
             for (int p = 0; p < pixels(rows); p++) {
                 const __m512 d = widen(result->pixels + place(p, half));
-                for (int i = 0; i < 25; i++) head[i] = _mm512_fmadd_ps(d, _mm512_set1_ps((crop.x + p)[i / 5 * pitch_ + i % 5]), head[i]);
+                for (int i = 0; i < 25; i++)
+                    head[i] =
+                        _mm512_fmadd_ps(d, _mm512_set1_ps((crop.x + p)[i / 5 * pitch_ + i % 5]), head[i]);
             }
             for (int i = 0; i < 25; i++) add_to(&sums[static_cast<size_t>(i) * C + half * LANES], head[i]);
         }
@@ -443,7 +493,8 @@ extern "C" {
 int emtcm_supported() { return request_tiles(); }
 
 // A network for batches of so many crops, or null. `cubic`: [25][16].
-void *emtcm_create(int channels, int stage1, int stage2, int subpixels, int side, int crops, int threads, const float *cubic) {
+void *emtcm_create(int channels, int stage1, int stage2, int subpixels, int side, int crops, int threads,
+                   const float *cubic) {
     const Sizes sizes{channels, stage1, stage2, subpixels, side, crops, threads};
     try {
         if (channels == 16) return static_cast<Network *>(new NetworkOf<1>(sizes, cubic));

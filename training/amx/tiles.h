@@ -17,8 +17,8 @@
 
 using bfloat16 = uint16_t;
 
-constexpr int LANES = 16;                 // channels that one tile or register holds as float32
-constexpr int TILE = LANES * 2 * LANES;   // bfloat16 in a tile
+constexpr int LANES = 16;                // channels that one tile or register holds as float32
+constexpr int TILE = LANES * 2 * LANES;  // bfloat16 in a tile
 
 // Linux lends a process the tiles' registers only when it is asked to.
 inline bool request_tiles() {
@@ -46,7 +46,8 @@ class Tiles {
 };
 
 // Zeroed memory whose element 0 lies behind `front` others.
-template <class T> class Buffer {
+template <class T>
+class Buffer {
   public:
     Buffer() = default;
     Buffer(size_t count, size_t front) : count_(count), front_(front) {
