@@ -147,6 +147,7 @@ def test_models_are_listed():
 def test_doctor_says_what_works():
     result = run("doctor")
     assert "backend torch on cpu: works" in result.stdout
+    assert "backend openvino on cpu: " in result.stdout
     report = json.loads(run("doctor", "--json").stdout)
     assert report["versions"]["torch"]
     assert {b["device"] for b in report["backends"]} == {"cpu", "cuda"}

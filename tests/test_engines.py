@@ -21,7 +21,7 @@ WEIGHTS = models.load(models.find("base", "clean").path, 2)
 
 @pytest.mark.parametrize("stages", [1, 2])
 def test_the_torch_engine_is_the_network(stages):
-    engine = create_engine(WEIGHTS, stages=stages, backend="auto", device="cpu")
+    engine = create_engine(WEIGHTS, stages=stages, backend="torch", device="cpu")
     network = Network(2, WEIGHTS.shape)
     network.load_state_dict({k: torch.from_numpy(v) for k, v in WEIGHTS.tensors.items()})
     x = torch.rand(1, 1, 20, 30)
@@ -59,7 +59,11 @@ def test_an_explicit_choice_never_falls_back(monkeypatch):
     assert choose_device("auto") == torch.device("cpu")
     with pytest.raises(UsageError, match="device 'cuda' is not usable: PyTorch finds no NVIDIA GPU"):
         choose_device("cuda")
-    assert [a.reason is None for a in availabilities()] == [False, False, True]
+    works = {(a.backend, a.device): a.reason is None for a in availabilities()}
+    assert list(works) == [("tensorrt", "cuda"), ("torch", "cuda"), ("openvino", "cpu"), ("torch", "cpu")]
+    assert not works["tensorrt", "cuda"]
+    assert not works["torch", "cuda"]
+    assert works["torch", "cpu"]
 
 
 def test_devices_are_counted(monkeypatch):
@@ -78,7 +82,7 @@ def test_unknown_devices_are_refused(device):
 
 
 def test_unknown_backends_are_refused():
-    with pytest.raises(UsageError, match="backend is 'opencl'; accepted are auto, tensorrt, torch"):
+    with pytest.raises(UsageError, match="backend is 'opencl'; accepted are auto, tensorrt, openvino, torch"):
         create_engine(WEIGHTS, stages=2, backend="opencl", device="cpu")
 
 
@@ -135,8 +139,9 @@ def test_tensorrt_is_refused_with_the_part_that_is_missing(monkeypatch):
         create_engine(WEIGHTS, stages=2, backend="tensorrt", device="cuda")
 
 
-def test_the_product_needs_no_tensorrt():
-    blocked = "import sys; sys.modules['torch_tensorrt'] = sys.modules['tensorrt'] = None\n"
+def test_the_product_needs_neither_tensorrt_nor_openvino():
+    names = ("torch_tensorrt", "tensorrt", "openvino")
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({names}))\n"
     code = (
         blocked + "import vs_emtcm; vs_emtcm.Upscaler(2, device='cpu')\nassert 'trt_build' not in sys.modules"
     )

@@ -164,6 +164,7 @@ def varying_format() -> vs.VideoNode:
         (clip_of, {"model": "huge"}, "emtcm: model 'huge' .* available are base/video"),
         (clip_of, {"stages": 3}, "emtcm: stages is 3"),
         (clip_of, {"backend": "x"}, "emtcm: backend is 'x'; accepted are"),
+        (clip_of, {"backend": "openvino", "device": "cuda"}, "emtcm: backend 'openvino' is not usable on"),
         (clip_of, {"lanes": 0}, "emtcm: lanes is 0"),
         (clip_of, {"lanes": "two"}, "emtcm: lanes is 'two'"),
         (clip_of, {"tile": 3}, "emtcm: tile is 3"),

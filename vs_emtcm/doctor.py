@@ -19,6 +19,7 @@ PACKAGES = (
     "safetensors",
     "torch-tensorrt-rtx",
     "torch-tensorrt",
+    "openvino",
 )
 
 

@@ -45,7 +45,7 @@ def emtcm(
         model: a shipped model's name or the path of a ``.safetensors`` weights file.
         tune: "video" for compressed or noisy sources, "clean" for sharp, uncompressed ones.
         stages: 2, or 1 for about twice the speed at a little less quality.
-        backend: "auto", "tensorrt" or "torch".
+        backend: "auto", "tensorrt", "openvino" or "torch".
         device: "auto", "cpu" or "cuda".
         device_index: which CUDA device.
         lanes: frames worked on at once; None chooses. The result does not depend on it.
@@ -65,7 +65,7 @@ def emtcm(
         if device_index < 0:
             raise UsageError(f"device_index is {device_index}; accepted are numbers from 0")
         place = f"cuda:{device_index}" if device == "cuda" or (device_index and device != "cpu") else device
-        count = min(lanes or default_lanes(choose_device(place).type), clip.num_frames)
+        count = min(lanes or default_lanes(choose_device(place, backend).type), clip.num_frames)
         make_upscaler = partial(
             Upscaler,
             scale,
@@ -150,7 +150,7 @@ def frame_range(props: Mapping[str, object], default: Range) -> Range:
 
 
 def default_lanes(device_type: str) -> int:
-    """Lanes that keep a device busy: PyTorch uses all cores for one frame, a GPU waits on copies."""
+    """Lanes that keep a device busy: a CPU works on one frame with all cores, a GPU waits on copies."""
     return 1 if device_type == "cpu" else 3
 
 

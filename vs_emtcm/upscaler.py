@@ -37,7 +37,7 @@ class Upscaler:
         tune: "video" for compressed or noisy sources, "clean" for sharp, uncompressed ones; not used
             with a weights file.
         stages: 2, or 1 for about twice the speed at a little less quality.
-        backend: "auto", "tensorrt" or "torch".
+        backend: "auto", "tensorrt", "openvino" or "torch".
         device: "auto", "cpu", "cuda" or "cuda:N".
         tile: work in tiles of this many input pixels, (width, height) or one number for both, to
             bound memory; 0 never tiles; None chooses. The result is the same up to the rounding of
@@ -46,7 +46,7 @@ class Upscaler:
 
     Raises:
         UsageError: an argument is not among those accepted.
-        EmtcmError: a TensorRT engine could not be built.
+        EmtcmError: the engine could not be built.
 
     Example:
         >>> up = Upscaler(scale=2)

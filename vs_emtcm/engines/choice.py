@@ -17,7 +17,7 @@ from vs_emtcm.models import Weights
 
 _log = logging.getLogger(__name__)
 NO_GPU = "PyTorch finds no usable NVIDIA GPU and driver"
-BACKENDS = ("auto", "tensorrt", "torch")
+BACKENDS = ("auto", "tensorrt", "openvino", "torch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +45,20 @@ def tensorrt_missing() -> str | None:
     return None
 
 
+def openvino_missing() -> str | None:
+    """Why OpenVINO engines cannot be run here, or None if they can; nothing is imported."""
+    if importlib.util.find_spec("openvino") is None:
+        return "OpenVINO is not installed; run 'pip install openvino'"
+    return None
+
+
 def availabilities() -> tuple[Availability, ...]:
     """Every backend and device, the one that "auto" prefers first."""
     cuda = None if torch.cuda.is_available() else NO_GPU
     return (
         Availability(backend="tensorrt", device="cuda", reason=tensorrt_missing()),
         Availability(backend="torch", device="cuda", reason=cuda),
+        Availability(backend="openvino", device="cpu", reason=openvino_missing()),
         Availability(backend="torch", device="cpu", reason=None),
     )
 
@@ -65,17 +73,28 @@ def check_backend(backend: str) -> None:
         raise UsageError(f"backend is {backend!r}; accepted are {', '.join(BACKENDS)}")
 
 
-def choose_device(device: str) -> torch.device:
+def choose_device(device: str, backend: str = "auto") -> torch.device:
     """Resolve "auto", "cpu", "cuda" or "cuda:N".
 
+    Args:
+        device: the name.
+        backend: what will run there.
+
     Raises:
-        UsageError: the name is unknown or the device is not there.
+        UsageError: the name is unknown, or the device is not there or not one of the backend's.
     """
     if device == "cpu":
         return torch.device("cpu")
     name, _, index = device.partition(":")
     if device != "auto" and (name != "cuda" or (index and not index.isdecimal()) or device.endswith(":")):
         raise UsageError(f"device is {device!r}; accepted are auto, cpu, cuda and cuda:N")
+    if backend == "openvino":
+        if device == "auto":
+            return torch.device("cpu")
+        raise UsageError(
+            f"backend 'openvino' is not usable on device {device!r}: it runs on the CPU alone; "
+            "use device 'cpu', or backend 'torch'"
+        )
     if not torch.cuda.is_available():
         if device == "auto":
             return torch.device("cpu")
@@ -113,18 +132,26 @@ def create_engine(
         EmtcmError: the engine could not be built.
     """
     check_backend(backend)
-    place = choose_device(device)
-    missing = "it runs on CUDA devices alone" if device == "cpu" else tensorrt_missing()
-    if backend == "tensorrt" and missing is not None:
-        raise UsageError(f"backend 'tensorrt' is not usable: {missing}; or use backend 'torch'")
-    if backend != "torch" and place.type == "cuda" and missing is None:
-        # Only who wants an engine pays for the import.
-        from vs_emtcm.engines.tensorrt_engine import TensorrtEngine, default_store
-
+    place = choose_device(device, backend)
+    missing = {
+        "tensorrt": "it runs on CUDA devices alone" if device == "cpu" else tensorrt_missing(),
+        "openvino": openvino_missing(),
+    }
+    if missing.get(backend) is not None:
+        raise UsageError(f"backend {backend!r} is not usable: {missing[backend]}; or use backend 'torch'")
+    faster = "tensorrt" if place.type == "cuda" else "openvino"
+    if backend in ("auto", faster) and missing[faster] is None:
         try:
+            # Only who wants an engine pays for the import.
+            if faster == "openvino":
+                from vs_emtcm.engines.openvino_engine import OpenvinoEngine
+
+                return OpenvinoEngine(weights, stages)
+            from vs_emtcm.engines.tensorrt_engine import TensorrtEngine, default_store
+
             return TensorrtEngine(weights, stages, place, label=label, store=store or default_store())
         except EmtcmError as error:
-            if backend == "tensorrt":
+            if backend != "auto":
                 raise
             _log.warning("emtcm: %s; going on with PyTorch", error)
     return CudaEngine(weights, stages, place) if place.type == "cuda" else CpuEngine(weights, stages)

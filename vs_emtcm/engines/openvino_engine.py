@@ -1,0 +1,136 @@
+"""OpenVINO on the CPU, float32: one compiled model per size, as many threads as PyTorch takes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vs_emtcm.engines.openvino_graph import Recorded
+from vs_emtcm.engines.weights import load_network
+from vs_emtcm.errors import EmtcmError
+from vs_emtcm.models import Weights
+
+# Sizes whose models are kept; a video has one, a tiled one four. One model for any size would save
+# their compilation (40 ms each), but is a tenth slower.
+SIZES = 4
+# No more than this many pixels are kept in them: 0.5 GB for the network "base".
+PIXELS = 2 << 20
+_REPORTS = "openvino_telemetry"
+
+
+@contextmanager
+def _one_sentence_errors() -> Iterator[None]:
+    try:
+        yield
+    except (ImportError, OSError, RuntimeError, AttributeError, TypeError) as error:
+        # Another version may lack what is used here. OpenVINO's messages have several lines.
+        words = " ".join(str(error).split())
+        raise EmtcmError(
+            f"backend 'openvino': OpenVINO does not work here ({words}); "
+            "install it again with 'pip install --force-reinstall openvino', or use backend 'torch'"
+        ) from error
+
+
+def _openvino() -> ModuleType:
+    """OpenVINO; its import alone would write to the home folder and send a report to its makers."""
+    if _REPORTS in sys.modules:
+        return importlib.import_module("openvino")
+    # Python's own way to say that a module is not there; OpenVINO then does without it.
+    sys.modules[_REPORTS] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("openvino")
+    finally:
+        del sys.modules[_REPORTS]
+
+
+class OpenvinoEngine:
+    """See :class:`vs_emtcm.engines.engine.Engine`.
+
+    Args:
+        weights: of one scale.
+        stages: 1 or 2.
+
+    Raises:
+        EmtcmError: OpenVINO cannot be imported or cannot run the network.
+    """
+
+    def __init__(self, weights: Weights, stages: int) -> None:
+        self._network = load_network(weights, stages)
+        self._requests: OrderedDict[tuple[torch.Size, int], Any] = OrderedDict()
+        self.device = torch.device("cpu")
+        self.stream: torch.cuda.Stream | None = None
+        self.largest: tuple[int, int] | None = None
+        self.scale = weights.scale
+        self.radius = self._network.radius
+        with _one_sentence_errors():
+            self._openvino = _openvino()
+            self._core = self._openvino.Core()
+            version = self._openvino.__version__.partition("-")[0]
+            self.description = f"OpenVINO {version} on cpu, float32"
+            # What does not work shall show while another engine can still be chosen.
+            side = 2 * self.radius + 1
+            self(torch.zeros(1, 1, side, side))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """See :class:`vs_emtcm.engines.engine.Engine`.
+
+        Raises:
+            EmtcmError: OpenVINO failed.
+        """
+        with _one_sentence_errors():
+            request = self._request(x.shape, torch.get_num_threads())
+            rows, columns = (self.scale * (n - 2 * self.radius) for n in x.shape[-2:])
+            # OpenVINO works in the memory of these two.
+            source, result = x.contiguous(), x.new_empty((x.shape[0], 1, rows, columns))
+            tensor = self._openvino.Tensor
+            request.set_input_tensor(tensor(source.numpy(), shared_memory=True))
+            request.set_output_tensor(tensor(result.numpy(), shared_memory=True))
+            request.infer(share_outputs=True)
+        return result
+
+    def release(self) -> None:
+        """See :class:`vs_emtcm.engines.engine.Engine`."""
+        self._requests.clear()
+
+    def _request(self, shape: torch.Size, threads: int) -> Any:
+        """What runs the network for an input of this shape."""
+        key = shape, threads
+        request = self._requests.get(key)
+        if request is None:
+            self._make_room(shape.numel())
+            request = self._requests[key] = self._compiled(shape, threads).create_infer_request()
+        self._requests.move_to_end(key)
+        return request
+
+    def _make_room(self, pixels: int) -> None:
+        """Give up what was not used for longest, until one more size of so many pixels may be kept."""
+        while self._requests:
+            kept = sum(shape.numel() for shape, _ in self._requests)
+            if len(self._requests) < SIZES and kept + pixels <= PIXELS:
+                return
+            self._requests.popitem(last=False)
+
+    def _compiled(self, shape: torch.Size, threads: int) -> Any:
+        ops = self._openvino.opset13
+        x = ops.parameter(shape, self._openvino.Type.f32)
+        estimate: Any = self._network.estimates(Recorded(x, ops))[-1]  # type: ignore[arg-type]
+        return self._core.compile_model(
+            self._openvino.Model([estimate.node], [x]),
+            "CPU",
+            {
+                # Processors that have bfloat16 would calculate with its 8 bits.
+                "INFERENCE_PRECISION_HINT": "f32",
+                "INFERENCE_NUM_THREADS": threads,
+                "NUM_STREAMS": 1,
+                # The lanes would all be pinned to the same cores.
+                "ENABLE_CPU_PINNING": False,
+            },
+        )
