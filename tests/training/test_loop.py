@@ -213,7 +213,7 @@ def test_training_on_the_matrix_unit_goes_as_by_pytorch(tmp_path):
     settings = msgspec.structs.replace(settings, model=wide)
     by_pytorch, on_tiles = (steps(Run(settings, tmp_path / str(a), amx=a), 30) for a in (False, True))
     assert on_tiles[-1] < 0.9 * on_tiles[0]
-    assert on_tiles == pytest.approx(by_pytorch, rel=0.02)
+    assert on_tiles == pytest.approx(by_pytorch, rel=0.05)
 
 
 def test_the_matrix_unit_is_none_of_a_gpu(tmp_path):

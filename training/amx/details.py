@@ -15,9 +15,8 @@ from training.amx.library import AmxError, load_library
 from vs_emtcm.network import cubic_difference_kernel
 from vs_emtcm.shape import HEAD_SIZE, Shape
 
-CHANNELS = (16, 32)
-LARGEST_STAGE = 7
 LANES = 16
+MOST_CHANNELS = 2 * LANES
 
 
 class AmxDetails:
@@ -28,7 +27,7 @@ class AmxDetails:
 
     Args:
         scale: 2, 3 or 4.
-        shape: of the network; 16 or 32 channels, at most 7 layers in a stage.
+        shape: of the network, of at most 32 channels; 16 and 32 make full use of the unit.
         side: of a low-resolution crop.
         crops: in a batch.
 
@@ -37,13 +36,11 @@ class AmxDetails:
     """
 
     def __init__(self, scale: int, shape: Shape, side: int, crops: int) -> None:
-        if shape.channels not in CHANNELS or max(shape.stage1, shape.stage2) > LARGEST_STAGE:
-            raise AmxError(
-                f"AMX takes networks of 16 or 32 channels and up to {LARGEST_STAGE} layers in a stage, "
-                f"not {shape.channels} channels and {shape.stage1} and {shape.stage2} layers"
-            )
+        if shape.channels > MOST_CHANNELS:
+            raise AmxError(f"AMX takes networks of up to {MOST_CHANNELS} channels, not {shape.channels}")
         self.library = load_library()
         self.scale, self.side, self.crops = scale, side, crops
+        self._filling = -shape.channels % LANES
         self.sides = (
             side - 2 * (HEAD_SIZE // 2 + shape.stage1 + 1),
             side - 2 * (HEAD_SIZE // 2 + shape.stage1 + 1 + shape.stage2 + 1),
@@ -53,7 +50,7 @@ class AmxDetails:
         cubic = cubic_difference_kernel(scale).reshape(scale * scale, -1).T
         self._cubic = F.pad(cubic, (0, LANES - scale * scale)).contiguous()
         self.native: int | None = self.library.emtcm_create(
-            shape.channels,
+            shape.channels + self._filling,
             shape.stage1,
             shape.stage2,
             scale * scale,
@@ -85,19 +82,25 @@ class AmxDetails:
         return first.permute(0, 3, 1, 2), second.permute(0, 3, 1, 2)
 
     def _packed(self, state: Mapping[str, Tensor]) -> Tensor:
-        # In the order of network.cpp: kernels as [tap][input][output], sub-pixels filled up to 16.
-        filling = LANES - self.scale**2
+        # In the order of network.cpp: kernels as [tap][input][output], filled up to whole tiles.
+        fill, fill_subpixels = self._filling, LANES - self.scale**2
         fuse, channels = state["fuse.conv.weight"], len(state["head.slope"])
-        features, detail = fuse[:, :channels], fuse[:, channels:]
-        kernels = [state["head.conv.weight"]]
-        kernels += [features if n == "fuse" else state[f"{n}.conv.weight"] for n in self._layers[1:]]
-        kernels.append(F.pad(detail, (0, 0, 0, 0, 0, filling)))
-        estimates = ("estimate1", "estimate2")
-        kernels += [F.pad(state[f"{n}.weight"], (0, 0, 0, 0, 0, 0, 0, filling)) for n in estimates]
-        vectors = [state[f"{n}.conv.bias"] for n in self._layers]
-        vectors += [state[f"{n}.slope"] for n in self._layers]
-        vectors += [F.pad(state[f"{n}.bias"], (0, filling)) for n in estimates]
-        return torch.cat([k.permute(2, 3, 1, 0).reshape(-1) for k in kernels] + vectors)
+        estimates = [state[f"estimate{i}.weight"] for i in (1, 2)]
+        kernels = [_filled(state["head.conv.weight"], 0, fill)]
+        kernels += [
+            _filled(fuse[:, :channels] if name == "fuse" else state[f"{name}.conv.weight"], fill, fill)
+            for name in self._layers[1:]
+        ]
+        kernels.append(_filled(fuse[:, channels:], fill_subpixels, fill))
+        kernels += [_filled(kernel, fill, fill_subpixels) for kernel in estimates]
+        vectors = [F.pad(state[f"{name}.conv.bias"], (0, fill)) for name in self._layers]
+        vectors += [F.pad(state[f"{name}.slope"], (0, fill)) for name in self._layers]
+        vectors += [F.pad(state[f"estimate{i}.bias"], (0, fill_subpixels)) for i in (1, 2)]
+        return torch.cat([kernel.permute(2, 3, 1, 0).reshape(-1) for kernel in kernels] + vectors)
+
+
+def _filled(kernel: Tensor, inputs: int, outputs: int) -> Tensor:
+    return F.pad(kernel, (0, 0, 0, 0, 0, inputs, 0, outputs)) if inputs or outputs else kernel
 
 
 class _Details(torch.autograd.Function):

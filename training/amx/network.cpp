@@ -7,7 +7,6 @@
 #include <omp.h>
 
 #include <memory>
-#include <stdexcept>
 
 #include "convolution.h"
 
@@ -37,10 +36,11 @@ inline void add_to(float *sum, __m512 value) {
 struct Sizes {
     int channels, stage1, stage2, subpixels, side, crops, threads;
 
-    int side1() const { return side - 4 - 2 * stage1 - 2; }   // of the first detail
-    int side2() const { return side1() - 2 * (stage2 + 1); }  // of the second
-    int layers() const { return 1 + stage1 + stage2; }        // head, body1, fuse, body2
-    int fuse() const { return 1 + stage1; }                   // the layer
+    int side1() const { return side - 4 - 2 * stage1 - 2; }            // of the first detail
+    int side2() const { return side1() - 2 * (stage2 + 1); }           // of the second
+    int layers() const { return 1 + stage1 + stage2; }                 // head, body1, fuse, body2
+    int fuse() const { return 1 + stage1; }                            // the layer
+    int longest() const { return std::max({stage1, stage2, 2}) + 1; }  // that a skip or a kernel reaches
 };
 
 class Network {
@@ -105,13 +105,11 @@ class NetworkOf final : public Network {
     NetworkOf(const Sizes &sizes, const float *cubic)
         : sizes_(sizes),
           pitch_(sizes.side),
-          front_((8 * (sizes.side + 1) + 127) / 64 * 64),
-          total_(front_ + (sizes.side * sizes.side + 8 * sizes.side + 256) / 64 * 64),
+          front_((sizes.longest() * (sizes.side + 1) + 127) / 64 * 64),
+          total_(front_ + (sizes.side * sizes.side + sizes.longest() * (sizes.side + 1) + 255) / 64 * 64),
           plane_(static_cast<size_t>(total_) * LANES),
           subpixels_((1u << sizes.subpixels) - 1),
           cubic_(cubic, cubic + 25 * LANES) {
-        if (std::max(sizes.stage1, sizes.stage2) > 7)
-            throw std::invalid_argument("more than seven layers in a stage");
         size_t end = 25 * C;
         auto kernel = [&](int inputs, int outputs) {
             const size_t offset = std::exchange(end, end + static_cast<size_t>(9) * inputs * outputs);
@@ -499,7 +497,7 @@ void *emtcm_create(int channels, int stage1, int stage2, int subpixels, int side
     try {
         if (channels == 16) return static_cast<Network *>(new NetworkOf<1>(sizes, cubic));
         if (channels == 32) return static_cast<Network *>(new NetworkOf<2>(sizes, cubic));
-    } catch (const std::exception &) {
+    } catch (const std::bad_alloc &) {
     }
     return nullptr;
 }
