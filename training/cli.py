@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -98,13 +99,15 @@ Networks = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def _pairs(paths: list[Path], tune: str) -> Iterator[Pair]:
+def _pairs(paths: list[Path], tune: str, shifted: bool) -> Iterator[Pair]:
     for path in paths:
         luma = read_luma(path)
         for scale in SCALES:
             if tune == "clean":
-                if min(luma.shape) // scale >= SMALLEST:
-                    yield clean_pair(luma, scale)
+                starts = (0, scale // 2) if shifted else (0,)
+                for top, left in product(starts, starts):
+                    if (min(luma.shape) - max(starts)) // scale >= SMALLEST:
+                        yield clean_pair(luma[top:, left:], scale)
             elif (min(luma.shape) - MAXIMUM_PAN * (CLIP_FRAMES - 1)) // scale >= SMALLEST + 2:
                 # The same pictures always give the same cache.
                 rng = np.random.default_rng(zlib.crc32(f"{path.name}{scale}".encode()))
@@ -119,16 +122,22 @@ def prepare(
     against: Annotated[
         list[Path] | None, typer.Option(help="Test sets: refuse pictures that look like one of theirs.")
     ] = None,
+    shifted: Annotated[
+        bool,
+        typer.Option("--shifted", help="clean: reduce each picture from four places of the pixel grid."),
+    ] = False,
 ) -> None:
     """Decode pictures once, make their low-resolution versions, and store both."""
     with _one_sentence_errors():
         if tune not in ("clean", "video"):
             raise UsageError(f"tune is {tune!r}; accepted are clean and video")
+        if shifted and tune != "clean":
+            raise UsageError("--shifted is for tune clean; encodes begin at random places anyway")
         paths = [path for folder in data for path in find_pictures(folder)]
         tests = [path for folder in against or () for path in find_pictures(folder)]
         for picture, test in find_similar(paths, tests) if tests else ():
             raise PictureError(f"{picture} shows what {test} of a test set shows; take it out")
-        count = write_cache(out, _pairs(paths, tune))
+        count = write_cache(out, _pairs(paths, tune, shifted))
         if count == 0:
             raise PictureError(
                 f"no picture is large enough; a side must be at least {SMALLEST * min(SCALES)} pixels"

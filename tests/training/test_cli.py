@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from tests.conftest import codes
+from training.cache import read_cache
 from training.cli import app
 from training.loop import WEIGHTS
 
@@ -105,6 +106,29 @@ def test_an_ablation_is_a_table_of_its_variants(tmp_path, pictures):
     assert lines[0] == "| variant | x2/1 | x2/2 | x3/1 | x3/2 | x4/1 | x4/2 |"
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| as it is", "| wide kernels"]
     assert lines[2] != lines[3]
+
+
+def test_shifted_reductions_are_those_of_shifted_pictures(tmp_path, pictures):
+    for arguments in ((), ("--shifted",)):
+        out = tmp_path / f"cache{len(arguments)}"
+        assert run("prepare", "--data", pictures, "--out", out, "--tune", "clean", *arguments).exit_code == 0
+    plain, shifted = (read_cache(tmp_path / f"cache{i}") for i in (0, 1))
+    for scale in (2, 3, 4):
+        assert len(shifted[scale]) == 4 * len(plain[scale]) == 8
+        first, last = shifted[scale][0], shifted[scale][3]
+        assert np.array_equal(first.low, plain[scale][0].low)
+        offset = scale // 2
+        height, width = (n - 2 * scale for n in last.high.shape)
+        assert np.array_equal(
+            last.high[:height, :width], first.high[offset : offset + height, offset : offset + width]
+        )
+        assert not np.array_equal(last.low, first.low[: last.low.shape[0], : last.low.shape[1]])
+
+
+def test_shifted_reductions_are_of_clean_sources(tmp_path, pictures):
+    result = run("prepare", "--data", pictures, "--out", tmp_path / "out", "--tune", "video", "--shifted")
+    assert result.exit_code == 2
+    assert "--shifted is for tune clean" in result.stderr
 
 
 def test_pictures_of_a_test_set_are_refused(tmp_path, pictures):
