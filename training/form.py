@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from vs_emtcm.network import Network
 from vs_emtcm.shape import BODY_SIZE, HEAD_SIZE, Shape
 
-# Differences of neighbouring pixels are small numbers. Inside the network they are this much larger,
-# so that a step of the optimizer is as small for a bias as it is for a weight.
+# Differences of neighbouring pixels are small numbers. Biases are trained this much larger, so that a step
+# of the optimizer is as small for a bias as it is for a weight. Features stay small: halves hold them.
 GAIN = 16.0
 
 
@@ -176,17 +176,13 @@ class TrainedForm(nn.Module):
         """The state dict of :class:`vs_emtcm.network.Network` for ``scale``, differentiable."""
         kernels = {name: kernel() for name, kernel in self._kernels(scale).items()}
         # A first kernel that sums to zero makes every feature independent of the local level.
-        kernels["head"] = GAIN * (kernels["head"] - kernels["head"].mean(dim=(2, 3), keepdim=True))
-        features, detail = kernels["fuse"].split([self.shape.channels, scale * scale], dim=1)
-        kernels["fuse"] = torch.cat((features, GAIN * detail), dim=1)
-        for name in ("estimate1", "estimate2"):
-            kernels[name] = kernels[name] / GAIN
+        kernels["head"] = kernels["head"] - kernels["head"].mean(dim=(2, 3), keepdim=True)
         state = {f"{name}.weight": kernels[name] for name in ("estimate1", "estimate2")}
         for key, layer in self.scale_form(scale).activations.items():
             assert isinstance(layer, Activations)
             name = key.replace("/", ".")
             state[f"{name}.conv.weight"] = kernels[name]
-            state[f"{name}.conv.bias"] = layer.bias
+            state[f"{name}.conv.bias"] = layer.bias / GAIN
             state[f"{name}.slope"] = layer.slope
         return {**state, **flat_field_biases(state, self.shape)}
 
@@ -236,19 +232,12 @@ class TrainedForm(nn.Module):
                 # The file may share kernels that this form does not.
                 shared = f"shared/{name}.{suffix}"
                 value = tensors[shared if shared in tensors else f"{key}/{name}.{suffix}"]
-                if name == "head":
-                    value = value / GAIN
-                elif name == "fuse":
-                    c = self.shape.channels
-                    value = torch.cat((value[:, :c], value[:, c:] / GAIN), dim=1)
-                elif name.startswith("estimate"):
-                    value = value * GAIN
                 assert isinstance(kernel, PlainKernel | WideKernel)
                 kernel.assign(value)
             for layer, own in self.scale_form(scale).activations.items():
                 name = layer.replace("/", ".")
                 assert isinstance(own, Activations)
-                own.bias.copy_(tensors[f"{key}/{name}.conv.bias"])
+                own.bias.copy_(tensors[f"{key}/{name}.conv.bias"] * GAIN)
                 own.slope.copy_(tensors[f"{key}/{name}.slope"])
 
     def deployed(self, scale: int) -> Network:
