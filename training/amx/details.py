@@ -12,8 +12,9 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from training.amx.library import AmxError, load_library
+from training.form import kernel_names
 from vs_emtcm.network import cubic_difference_kernel
-from vs_emtcm.shape import HEAD_SIZE, Shape
+from vs_emtcm.shape import Shape, receptive_radius
 
 LANES = 16
 MOST_CHANNELS = 2 * LANES
@@ -41,12 +42,8 @@ class AmxDetails:
         self.library = load_library()
         self.scale, self.side, self.crops = scale, side, crops
         self._filling = -shape.channels % LANES
-        self.sides = (
-            side - 2 * (HEAD_SIZE // 2 + shape.stage1 + 1),
-            side - 2 * (HEAD_SIZE // 2 + shape.stage1 + 1 + shape.stage2 + 1),
-        )
-        stages = [f"body1.{i}" for i in range(shape.stage1)], [f"body2.{i}" for i in range(shape.stage2 - 1)]
-        self._layers = ["head", *stages[0], "fuse", *stages[1]]
+        self.sides = tuple(side - 2 * receptive_radius(shape, stages) for stages in (1, 2))
+        self._layers = [name for name in kernel_names(shape) if not name.startswith("estimate")]
         cubic = cubic_difference_kernel(scale).reshape(scale * scale, -1).T
         self._cubic = F.pad(cubic, (0, LANES - scale * scale)).contiguous()
         self.native: int | None = self.library.emtcm_create(

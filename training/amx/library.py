@@ -42,8 +42,6 @@ def load_library() -> ctypes.CDLL:
     library.emtcm_create.restype = pointer
     library.emtcm_destroy.argtypes = [pointer]
     library.emtcm_destroy.restype = None
-    library.emtcm_weights.argtypes = [pointer]
-    library.emtcm_weights.restype = ctypes.c_size_t
     library.emtcm_forward.argtypes = [pointer] * 5
     library.emtcm_forward.restype = None
     library.emtcm_backward.argtypes = [pointer] * 4

@@ -46,7 +46,6 @@ struct Sizes {
 class Network {
   public:
     virtual ~Network() = default;
-    virtual size_t weights() const = 0;
     virtual void forward(const float *weights, const float *low, float *detail1, float *detail2) = 0;
     virtual void backward(const float *gradient1, const float *gradient2, float *gradients) = 0;
 };
@@ -144,8 +143,6 @@ class NetworkOf final : public Network {
                               plane<float>(LANES),
                               std::vector<float>(count_)});
     }
-
-    size_t weights() const override { return count_; }
 
     void forward(const float *weights, const float *low, float *detail1, float *detail2) override {
         take(weights);
@@ -503,8 +500,6 @@ void *emtcm_create(int channels, int stage1, int stage2, int subpixels, int side
 }
 
 void emtcm_destroy(void *network) { delete static_cast<Network *>(network); }
-
-size_t emtcm_weights(void *network) { return static_cast<Network *>(network)->weights(); }
 
 // low: [crops][side][side]; detail1, detail2: [crops][height][width][subpixels].
 void emtcm_forward(void *network, const float *weights, const float *low, float *detail1, float *detail2) {
