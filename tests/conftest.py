@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -85,3 +86,26 @@ def make_clip(tmp_path: Path) -> MakeClip:
         return path
 
     return make
+
+
+# linux/capability.h: version 3, two words of three sets each; what lets root read and write everywhere.
+CAPABILITY_VERSION = 0x20080522
+OVERRIDES = 1 << 1 | 1 << 2
+
+
+@pytest.fixture
+def closed_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder that can be read but not written to, by root neither."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, sets) == 0
+    before = sets[0]
+    sets[0] &= ~OVERRIDES
+    assert libc.capset(header, sets) == 0
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o500)
+    yield folder
+    folder.chmod(0o700)
+    sets[0] = before
+    assert libc.capset(header, sets) == 0

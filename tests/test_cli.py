@@ -1,7 +1,6 @@
 """The command: exit codes, one sentence per error, reports."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -129,11 +128,8 @@ def test_an_interrupted_run_leaves_nothing(make_clip, tmp_path, number):
     assert [p.name for p in tmp_path.iterdir()] == [source.name]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_refused(make_clip, tmp_path):
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o500)
-    result = run("upscale", make_clip(frames=1), closed / "out.mkv")
+def test_a_folder_without_permission_is_refused(make_clip, closed_folder):
+    result = run("upscale", make_clip(frames=1), closed_folder / "out.mkv")
     assert result.exit_code == 2
     assert "cannot be written to: permission denied" in result.stderr
 

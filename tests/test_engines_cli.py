@@ -58,6 +58,13 @@ def test_the_store_is_cleared(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_store_without_permission_is_one_sentence(closed_folder):
+    arguments = ("--scale", 2, "--stages", 1, "--target", "sm89", "--store", closed_folder)
+    result = run("engines", "build", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.endswith("cannot be written: Permission denied; choose another folder\n")
+
+
 def test_networks_are_written_as_onnx(tmp_path):
     path = tmp_path / "network.onnx"
     result = run("export", "onnx", "--tune", "clean", "--stages", 1, "--precision", "fp32", "--out", path)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import codes
-from vs_emtcm.transfer import HostBuffer
+from vs_emtcm import transfer
+from vs_emtcm.transfer import HostBuffer, pinned_is_faster
 
 CPU = torch.device("cpu")
 
@@ -62,6 +63,28 @@ def test_memory_is_kept_from_frame_to_frame(monkeypatch):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to page-lock memory for")
-def test_page_locked_memory_needs_a_gpu():
-    with pytest.raises(RuntimeError):
-        HostBuffer(CPU, pinned=True).upload([codes(2, 2)])
+def test_without_page_locked_memory_ordinary_memory_serves(caplog):
+    buffer = HostBuffer(CPU, pinned=True)
+    plane = codes(4, 6)
+    for _ in range(2):
+        np.testing.assert_array_equal(buffer.upload([plane])[0][0, 0].numpy(), plane)
+    (message,) = caplog.messages
+    assert message.startswith("emtcm: page-locked memory cannot be had, ordinary memory is used: ")
+
+
+@pytest.mark.parametrize(("page_locked", "ordinary"), [(1.0, 2.0), (2.0, 1.0)])
+def test_the_memory_that_is_faster_here_is_taken(monkeypatch, page_locked, ordinary):
+    def seconds(buffer):
+        return page_locked if buffer.pinned else ordinary
+
+    monkeypatch.setattr(transfer, "_trial_seconds", seconds)
+    pinned_is_faster.cache_clear()
+    assert pinned_is_faster(torch.device("cuda", 0)) == (page_locked < ordinary)
+    pinned_is_faster.cache_clear()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to page-lock memory for")
+def test_memory_that_cannot_be_had_is_not_taken():
+    pinned_is_faster.cache_clear()
+    assert not pinned_is_faster(CPU)
+    pinned_is_faster.cache_clear()

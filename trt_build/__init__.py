@@ -4,7 +4,7 @@ from trt_build.builder import Request, build, request
 from trt_build.errors import BuildError, EngineFileError
 from trt_build.onnx_file import export_onnx
 from trt_build.profile import Profile
-from trt_build.store import clear, entries, get_or_build, stored_engine, verify
+from trt_build.store import build_into, clear, entries, get_or_build, stored_engine, verify
 from trt_build.targets import TARGETS
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Profile",
     "Request",
     "build",
+    "build_into",
     "clear",
     "entries",
     "export_onnx",

@@ -62,23 +62,54 @@ def get_or_build(folder: Path, module: nn.Module, wanted: Request, *, ahead: boo
     Raises:
         BuildError: it cannot be built. A store that cannot be written is a warning.
     """
-    path = engine_path(folder, wanted)
+    found = _found(folder, wanted)
+    if found is not None:
+        return found[1]
+    engine = _built(module, wanted, ahead=ahead)
     try:
-        if path.exists():
-            return stored_engine(path, wanted)
-        for entry in entries(folder):
-            # One that was built for several GPUs.
-            if entry.request is not None and _serves(entry.request, wanted):
-                return stored_engine(entry.path, entry.request)
-    except EngineFileError as error:
-        _log.warning("%s", error)
-    _log.info("building the TensorRT engine %s for %s", wanted.label, ", ".join(wanted.targets))
-    engine = compiled(module, wanted, ahead=ahead)
-    try:
-        write_engine(path, wanted.to_json(), engine)
+        write_engine(engine_path(folder, wanted), wanted.to_json(), engine)
     except BuildError as error:
         _log.warning("the engine was built but not kept: %s", error)
     return engine
+
+
+def build_into(folder: Path, module: nn.Module, wanted: Request, *, ahead: bool) -> Path:
+    """The file in a store that has the engine of a request; it is built if there is none.
+
+    Args:
+        folder: the store.
+        module: of the request.
+        wanted: the request.
+        ahead: build without the GPU.
+
+    Raises:
+        BuildError: it cannot be built or written.
+    """
+    found = _found(folder, wanted)
+    if found is not None:
+        return found[0]
+    path = engine_path(folder, wanted)
+    write_engine(path, wanted.to_json(), _built(module, wanted, ahead=ahead))
+    return path
+
+
+def _found(folder: Path, wanted: Request) -> tuple[Path, bytes] | None:
+    path = engine_path(folder, wanted)
+    try:
+        if path.exists():
+            return path, stored_engine(path, wanted)
+        for entry in entries(folder):
+            # One that was built for several GPUs.
+            if entry.request is not None and _serves(entry.request, wanted):
+                return entry.path, stored_engine(entry.path, entry.request)
+    except (EngineFileError, OSError) as error:
+        _log.warning("%s", error)
+    return None
+
+
+def _built(module: nn.Module, wanted: Request, *, ahead: bool) -> bytes:
+    _log.info("building the TensorRT engine %s for %s", wanted.label, ", ".join(wanted.targets))
+    return compiled(module, wanted, ahead=ahead)
 
 
 def entries(folder: Path) -> list[Entry]:

@@ -68,9 +68,8 @@ def build(
     other programs.
     """
     with _one_sentence_errors():
-        from trt_build import Profile, get_or_build, request
+        from trt_build import Profile, build_into, request
         from trt_build.profile import parse_size
-        from trt_build.store import engine_path
         from vs_emtcm.engines.tensorrt_engine import engine_module
 
         picture = Profile(
@@ -91,8 +90,7 @@ def build(
                     precision=precision,
                     targets=None if target is None else tuple(target),
                 )
-                get_or_build(_folder(store), module, wanted, ahead=target is not None)
-                print(engine_path(_folder(store), wanted))
+                print(build_into(_folder(store), module, wanted, ahead=target is not None))
 
 
 @engines.command("list")

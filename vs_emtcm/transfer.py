@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import logging
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,13 +13,20 @@ from torch import Tensor
 
 from vs_emtcm.planes import Plane, torch_dtype
 
+_log = logging.getLogger(__name__)
+# 8-bit luma of the trial: 1080p in, twice that out.
+TRIAL_SIZE = (1080, 1920)
+TRIAL_SCALE = 2
+TRIALS = 5
+
 
 class HostBuffer:
     """The host memory of one lane, through which its frames come and go.
 
     Args:
         device: of the engine.
-        pinned: page-locked memory, which a GPU reads and writes by itself while the CPU goes on.
+        pinned: page-locked memory, which a GPU reads and writes by itself while the CPU goes on. Where
+            the system has no more of it, ordinary memory serves.
     """
 
     def __init__(self, device: torch.device, *, pinned: bool) -> None:
@@ -26,7 +36,14 @@ class HostBuffer:
 
     def _bytes(self, size: int) -> Tensor:
         if self._memory.numel() < size:
-            self._memory = torch.empty(size, dtype=torch.uint8, pin_memory=self.pinned)
+            try:
+                self._memory = torch.empty(size, dtype=torch.uint8, pin_memory=self.pinned)
+            except RuntimeError as error:
+                if not self.pinned:
+                    raise
+                _log.warning("emtcm: page-locked memory cannot be had, ordinary memory is used: %s", error)
+                self.pinned = False
+                self._memory = torch.empty(size, dtype=torch.uint8)
         return self._memory[:size]
 
     def upload(self, planes: Sequence[Plane]) -> list[Tensor]:
@@ -54,12 +71,46 @@ class HostBuffer:
             targets: (H, W) each, of the same dtype.
         """
         packed = torch.cat([part.reshape(-1) for part in samples])
-        if self.pinned:
+        if packed.is_cuda:
             memory = self._bytes(packed.nbytes).view(packed.dtype)
-            memory.copy_(packed, non_blocking=True)
-            torch.cuda.current_stream(self.device).synchronize()
+            memory.copy_(packed, non_blocking=self.pinned)
+            if self.pinned:
+                torch.cuda.current_stream(self.device).synchronize()
             packed = memory
-        host, start = packed.cpu().numpy(), 0
+        host, start = packed.numpy(), 0
         for target in targets:
             np.copyto(target, host[start : start + target.size].reshape(target.shape))
             start += target.size
+
+
+@functools.cache
+def pinned_is_faster(device: torch.device) -> bool:
+    """Whether a frame comes and goes faster through page-locked memory than through ordinary memory.
+
+    That depends on card, driver and system: it is measured where it matters, once for each device, in
+    a few hundredths of a second.
+
+    Args:
+        device: a CUDA device.
+    """
+    pinned, ordinary = HostBuffer(device, pinned=True), HostBuffer(device, pinned=False)
+    seconds = _trial_seconds(pinned), _trial_seconds(ordinary)
+    _log.debug(
+        "a 1080p frame comes and goes in %.2f ms through page-locked memory, %.2f ms through ordinary memory",
+        *(1e3 * taken for taken in seconds),
+    )
+    return pinned.pinned and seconds[0] < seconds[1]
+
+
+def _trial_seconds(buffer: HostBuffer) -> float:
+    source = np.zeros(TRIAL_SIZE, np.uint8)
+    target = np.zeros((TRIAL_SCALE * TRIAL_SIZE[0], TRIAL_SCALE * TRIAL_SIZE[1]), np.uint8)
+    result = torch.zeros((1, 1, *target.shape), dtype=torch.uint8, device=buffer.device)
+    seconds = []
+    # The first frame allocates.
+    for _ in range(1 + TRIALS):
+        start = time.perf_counter()
+        buffer.upload([source])
+        buffer.download([result], [target])
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])

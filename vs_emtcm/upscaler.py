@@ -22,7 +22,7 @@ from vs_emtcm.planes import (
     luma_slope_and_offset,
     to_samples,
 )
-from vs_emtcm.transfer import HostBuffer
+from vs_emtcm.transfer import HostBuffer, pinned_is_faster
 
 _log = logging.getLogger(__name__)
 MINIMUM_TILE = 16
@@ -75,7 +75,8 @@ class Upscaler:
         self.engine = create_engine(
             weights, stages=stages, backend=backend, device=device, label=path.stem, store=store
         )
-        self.host = HostBuffer(self.engine.device, pinned=self.engine.device.type == "cuda")
+        place = self.engine.device
+        self.host = HostBuffer(place, pinned=place.type == "cuda" and pinned_is_faster(place))
 
     def upscale(
         self, planes: Sequence[Plane], format: PixelFormat, color: Color | None = None

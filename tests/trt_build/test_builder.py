@@ -10,6 +10,7 @@ from trt_build import (
     EngineFileError,
     Profile,
     build,
+    build_into,
     builder,
     convert,
     get_or_build,
@@ -179,6 +180,15 @@ def test_the_store_builds_once(tmp_path, tiny, wanted, monkeypatch, caplog):
     assert entries(tmp_path) == []
 
 
+def test_a_file_for_several_gpus_serves_each_of_them(tmp_path, tiny, wanted, monkeypatch):
+    several = request(tiny, label="tiny", scale=2, profile=SMALL, targets=("sm86", "sm89"))
+    path = build_into(tmp_path, tiny, several, ahead=True)
+    assert path == engine_path(tmp_path, several)
+    monkeypatch.setattr("trt_build.store.compiled", None)
+    assert build_into(tmp_path, tiny, wanted, ahead=True) == path
+    assert get_or_build(tmp_path, tiny, wanted, ahead=True) == read_engine(path)
+
+
 def test_a_damaged_engine_is_built_again(tmp_path, tiny, wanted, caplog):
     first = get_or_build(tmp_path, tiny, wanted, ahead=True)
     path = engine_path(tmp_path, wanted)
@@ -201,10 +211,25 @@ def test_an_engine_under_a_wrong_name_is_refused(tmp_path, tiny, wanted):
         verify(wrong)
 
 
-def test_a_store_that_cannot_be_written_is_a_warning(tmp_path, tiny, wanted, caplog):
-    (tmp_path / "file").write_text("")
-    assert get_or_build(tmp_path / "file", tiny, wanted, ahead=True)
+def test_a_store_that_cannot_be_written_is_a_warning(closed_folder, tiny, wanted, caplog):
+    assert get_or_build(closed_folder, tiny, wanted, ahead=True)
     assert "was built but not kept" in caplog.text
+    assert "cannot be written: Permission denied" in caplog.text
+    assert entries(closed_folder) == []
+    with pytest.raises(BuildError, match="cannot be written: Permission denied; choose another folder"):
+        build_into(closed_folder, tiny, wanted, ahead=True)
+    closed_folder.chmod(0)
+    assert get_or_build(closed_folder, tiny, wanted, ahead=True)
+
+
+def test_a_store_without_permission_still_gives_its_engines(closed_folder, tiny, wanted, monkeypatch):
+    closed_folder.chmod(0o700)
+    first = get_or_build(closed_folder, tiny, wanted, ahead=True)
+    closed_folder.chmod(0o500)
+    monkeypatch.setattr("trt_build.store.compiled", None)
+    assert get_or_build(closed_folder, tiny, wanted, ahead=True) == first
+    with pytest.raises(BuildError, match="cannot be deleted: Permission denied"):
+        clear(closed_folder)
 
 
 def test_two_processes_may_build_the_same_engine(tmp_path):
