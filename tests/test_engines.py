@@ -66,6 +66,31 @@ def test_an_explicit_choice_never_falls_back(monkeypatch):
     assert works["torch", "cpu"]
 
 
+@pytest.mark.parametrize(
+    ("report", "reason"),
+    [
+        (
+            RuntimeError("The NVIDIA driver on your system is too old (found version 11040)."),
+            "update the driver",
+        ),
+        (
+            AssertionError("Torch not compiled with CUDA enabled"),
+            "is made without CUDA; install it with CUDA",
+        ),
+        (RuntimeError("No CUDA GPUs are available"), "finds no NVIDIA GPU and driver"),
+    ],
+)
+def test_what_keeps_pytorch_from_the_gpu_is_named(monkeypatch, report, reason):
+    def init():
+        raise report
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", init)
+    with pytest.raises(UsageError, match=f"{reason}; or use device 'cpu'"):
+        choose_device("cuda")
+    assert availabilities()[1].reason.endswith(reason)
+
+
 def test_devices_are_counted(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
@@ -127,7 +152,7 @@ def test_half_precision_of_extreme_pictures_is_finite():
 
 def test_tensorrt_is_refused_with_the_part_that_is_missing(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UsageError, match="backend 'tensorrt' is not usable: PyTorch finds no usable NVIDIA"):
+    with pytest.raises(UsageError, match="backend 'tensorrt' is not usable: PyTorch finds no NVIDIA"):
         create_engine(WEIGHTS, stages=2, backend="tensorrt", device="auto")
     with pytest.raises(UsageError, match="it runs on CUDA devices alone"):
         create_engine(WEIGHTS, stages=2, backend="tensorrt", device="cpu")

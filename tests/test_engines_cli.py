@@ -56,6 +56,10 @@ def test_the_store_is_cleared(tmp_path):
     (tmp_path / "mine.txt").write_text("")
     assert run("engines", "clear", "--store", tmp_path).stdout == f"deleted {tmp_path / 'a.engine'}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    for command in ("list", "verify", "clear"):
+        result = run("engines", command, "--store", tmp_path)
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == f"vs-emtcm: there are no engines in {tmp_path}\n"
 
 
 def test_a_store_without_permission_is_one_sentence(closed_folder):
@@ -83,7 +87,7 @@ def test_networks_are_written_as_onnx(tmp_path):
         (["build", "--max", "big", "--target", "sm89"], "size is 'big'; give width and height"),
         (["build", "--precision", "int8", "--target", "sm89"], "precision is 'int8'"),
         (["build", "--model", "huge"], "model 'huge' with tune 'video' does not exist"),
-        (["build"], "name one with a target such as sm89"),
+        (["build"], "name a GPU with a target such as sm89"),
         (["info", "none.engine"], "none.engine cannot be read"),
     ],
 )

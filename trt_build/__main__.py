@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--max", default="4096x2304", help="largest input")
     parser.add_argument("--precision", choices=("fp16", "fp32"), default="fp16")
     parser.add_argument(
-        "--target", action="append", help="GPU to build for without having it; may be repeated"
+        "--target", action="append", help="GPU to build for without having it: sm89,sm120, or all"
     )
     options = parser.parse_args(arguments)
     try:

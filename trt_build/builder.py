@@ -121,7 +121,8 @@ def present_target() -> str:
     """
     if not torch.cuda.is_available():
         raise BuildError(
-            "PyTorch finds no NVIDIA GPU and driver to build for; name one with a target such as sm89"
+            "PyTorch finds no usable NVIDIA GPU and driver to build for; update the driver, or name a GPU "
+            "with a target such as sm89"
         )
     return target_of(*torch.cuda.get_device_capability())
 

@@ -135,7 +135,9 @@ def front_end(target: str | None) -> Iterator[None]:
         stack.enter_context(warnings.catch_warnings())
         # What it says about itself (optional packages, deprecations) is nothing to a user.
         warnings.simplefilter("ignore")
-        logging.getLogger("torch_tensorrt").setLevel(logging.ERROR)
+        log = logging.getLogger("torch_tensorrt")
+        # Among that is an error about CUDA 13, which plugins for language models alone cannot use.
+        log.setLevel(logging.CRITICAL)
         try:
             importlib.import_module("torch_tensorrt")
         except (ImportError, OSError, RuntimeError, AttributeError) as error:
@@ -144,4 +146,5 @@ def front_end(target: str | None) -> Iterator[None]:
                 f"Torch-TensorRT cannot be imported ({error}); its version must be that of torch "
                 f"({torch.__version__}), and TensorRT's one that it was made for"
             ) from error
+        log.setLevel(logging.ERROR)
         yield

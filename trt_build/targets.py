@@ -15,14 +15,14 @@ def parse_targets(names: Iterable[str], offered: Collection[str] = TARGETS) -> t
     """Targets such as ``sm89``; ``all`` is every one that is offered.
 
     Args:
-        names: what was asked for.
+        names: what was asked for; one may be several, parted by commas.
         offered: what the installed TensorRT can build for.
 
     Raises:
         BuildError: a target is unknown, or not offered.
     """
     wanted: set[str] = set()
-    for name in names:
+    for name in (part for text in names for part in text.split(",")):
         if name == "all":
             wanted.update(offered)
         elif name in offered:

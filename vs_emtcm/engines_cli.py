@@ -6,13 +6,16 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vs_emtcm import models
 from vs_emtcm.console import FAILURE, one_sentence_errors, say
 from vs_emtcm.errors import UsageError
+
+if TYPE_CHECKING:
+    from trt_build.store import Entry
 
 engines = typer.Typer(help="Build and look after TensorRT engines.", no_args_is_help=True)
 exports = typer.Typer(help="Write the networks for other programs.", no_args_is_help=True)
@@ -38,6 +41,15 @@ def _one_sentence_errors() -> Iterator[None]:
             raise UsageError(str(error)) from error
 
 
+def _entries(folder: Path) -> list[Entry]:
+    from trt_build import entries
+
+    found = entries(folder)
+    if not found:
+        say(f"there are no engines in {folder}")
+    return found
+
+
 def _folder(store: Path | None) -> Path:
     from vs_emtcm.engines.tensorrt_engine import default_store
 
@@ -52,7 +64,7 @@ def build(
     stages: Stages = None,
     target: Annotated[
         list[str] | None,
-        typer.Option(help="A GPU to build for without having it: sm75 ... sm121, or all. May be repeated."),
+        typer.Option(help="GPUs to build for without having them: sm89,sm120, or all."),
     ] = None,
     precision: Precision = "fp16",
     smallest: Annotated[str, typer.Option("--min", help="Smallest picture, width x height.")] = "16x16",
@@ -97,9 +109,7 @@ def build(
 def list_engines(store: Store = None, as_json: AsJson = False) -> None:
     """List the engines of the store, and files there that cannot be used."""
     with _one_sentence_errors():
-        from trt_build import entries
-
-        found = entries(_folder(store))
+        found = _entries(_folder(store))
     if as_json:
         rows = [
             {
@@ -133,11 +143,11 @@ def info(path: Annotated[Path, typer.Argument(help="An engine file.")]) -> None:
 def verify(store: Store = None) -> None:
     """Check every engine file of the store against its own sums."""
     with _one_sentence_errors():
-        from trt_build import EngineFileError, entries
+        from trt_build import EngineFileError
         from trt_build import verify as check
 
         broken = 0
-        for entry in entries(_folder(store)):
+        for entry in _entries(_folder(store)):
             try:
                 check(entry.path)
                 print(f"{entry.path.name}: whole")
@@ -154,6 +164,7 @@ def clear(store: Store = None) -> None:
     with _one_sentence_errors():
         from trt_build import clear as delete
 
+        _entries(_folder(store))
         for path in delete(_folder(store)):
             print(f"deleted {path}")
 

@@ -121,7 +121,7 @@ def test_the_key_depends_on_the_weights_and_the_versions(tiny, monkeypatch):
 
 def test_without_a_gpu_a_target_is_needed(tiny, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(BuildError, match="name one with a target such as sm89"):
+    with pytest.raises(BuildError, match="name a GPU with a target such as sm89"):
         request(tiny, label="tiny", scale=2, profile=SMALL)
     with pytest.raises(BuildError, match="precision is 'int4'; accepted are fp16, fp32"):
         request(tiny, label="tiny", scale=2, profile=SMALL, precision="int4", targets=("sm89",))

@@ -8,6 +8,7 @@ from trt_build.targets import capability, parse_targets, target_of
 
 def test_targets_are_put_in_order_once_each():
     assert parse_targets(["sm120", "sm89", "sm89"]) == ("sm89", "sm120")
+    assert parse_targets(["sm120,sm89", "sm75"]) == ("sm75", "sm89", "sm120")
     assert parse_targets(["all"]) == TARGETS
 
 

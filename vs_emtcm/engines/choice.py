@@ -16,7 +16,6 @@ from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.models import Weights
 
 _log = logging.getLogger(__name__)
-NO_GPU = "PyTorch finds no usable NVIDIA GPU and driver"
 BACKENDS = ("auto", "tensorrt", "openvino", "torch")
 
 
@@ -35,10 +34,26 @@ class Availability:
     reason: str | None
 
 
+def cuda_missing() -> str | None:
+    """Why PyTorch cannot use a GPU here, or None if it can."""
+    if torch.cuda.is_available():
+        return None
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except (RuntimeError, AssertionError) as error:
+        text = str(error)
+        if "too old" in text:
+            return f"the NVIDIA driver is too old for PyTorch {torch.__version__}; update the driver"
+        if "compiled" in text:
+            return f"PyTorch {torch.__version__} is made without CUDA; install it with CUDA"
+    return "PyTorch finds no NVIDIA GPU and driver"
+
+
 def tensorrt_missing() -> str | None:
-    """Why TensorRT engines cannot be run here, or None if they can; nothing is imported."""
-    if not torch.cuda.is_available():
-        return NO_GPU
+    """Why TensorRT engines cannot be run here, or None if they can; TensorRT is not imported."""
+    missing = cuda_missing()
+    if missing is not None:
+        return missing
     if importlib.util.find_spec("torch_tensorrt") is None:
         version = torch.__version__.partition("+")[0]
         return f"Torch-TensorRT is not installed; run 'pip install torch-tensorrt-rtx=={version}'"
@@ -54,10 +69,9 @@ def openvino_missing() -> str | None:
 
 def availabilities() -> tuple[Availability, ...]:
     """Every backend and device, the one that "auto" prefers first."""
-    cuda = None if torch.cuda.is_available() else NO_GPU
     return (
         Availability(backend="tensorrt", device="cuda", reason=tensorrt_missing()),
-        Availability(backend="torch", device="cuda", reason=cuda),
+        Availability(backend="torch", device="cuda", reason=cuda_missing()),
         Availability(backend="openvino", device="cpu", reason=openvino_missing()),
         Availability(backend="torch", device="cpu", reason=None),
     )
@@ -98,10 +112,7 @@ def choose_device(device: str, backend: str = "auto") -> torch.device:
     if not torch.cuda.is_available():
         if device == "auto":
             return torch.device("cpu")
-        raise UsageError(
-            f"device {device!r} is not usable: PyTorch finds no NVIDIA GPU and driver; "
-            "use device 'cpu' or run 'vs-emtcm doctor'"
-        )
+        raise UsageError(f"device {device!r} is not usable: {cuda_missing()}; or use device 'cpu'")
     number = int(index or 0)
     if number >= torch.cuda.device_count():
         raise UsageError(f"device {device!r} does not exist; there are {torch.cuda.device_count()}")
