@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
@@ -15,6 +18,20 @@ from trt_build.errors import BuildError
 INPUT, OUTPUT = "input", "output"
 OPSET = 18
 EXAMPLE = 64
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # What the exporter says of packages that it could use is nothing to a user.
+    log = logging.getLogger("torch.onnx")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(before)
 
 
 def export_onnx(module: nn.Module, path: Path, *, precision: str = "fp16") -> None:
@@ -33,8 +50,7 @@ def export_onnx(module: nn.Module, path: Path, *, precision: str = "fp16") -> No
     example = torch.zeros(1, 1, EXAMPLE, EXAMPLE + 16, dtype=dtype)
     temporary = path.with_name(f".{path.name}.partial")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             program = torch.onnx.export(
                 copy,
                 (example,),

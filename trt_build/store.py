@@ -37,13 +37,13 @@ def engine_path(folder: Path, wanted: Request) -> Path:
 
 
 def stored_engine(path: Path, wanted: Request) -> bytes:
-    """The engine of a request from its file.
+    """The engine of a request from a file for its GPUs, and perhaps others.
 
     Raises:
         EngineFileError: the file is missing, damaged, or holds another engine.
     """
     found = _request_of(path)
-    if found != wanted:
+    if not _serves(found, wanted):
         raise EngineFileError(f"{path} holds {_difference(found, wanted)}; build it again")
     return read_engine(path)
 
@@ -94,16 +94,14 @@ def build_into(folder: Path, module: nn.Module, wanted: Request, *, ahead: bool)
 
 
 def _found(folder: Path, wanted: Request) -> tuple[Path, bytes] | None:
-    path = engine_path(folder, wanted)
-    try:
-        if path.exists():
-            return path, stored_engine(path, wanted)
-        for entry in entries(folder):
-            # One that was built for several GPUs.
-            if entry.request is not None and _serves(entry.request, wanted):
-                return entry.path, stored_engine(entry.path, entry.request)
-    except (EngineFileError, OSError) as error:
-        _log.warning("%s", error)
+    own = engine_path(folder, wanted)
+    # The file of this very request first, then those that were built for several GPUs.
+    for entry in sorted(entries(folder), key=lambda entry: entry.path != own):
+        if entry.path == own or (entry.request is not None and _serves(entry.request, wanted)):
+            try:
+                return entry.path, stored_engine(entry.path, wanted)
+            except EngineFileError as error:
+                _log.warning("%s", error)
     return None
 
 

@@ -189,6 +189,23 @@ def test_a_file_for_several_gpus_serves_each_of_them(tmp_path, tiny, wanted, mon
     assert get_or_build(tmp_path, tiny, wanted, ahead=True) == read_engine(path)
 
 
+def test_a_damaged_file_does_not_hide_another_that_serves(tmp_path, tiny, wanted, monkeypatch, caplog):
+    paths = [
+        build_into(
+            tmp_path,
+            tiny,
+            request(tiny, label="tiny", scale=2, profile=SMALL, targets=("sm89", other)),
+            ahead=True,
+        )
+        for other in ("sm86", "sm120")
+    ]
+    first, second = sorted(paths)
+    first.write_bytes(first.read_bytes()[:-10])
+    monkeypatch.setattr("trt_build.store.compiled", None)
+    assert build_into(tmp_path, tiny, wanted, ahead=True) == second
+    assert f"{first} is damaged" in caplog.text
+
+
 def test_a_damaged_engine_is_built_again(tmp_path, tiny, wanted, caplog):
     first = get_or_build(tmp_path, tiny, wanted, ahead=True)
     path = engine_path(tmp_path, wanted)
