@@ -99,7 +99,7 @@ Networks = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def _pairs(paths: list[Path], tune: str, shifted: bool) -> Iterator[Pair]:
+def _pairs(paths: list[Path], tune: str, shifted: bool, encodes: int) -> Iterator[Pair]:
     for path in paths:
         luma = read_luma(path)
         for scale in SCALES:
@@ -109,9 +109,10 @@ def _pairs(paths: list[Path], tune: str, shifted: bool) -> Iterator[Pair]:
                     if (min(luma.shape) - max(starts)) // scale >= SMALLEST:
                         yield clean_pair(luma[top:, left:], scale)
             elif (min(luma.shape) - MAXIMUM_PAN * (CLIP_FRAMES - 1)) // scale >= SMALLEST + 2:
-                # The same pictures always give the same cache.
-                rng = np.random.default_rng(zlib.crc32(f"{path.name}{scale}".encode()))
-                yield degraded_pair(luma, scale, draw_degradation(rng), rng)
+                for number in range(encodes):
+                    # The same pictures always give the same cache.
+                    rng = np.random.default_rng(zlib.crc32(f"{path.name}{scale}{number or ''}".encode()))
+                    yield degraded_pair(luma, scale, draw_degradation(rng), rng)
 
 
 @app.command()
@@ -126,6 +127,9 @@ def prepare(
         bool,
         typer.Option("--shifted", help="clean: reduce each picture from four places of the pixel grid."),
     ] = False,
+    encodes: Annotated[
+        int, typer.Option(min=1, help="video: encode each picture so many times, each time in another way.")
+    ] = 1,
 ) -> None:
     """Decode pictures once, make their low-resolution versions, and store both."""
     with _one_sentence_errors():
@@ -133,11 +137,13 @@ def prepare(
             raise UsageError(f"tune is {tune!r}; accepted are clean and video")
         if shifted and tune != "clean":
             raise UsageError("--shifted is for tune clean; encodes begin at random places anyway")
+        if encodes > 1 and tune != "video":
+            raise UsageError("--encodes is for tune video; tune clean encodes nothing")
         paths = [path for folder in data for path in find_pictures(folder)]
         tests = [path for folder in against or () for path in find_pictures(folder)]
         for picture, test in find_similar(paths, tests) if tests else ():
             raise PictureError(f"{picture} shows what {test} of a test set shows; take it out")
-        count = write_cache(out, _pairs(paths, tune, shifted))
+        count = write_cache(out, _pairs(paths, tune, shifted, encodes))
         if count == 0:
             raise PictureError(
                 f"no picture is large enough; a side must be at least {SMALLEST * min(SCALES)} pixels"

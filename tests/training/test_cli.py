@@ -125,10 +125,32 @@ def test_shifted_reductions_are_those_of_shifted_pictures(tmp_path, pictures):
         assert not np.array_equal(last.low, first.low[: last.low.shape[0], : last.low.shape[1]])
 
 
-def test_shifted_reductions_are_of_clean_sources(tmp_path, pictures):
-    result = run("prepare", "--data", pictures, "--out", tmp_path / "out", "--tune", "video", "--shifted")
+def test_several_encodes_are_of_the_same_pictures_and_differ(tmp_path, pictures):
+    for encodes in (1, 2):
+        out = tmp_path / f"cache{encodes}"
+        arguments = ("--out", out, "--tune", "video", "--encodes", encodes)
+        assert run("prepare", "--data", pictures, *arguments).exit_code == 0
+    one, two = (read_cache(tmp_path / f"cache{encodes}") for encodes in (1, 2))
+    for scale in (2, 3, 4):
+        assert len(two[scale]) == 2 * len(one[scale]) == 4
+        for number in (0, 1):
+            first, second = two[scale][2 * number], two[scale][2 * number + 1]
+            assert np.array_equal(first.low, one[scale][number].low)
+            height, width = np.minimum(first.low.shape, second.low.shape)
+            assert not np.array_equal(first.low[:height, :width], second.low[:height, :width])
+
+
+@pytest.mark.parametrize(
+    ("tune", "arguments", "message"),
+    [
+        ("video", ("--shifted",), "--shifted is for tune clean"),
+        ("clean", ("--encodes", 2), "--encodes is for tune video"),
+    ],
+)
+def test_each_tune_has_its_own_variants(tmp_path, pictures, tune, arguments, message):
+    result = run("prepare", "--data", pictures, "--out", tmp_path / "out", "--tune", tune, *arguments)
     assert result.exit_code == 2
-    assert "--shifted is for tune clean" in result.stderr
+    assert message in result.stderr
 
 
 def test_pictures_of_a_test_set_are_refused(tmp_path, pictures):
