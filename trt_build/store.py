@@ -74,13 +74,9 @@ def get_or_build(folder: Path, module: nn.Module, wanted: Request, *, ahead: boo
 
 
 def build_into(folder: Path, module: nn.Module, wanted: Request, *, ahead: bool) -> Path:
-    """The file in a store that has the engine of a request; it is built if there is none.
+    """The file of a store that has the engine of a request; built if there is none.
 
-    Args:
-        folder: the store.
-        module: of the request.
-        wanted: the request.
-        ahead: build without the GPU.
+    The arguments are those of :func:`get_or_build`.
 
     Raises:
         BuildError: it cannot be built or written.
