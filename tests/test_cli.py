@@ -115,7 +115,11 @@ def test_a_damaged_video_is_a_warning_and_exit_code_1_unless_allowed(make_clip, 
 def test_an_interrupted_run_leaves_nothing(make_clip, tmp_path, number):
     source = make_clip(frames=400, width=320, height=240)
     command = [sys.executable, "-m", "vs_emtcm.cli", "upscale", str(source), str(tmp_path / "out.mkv")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    # A shell's background jobs ignore SIGINT, and so would the command that they start.
+    before = signal.signal(number, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    signal.signal(number, before)
+    with process:
         for _ in range(600):
             if any(".partial" in p.name for p in tmp_path.iterdir()):
                 break

@@ -150,6 +150,18 @@ def test_half_precision_of_extreme_pictures_is_finite():
             assert from_half(picture, half(to_half(picture)), 2).isfinite().all()
 
 
+@pytest.mark.parametrize("scale", models.SCALES)
+@pytest.mark.parametrize("model", models.SHIPPED, ids=lambda model: f"{model.name}-{model.tune}")
+def test_half_precision_of_1_bit_noise_is_finite(model, scale):
+    # Nothing is farther from what a network was trained on; one that was trained too hard explodes.
+    noise = np.random.default_rng(0).integers(0, 2, (1, 1, 300, 400))
+    half = DetailNetwork(load_network(models.load(model.path, scale), 2)).half()
+    picture = torch.from_numpy(noise).float()
+    with torch.inference_mode():
+        result = from_half(picture, half(to_half(picture)), scale)
+    assert float(result.abs().max()) < 50
+
+
 def test_tensorrt_is_refused_with_the_part_that_is_missing(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match="backend 'tensorrt' is not usable: PyTorch finds no NVIDIA"):
