@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,15 +92,23 @@ def build_into(folder: Path, module: nn.Module, wanted: Request, *, ahead: bool)
 
 
 def _found(folder: Path, wanted: Request) -> tuple[Path, bytes] | None:
-    own = engine_path(folder, wanted)
-    # The file of this very request first, then those that were built for several GPUs.
-    for entry in sorted(entries(folder), key=lambda entry: entry.path != own):
-        if entry.path == own or (entry.request is not None and _serves(entry.request, wanted)):
-            try:
-                return entry.path, stored_engine(entry.path, wanted)
-            except EngineFileError as error:
-                _log.warning("%s", error)
+    for path in _candidates(folder, wanted):
+        try:
+            return path, stored_engine(path, wanted)
+        except EngineFileError as error:
+            _log.warning("%s", error)
     return None
+
+
+def _candidates(folder: Path, wanted: Request) -> Iterator[Path]:
+    # Other files are only read if that of this very request is not there or cannot be used.
+    own = engine_path(folder, wanted)
+    # Path.exists raises an error in a folder that may not be searched.
+    if os.path.exists(own):  # noqa: PTH110
+        yield own
+    for entry in entries(folder):
+        if entry.path != own and entry.request is not None and _serves(entry.request, wanted):
+            yield entry.path
 
 
 def _built(module: nn.Module, wanted: Request, *, ahead: bool) -> bytes:

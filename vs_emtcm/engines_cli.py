@@ -6,16 +6,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from vs_emtcm import models
 from vs_emtcm.console import FAILURE, one_sentence_errors, say
 from vs_emtcm.errors import UsageError
-
-if TYPE_CHECKING:
-    from trt_build.store import Entry
 
 engines = typer.Typer(help="Build and look after TensorRT engines.", no_args_is_help=True)
 exports = typer.Typer(help="Write the networks for other programs.", no_args_is_help=True)
@@ -41,10 +38,7 @@ def _one_sentence_errors() -> Iterator[None]:
             raise UsageError(str(error)) from error
 
 
-def _entries(folder: Path) -> list[Entry]:
-    from trt_build import entries
-
-    found = entries(folder)
+def _or_say_none[Found](found: list[Found], folder: Path) -> list[Found]:
     if not found:
         say(f"there are no engines in {folder}")
     return found
@@ -109,7 +103,10 @@ def build(
 def list_engines(store: Store = None, as_json: AsJson = False) -> None:
     """List the engines of the store, and files there that cannot be used."""
     with _one_sentence_errors():
-        found = _entries(_folder(store))
+        from trt_build import entries
+
+        folder = _folder(store)
+        found = _or_say_none(entries(folder), folder)
     if as_json:
         rows = [
             {
@@ -143,11 +140,11 @@ def info(path: Annotated[Path, typer.Argument(help="An engine file.")]) -> None:
 def verify(store: Store = None) -> None:
     """Check every engine file of the store against its own sums."""
     with _one_sentence_errors():
-        from trt_build import EngineFileError
+        from trt_build import EngineFileError, entries
         from trt_build import verify as check
 
-        broken = 0
-        for entry in _entries(_folder(store)):
+        folder, broken = _folder(store), 0
+        for entry in _or_say_none(entries(folder), folder):
             try:
                 check(entry.path)
                 print(f"{entry.path.name}: whole")
@@ -164,8 +161,8 @@ def clear(store: Store = None) -> None:
     with _one_sentence_errors():
         from trt_build import clear as delete
 
-        _entries(_folder(store))
-        for path in delete(_folder(store)):
+        folder = _folder(store)
+        for path in _or_say_none(delete(folder), folder):
             print(f"deleted {path}")
 
 

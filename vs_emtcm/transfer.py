@@ -74,8 +74,7 @@ class HostBuffer:
         if packed.is_cuda:
             memory = self._bytes(packed.nbytes).view(packed.dtype)
             memory.copy_(packed, non_blocking=self.pinned)
-            if self.pinned:
-                torch.cuda.current_stream(self.device).synchronize()
+            torch.cuda.current_stream(self.device).synchronize()
             packed = memory
         host, start = packed.numpy(), 0
         for target in targets:
