@@ -45,10 +45,13 @@ class Optimizer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         name: "soap" (Vyas et al., 2024) or "adam".
         vector_rate: learning rate of slopes and biases, relative to that of kernels. They are
             always trained with Adam.
+        weight_decay: of kernels: each step takes this times the learning rate off them, apart from the
+            gradient (Loshchilov and Hutter, ICLR 2019).
     """
 
     name: Literal["soap", "adam"]
     vector_rate: Rate
+    weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,7 +16,7 @@ class Optimizers:
     """Steps every parameter that takes gradients.
 
     Args:
-        settings: which optimizer, and the rate of vectors.
+        settings: which optimizer, the rate of vectors, the decay of kernels.
         named: parameters by name; matrices are kernels, vectors are slopes and biases.
     """
 
@@ -27,10 +27,15 @@ class Optimizers:
         on_kernels: torch.optim.Optimizer
         if settings.name == "soap":
             on_kernels = SOAP(
-                list(kernels.values()), betas=(0.95, 0.95), weight_decay=0.0, precondition_frequency=10
+                list(kernels.values()),
+                betas=(0.95, 0.95),
+                weight_decay=settings.weight_decay,
+                precondition_frequency=10,
             )
         else:
-            on_kernels = torch.optim.Adam(kernels.values(), fused=True)
+            on_kernels = torch.optim.AdamW(
+                kernels.values(), weight_decay=settings.weight_decay, fused=True
+            )
         on_vectors = torch.optim.Adam(vectors.values(), fused=True)
         self.parts: Sequence[tuple[torch.optim.Optimizer, list[str], float]] = (
             (on_kernels, list(kernels), 1.0),

@@ -53,3 +53,17 @@ def test_the_state_of_another_optimizer_is_refused():
     tensors, rest = adam.state()
     with pytest.raises(ValueError, match="adam"):
         Optimizers(Optimizer(name="soap", vector_rate=1.0), parameters()).restore(tensors, rest)
+
+
+@pytest.mark.parametrize("name", ["soap", "adam"])
+def test_weight_decay_takes_its_share_off_kernels_alone_whatever_the_gradient(name):
+    named = parameters()
+    start = {k: v.detach().clone() for k, v in named.items()}
+    optimizers = Optimizers(Optimizer(name=name, vector_rate=1.0, weight_decay=0.5), named)
+    for parameter in named.values():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizers.step(0.0)  # SOAP only looks at its first gradient.
+    for _ in range(10):
+        optimizers.step(0.1)
+    torch.testing.assert_close(named["kernel"].detach(), start["kernel"] * (1 - 0.1 * 0.5) ** 10)
+    assert torch.equal(named["slope"].detach(), start["slope"])
