@@ -33,9 +33,7 @@ class Optimizers:
                 precondition_frequency=10,
             )
         else:
-            on_kernels = torch.optim.AdamW(
-                kernels.values(), weight_decay=settings.weight_decay, fused=True
-            )
+            on_kernels = torch.optim.AdamW(kernels.values(), weight_decay=settings.weight_decay, fused=True)
         on_vectors = torch.optim.Adam(vectors.values(), fused=True)
         self.parts: Sequence[tuple[torch.optim.Optimizer, list[str], float]] = (
             (on_kernels, list(kernels), 1.0),

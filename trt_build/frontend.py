@@ -10,7 +10,6 @@ import importlib
 import importlib.util
 import logging
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from unittest import mock
 import torch
 
 from trt_build.errors import BuildError
+from trt_build.quiet import quiet
 from trt_build.targets import TARGETS, capability
 
 Flavour = Literal["rtx", "full"]
@@ -132,19 +132,15 @@ def front_end(target: str | None) -> Iterator[None]:
             stack.enter_context(_no_plugins())
         if target is not None:
             stack.enter_context(_device_answers(target))
-        stack.enter_context(warnings.catch_warnings())
-        # What it says about itself (optional packages, deprecations) is nothing to a user.
-        warnings.simplefilter("ignore")
-        log = logging.getLogger("torch_tensorrt")
-        # Among that is an error about CUDA 13, which plugins for language models alone cannot use.
-        log.setLevel(logging.CRITICAL)
+        stack.enter_context(quiet("torch_tensorrt"))
         try:
-            importlib.import_module("torch_tensorrt")
+            # It says an error about CUDA 13, which plugins for language models alone cannot use.
+            with quiet("torch_tensorrt", logging.CRITICAL):
+                importlib.import_module("torch_tensorrt")
         except (ImportError, OSError, RuntimeError, AttributeError) as error:
             # AttributeError: 2.11 takes any TensorRT-RTX, and cannot use those that came after 1.4.
             raise BuildError(
                 f"Torch-TensorRT cannot be imported ({error}); its version must be that of torch "
                 f"({torch.__version__}), and TensorRT's one that it was made for"
             ) from error
-        log.setLevel(logging.ERROR)
         yield

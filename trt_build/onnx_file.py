@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,24 +10,11 @@ from torch import nn
 
 from trt_build.builder import dtype_of
 from trt_build.errors import BuildError
+from trt_build.quiet import quiet
 
 INPUT, OUTPUT = "input", "output"
 OPSET = 18
 EXAMPLE = 64
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    # What the exporter says of packages that it could use is nothing to a user.
-    log = logging.getLogger("torch.onnx")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(before)
 
 
 def export_onnx(module: nn.Module, path: Path, *, precision: str = "fp16") -> None:
@@ -50,7 +33,7 @@ def export_onnx(module: nn.Module, path: Path, *, precision: str = "fp16") -> No
     example = torch.zeros(1, 1, EXAMPLE, EXAMPLE + 16, dtype=dtype)
     temporary = path.with_name(f".{path.name}.partial")
     try:
-        with _quiet():
+        with quiet("torch.onnx"):
             program = torch.onnx.export(
                 copy,
                 (example,),

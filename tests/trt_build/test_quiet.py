@@ -1,0 +1,31 @@
+"""A library is silent for a while, and says what it did before afterwards."""
+
+import logging
+import warnings
+
+import pytest
+
+from trt_build.quiet import quiet
+
+
+def talk():
+    log = logging.getLogger("library.part")
+    log.warning("optional package missing")
+    log.error("it is broken")
+    warnings.warn("deprecated", stacklevel=1)
+
+
+@pytest.mark.parametrize(("level", "heard"), [(logging.ERROR, ["it is broken"]), (logging.CRITICAL, [])])
+def test_only_what_is_severe_is_heard(caplog, recwarn, level, heard):
+    with quiet("library", level):
+        talk()
+    assert caplog.messages == heard
+    assert not recwarn
+
+
+def test_everything_is_heard_again_even_after_an_error(caplog, recwarn):
+    with pytest.raises(OSError, match="gone"), quiet("library"):
+        raise OSError("gone")
+    talk()
+    assert caplog.messages == ["optional package missing", "it is broken"]
+    assert [str(w.message) for w in recwarn] == ["deprecated"]
