@@ -7,13 +7,13 @@ import sys
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
 from tests.conftest import codes, texture
 from vs_emtcm import UsageError, models
 from vs_emtcm.engines import availabilities, choose_device, create_engine
 from vs_emtcm.engines.half import from_half, to_half
 from vs_emtcm.engines.weights import load_network
+from vs_emtcm.mirror import mirrored
 from vs_emtcm.network import DetailNetwork, Network
 
 WEIGHTS = models.load(models.find("base", "clean").path, 2)
@@ -25,7 +25,7 @@ def test_the_torch_engine_is_the_network(stages):
     network = Network(2, WEIGHTS.shape)
     network.load_state_dict({k: torch.from_numpy(v) for k, v in WEIGHTS.tensors.items()})
     x = torch.from_numpy(texture(20, 30)).float()[None, None]
-    padded = F.pad(x, (engine.radius,) * 4, mode="replicate")
+    padded = mirrored(x, engine.radius)
     with torch.inference_mode():
         result = engine(padded)
         expected = network.estimates(padded)[stages - 1]
@@ -118,7 +118,7 @@ def test_half_precision_stays_within_the_rounding_of_the_samples(model, scale, b
     weights = models.load(model.path, scale)
     network = load_network(weights, 2)
     picture = codes(72, 96, bits=bits).astype(np.float32) / (255 << (bits - 8))
-    x = F.pad(torch.from_numpy(picture)[None, None], (network.radius,) * 4, mode="replicate")
+    x = mirrored(torch.from_numpy(picture)[None, None], network.radius)
     with torch.inference_mode():
         expected = network.estimates(x)[-1]
         half = DetailNetwork(network).half()

@@ -13,7 +13,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn import functional as F
 
 from tests.conftest import codes
 from vs_emtcm import EmtcmError, PixelFormat, Upscaler, UsageError, models
@@ -21,6 +20,7 @@ from vs_emtcm.engines import availabilities, choose_device, create_engine, openv
 from vs_emtcm.engines.cpu_engine import CpuEngine
 from vs_emtcm.engines.openvino_engine import SIZES, OpenvinoEngine
 from vs_emtcm.engines.openvino_graph import Recorded
+from vs_emtcm.mirror import mirrored
 
 WEIGHTS = models.load(models.find("base", "video").path, 2)
 NETWORKS = [(name, scale, stages) for name in ("base", "large") for scale in (2, 3, 4) for stages in (1, 2)]
@@ -49,7 +49,7 @@ def threads():
 
 def bordered(height, width, radius, seed=0):
     picture = torch.from_numpy(codes(height, width, seed=seed).astype("float32") / 255)[None, None]
-    return F.pad(picture, (radius,) * 4, mode="replicate")
+    return mirrored(picture, radius)
 
 
 def assert_is_the_network(network, height, width):

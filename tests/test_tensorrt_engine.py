@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from tests.conftest import codes
 from trt_build import BuildError
@@ -20,6 +19,7 @@ from vs_emtcm import EmtcmError, PixelFormat, models
 from vs_emtcm.engines import tensorrt_engine
 from vs_emtcm.engines.cpu_engine import CpuEngine
 from vs_emtcm.engines.tensorrt_engine import PROFILE, TensorrtEngine, engine_module
+from vs_emtcm.mirror import mirrored
 from vs_emtcm.upscaler import Upscaler
 
 BYTES_PER_PIXEL = 64
@@ -124,7 +124,7 @@ def make(tmp_path, stages=2):
 
 def bordered(height, width, radius):
     picture = torch.from_numpy(codes(height, width).astype("float32") / 255)[None, None]
-    return F.pad(picture, (radius,) * 4, mode="replicate")
+    return mirrored(picture, radius)
 
 
 @pytest.mark.parametrize("size", [(40, 60), (17, 16), (1, 1), (5, 200), (300, 3)])

@@ -56,6 +56,20 @@ def test_every_format_comes_back_as_itself_and_larger(format, scale):
         assert result.astype(np.float64).std() > 0.7 * plane.astype(np.float64).std()
 
 
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_an_edge_looks_as_if_the_picture_went_on_mirrored(scale):
+    picture = codes(40, 50)
+    (alone,) = UPSCALERS[scale, 2].upscale([picture], GRAY)
+    for axis in (0, 1):
+        mirror = np.flip(picture, axis)
+        (before,) = UPSCALERS[scale, 2].upscale([np.concatenate([mirror, picture], axis)], GRAY)
+        (after,) = UPSCALERS[scale, 2].upscale([np.concatenate([picture, mirror], axis)], GRAY)
+        size = alone.shape[axis]
+        for wide, part in ((before, slice(size, None)), (after, slice(size))):
+            inside = wide[part] if axis == 0 else wide[:, part]
+            assert np.abs(inside.astype(int) - alone).max() <= 1
+
+
 @pytest.mark.parametrize("tune", ["video", "clean"])
 @pytest.mark.parametrize("stages", [1, 2])
 @pytest.mark.parametrize("scale", [2, 3, 4])

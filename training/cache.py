@@ -1,6 +1,7 @@
 """The compact cache: all training pairs decoded once, as 8-bit luma in one memory-mapped file.
 
-A cache is a folder of ``pixels.bin`` (the planes one after the other) and ``index.json``.
+A cache is a folder of ``pixels.bin`` (the planes one after the other) and ``index.json``. Every plane is
+stored with its mirrored surroundings, which is what the Upscaler shows the network at an edge.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from numpy.typing import NDArray
 from training.imresize import downscale, to_8bit
 
 Plane = NDArray[np.uint8]
-FORMAT = 1
+FORMAT = 2
+# Low-resolution pixels around every picture. Crops at an edge then have the receptive field of the shipped
+# networks (14) beyond it.
+SURROUNDINGS = 16
 
 
 class CacheError(Exception):
@@ -34,12 +38,12 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class PairStore:
-    """All pairs of one scale inside one array.
+    """All pairs of one scale inside one array; the pairs that it gives are without their surroundings.
 
     Attributes:
         scale: of every pair.
         pixels: the array that holds all planes.
-        heights, widths: of the low-resolution planes.
+        heights, widths: of the low-resolution planes, surroundings included.
         lows, highs: where each plane begins in ``pixels``.
     """
 
@@ -63,12 +67,10 @@ class PairStore:
     def __getitem__(self, index: int) -> Pair:
         height, width = int(self.heights[index]), int(self.widths[index])
         low, high = int(self.lows[index]), int(self.highs[index])
-        s = self.scale
-        return Pair(
-            scale=s,
-            low=self.pixels[low : low + height * width].reshape(height, width),
-            high=self.pixels[high : high + height * width * s * s].reshape(height * s, width * s),
-        )
+        s, b = self.scale, SURROUNDINGS
+        low_plane = self.pixels[low : low + height * width].reshape(height, width)
+        high_plane = self.pixels[high : high + height * width * s * s].reshape(height * s, width * s)
+        return Pair(scale=s, low=low_plane[b:-b, b:-b], high=high_plane[s * b : -s * b, s * b : -s * b])
 
 
 def clean_pair(luma: Plane, scale: int) -> Pair:
@@ -78,12 +80,20 @@ def clean_pair(luma: Plane, scale: int) -> Pair:
     return Pair(scale=scale, low=to_8bit(downscale(high, scale)), high=high)
 
 
+def _surrounded(pair: Pair) -> tuple[Plane, Plane]:
+    return (
+        np.pad(pair.low, SURROUNDINGS, mode="symmetric"),
+        np.pad(pair.high, pair.scale * SURROUNDINGS, mode="symmetric"),
+    )
+
+
 def pack(pairs: Iterable[Pair]) -> Mapping[int, PairStore]:
     """Pairs as stores in memory, by scale."""
     rows, planes = [], []
     for pair in pairs:
-        rows.append((pair.scale, *pair.low.shape))
-        planes += [pair.low.ravel(), pair.high.ravel()]
+        low, high = _surrounded(pair)
+        rows.append((pair.scale, *low.shape))
+        planes += [low.ravel(), high.ravel()]
     return _stores(rows, np.concatenate(planes))
 
 
@@ -94,9 +104,10 @@ def write_cache(folder: Path, pairs: Iterable[Pair]) -> int:
     rows = []
     with (folder / "pixels.bin").open("wb") as pixels:
         for pair in pairs:
-            rows.append({"scale": pair.scale, "height": pair.low.shape[0], "width": pair.low.shape[1]})
-            pixels.write(np.ascontiguousarray(pair.low).tobytes())
-            pixels.write(np.ascontiguousarray(pair.high).tobytes())
+            low, high = _surrounded(pair)
+            rows.append({"scale": pair.scale, "height": low.shape[0], "width": low.shape[1]})
+            pixels.write(low.tobytes())
+            pixels.write(high.tobytes())
     temporary = folder / "index.json.partial"
     temporary.write_text(json.dumps({"format": FORMAT, "pairs": rows}))
     temporary.replace(folder / "index.json")

@@ -12,15 +12,15 @@ from training.cache import PairStore
 
 
 class CropSource:
-    """Draws batches from the pairs of one scale, from all positions of all pictures.
+    """Draws batches from the pairs of one scale, from all positions of all pictures and their surroundings.
 
     Args:
-        pairs: of one scale; those smaller than a crop are left out.
+        pairs: of one scale; those smaller than a crop, surroundings included, are left out.
         size: side of a low-resolution crop.
         device: where the pixels are kept and the crops are cut. On a GPU, they are copied there once.
 
     Raises:
-        ValueError: no pair is as large as a crop.
+        ValueError: no pair is large enough.
     """
 
     def __init__(self, pairs: PairStore, size: int, device: torch.device) -> None:
@@ -30,7 +30,7 @@ class CropSource:
         large = np.minimum(pairs.heights, pairs.widths) >= size
         if not large.any():
             raise ValueError(
-                f"no x{pairs.scale} picture is as large as a crop of {size} low-resolution pixels; "
+                f"no x{pairs.scale} picture is large enough for crops of {size} low-resolution pixels; "
                 "give larger pictures or a smaller crop"
             )
         self.scale = pairs.scale

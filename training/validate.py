@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch.nn import functional as F
 
 from training.cache import Pair, Plane
 from training.imresize import to_8bit, upscale
 from training.metrics import psnr, ssim
+from vs_emtcm.mirror import mirrored
 from vs_emtcm.network import Network, crop
 
 SHEET_PICTURES = 4
@@ -26,7 +26,7 @@ def both_stages(network: Network, low: Plane) -> list[Plane]:
     """The estimates of both stages for a whole picture, as 8-bit luma."""
     x = torch.from_numpy(np.array(low))[None, None].to(network.cubic.device).float() / 255
     r = network.radius
-    padded = F.pad(x, (r, r, r, r), mode="replicate").contiguous(memory_format=torch.channels_last)
+    padded = mirrored(x, r).contiguous(memory_format=torch.channels_last)
     width = low.shape[1] * network.scale
     estimates = (crop(e, (e.shape[-1] - width) // 2)[0, 0] for e in network.estimates(padded))
     return [(e * 255).round().clamp(0, 255).byte().cpu().numpy() for e in estimates]

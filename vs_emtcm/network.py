@@ -1,7 +1,7 @@
 """The deployed EMTCM network: two stages of plain convolutions at low resolution.
 
-Every convolution is "valid": the picture is extended once, by replicating its edge pixels over the
-receptive field, so that the border, a tile and the inside of a picture all see the same arithmetic.
+Every convolution is "valid": the picture is extended once, mirrored over the receptive field, so that
+the border, a tile and the inside of a picture all see the same arithmetic.
 
 The network works on differences. The first kernel sums to zero, both estimates are held relative to
 the pixel that they refine, and the biases of a trained network cancel on a flat field: a flat field
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vs_emtcm.mirror import mirrored
 from vs_emtcm.shape import BODY_SIZE, HEAD_SIZE, Shape, receptive_radius
 
 
@@ -86,9 +87,8 @@ class Network(nn.Module):
         self.cubic: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        """Upscale whole pictures, their edges replicated."""
-        r = self.radius
-        return self.estimates(F.pad(x, (r, r, r, r), mode="replicate"))[-1]
+        """Upscale whole pictures, mirrored at their edges."""
+        return self.estimates(mirrored(x, self.radius))[-1]
 
     def estimates(self, x: Tensor) -> tuple[Tensor, ...]:
         """The estimate of every stage, for an input that brings its own border.

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from vs_emtcm import models, resample
 from vs_emtcm.engines import create_engine
 from vs_emtcm.errors import UsageError
+from vs_emtcm.mirror import mirrored
 from vs_emtcm.planes import (
     LUMA_WEIGHTS,
     Color,
@@ -165,7 +165,7 @@ class Upscaler:
         """(1, 1, H, W) network values in, (1, 1, scale * H, scale * W) out."""
         radius, scale = self.engine.radius, self.scale
         height, width = luma.shape[-2:]
-        padded = F.pad(luma, (radius, radius, radius, radius), mode="replicate")
+        padded = mirrored(luma, radius)
         tile_width, tile_height = self._tile_size(width, height)
         if (tile_width, tile_height) == (width, height):
             return self.engine(padded)

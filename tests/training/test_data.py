@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from tests.conftest import codes
-from training.cache import CacheError, Pair, clean_pair, pack, read_cache, write_cache
+from training.cache import SURROUNDINGS, CacheError, Pair, clean_pair, pack, read_cache, write_cache
 from training.codec import CRF_ENCODERS, degraded_pair, draw_degradation, encode_and_decode
 from training.crops import CropSource
 from training.imresize import downscale, to_8bit
@@ -56,7 +56,8 @@ def test_a_cache_gives_back_what_was_put_in(tmp_path):
 def test_a_scale_alone_takes_no_more_room_than_its_own_pictures():
     pairs = [clean_pair(codes(72, 96, seed=i), s) for i in range(3) for s in (2, 3)]
     alone = pack(pairs)[3].alone()
-    assert alone.pixels.size == 3 * (24 * 32 + 72 * 96)
+    height, width = 24 + 2 * SURROUNDINGS, 32 + 2 * SURROUNDINGS
+    assert alone.pixels.size == 3 * (1 + 9) * height * width
     for found, wanted in zip(alone, pairs[1::2], strict=True):
         np.testing.assert_array_equal(found.low, wanted.low)
         np.testing.assert_array_equal(found.high, wanted.high)
@@ -95,13 +96,24 @@ def test_of_two_crops_the_one_with_more_detail_is_taken():
         pack([Pair(scale=2, low=half, high=half.repeat(2, 0).repeat(2, 1))])[2], 8, CPU
     ).draw(np.random.default_rng(0), 200)
     flat = (lows.amax(dim=(1, 2, 3)) == lows.amin(dim=(1, 2, 3))).float().mean()
-    # 25 of 57 columns begin a flat crop.
-    assert float(flat) == pytest.approx((25 / 57) ** 2, abs=0.08)
+    # With its surroundings, 41 of 89 columns begin a flat crop.
+    assert float(flat) == pytest.approx((41 / 89) ** 2, abs=0.08)
 
 
 def test_pictures_smaller_than_a_crop_are_refused():
-    with pytest.raises(ValueError, match="no x2 picture is as large as a crop of 64"):
+    with pytest.raises(ValueError, match="no x2 picture is large enough for crops of 64"):
         CropSource(pack([clean_pair(codes(40, 40), 2)])[2], 64, CPU)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_crop_at_an_edge_sees_the_mirrored_picture_as_the_upscaler_shows_it(scale):
+    pair = clean_pair(codes(12 * scale, 12 * scale), scale)
+    whole = pack([pair])[scale]
+    low, high = CropSource(whole, 12 + 2 * SURROUNDINGS, CPU).draw(np.random.default_rng(0), 1)
+    for crop, plane, border in ((low, pair.low, SURROUNDINGS), (high, pair.high, scale * SURROUNDINGS)):
+        expected = np.pad(plane, border, mode="symmetric")
+        turned = [np.rot90(t, k) for t in (expected, expected.T) for k in range(4)]
+        assert any(np.array_equal((crop[0, 0] * 255).round().numpy(), t) for t in turned)
 
 
 @pytest.mark.parametrize("encoder", ["libx264", "libx265", "mpeg4", "mpeg2video"])

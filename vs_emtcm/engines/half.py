@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vs_emtcm.mirror import mirrored
 from vs_emtcm.network import Network, assemble
 
 # The network is blind to a constant. Around zero, halves are finest.
@@ -36,6 +36,6 @@ class PictureNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(1, 1, H, W) in, (1, 1, scale * H, scale * W) out, of the same dtype."""
         r = self.network.radius
-        padded = F.pad(x, (r, r, r, r), mode="replicate")
+        padded = mirrored(x, r)
         detail = self.network.details(padded - MIDDLE)[-1]
         return assemble(padded.float(), detail.float(), self.network.scale).to(x.dtype)
