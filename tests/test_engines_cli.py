@@ -2,12 +2,16 @@
 
 import json
 
+import numpy as np
 import onnxruntime
 import pytest
 import torch
 from typer.testing import CliRunner
 
+from tests.conftest import codes
+from vs_emtcm import models
 from vs_emtcm.cli import app
+from vs_emtcm.engines.weights import load_network
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -75,6 +79,13 @@ def test_networks_are_written_as_onnx(tmp_path):
     assert result.exit_code == 0, result.output
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert [n.name for n in (*session.get_inputs(), *session.get_outputs())] == ["input", "output"]
+    network = load_network(models.load(models.find("base", "clean").path, 2), 1)
+    for height, width in ((40, 60), (3, 50), (1, 1)):
+        picture = codes(height, width)[None, None].astype(np.float32) / 255
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(picture)).numpy()
+        (result,) = session.run(None, {"input": picture})
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(

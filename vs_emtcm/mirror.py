@@ -12,8 +12,10 @@ def mirrored_places(length: int, border: int, device: torch.device | None = None
     The edge sample is repeated once (half-sample symmetry): c b a | a b c | c b a. A border longer than
     the row goes back and forth.
     """
-    places = torch.arange(-border, length + border, device=device) % (2 * length)
-    return torch.where(places < length, places, 2 * length - 1 - places)
+    places = torch.arange(-border, length + border, device=device)
+    # A tensor, because the export to ONNX takes no remainder by a size that is open.
+    places = places % places.new_full((1,), 2 * length)
+    return torch.minimum(places, 2 * length - 1 - places)
 
 
 def mirrored(x: Tensor, border: int) -> Tensor:
