@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def mirrored_places(length: int, border: int, device: torch.device | None = None) -> Tensor:
+def _places(length: int, border: int, device: torch.device | None = None) -> Tensor:
     """Where each sample of a mirrored row comes from: (length + 2 * border,) int64, all in [0, length).
 
     The edge sample is repeated once (half-sample symmetry): c b a | a b c | c b a. A border longer than
@@ -33,6 +33,6 @@ def mirrored(x: Tensor, border: int) -> Tensor:
         (..., H + 2 * border, W + 2 * border).
     """
     height, width = x.shape[-2:]
-    rows = mirrored_places(height, border, x.device)
-    columns = mirrored_places(width, border, x.device)
+    rows = _places(height, border, x.device)
+    columns = _places(width, border, x.device)
     return x.index_select(-2, rows).index_select(-1, columns)
