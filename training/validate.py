@@ -25,8 +25,7 @@ SHEET_SIDE = 192
 def both_stages(network: Network, low: Plane) -> list[Plane]:
     """The estimates of both stages for a whole picture, as 8-bit luma."""
     x = torch.from_numpy(np.array(low))[None, None].to(network.cubic.device).float() / 255
-    r = network.radius
-    padded = mirrored(x, r).contiguous(memory_format=torch.channels_last)
+    padded = mirrored(x, network.radius).contiguous(memory_format=torch.channels_last)
     width = low.shape[1] * network.scale
     estimates = (crop(e, (e.shape[-1] - width) // 2)[0, 0] for e in network.estimates(padded))
     return [(e * 255).round().clamp(0, 255).byte().cpu().numpy() for e in estimates]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def _places(length: int, border: int, device: torch.device | None = None) -> Tensor:
+def _places(length: int, border: int, device: torch.device) -> Tensor:
     """Where each sample of a mirrored row comes from: (length + 2 * border,) int64, all in [0, length).
 
     The edge sample is repeated once (half-sample symmetry): c b a | a b c | c b a. A border longer than
@@ -35,4 +35,4 @@ def mirrored(x: Tensor, border: int) -> Tensor:
     height, width = x.shape[-2:]
     rows = _places(height, border, x.device)
     columns = _places(width, border, x.device)
-    return x.index_select(-2, rows).index_select(-1, columns)
+    return x[..., rows[:, None], columns]

@@ -35,7 +35,6 @@ class PictureNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(1, 1, H, W) in, (1, 1, scale * H, scale * W) out, of the same dtype."""
-        r = self.network.radius
-        padded = mirrored(x, r)
+        padded = mirrored(x, self.network.radius)
         detail = self.network.details(padded - MIDDLE)[-1]
         return assemble(padded.float(), detail.float(), self.network.scale).to(x.dtype)
