@@ -59,7 +59,8 @@ class PairStore:
 
     def alone(self) -> PairStore:
         """The same pairs in an array that holds nothing else, in memory."""
-        return pack(self)[self.scale]
+        own = int((self.heights * self.widths).sum()) * (1 + self.scale**2)
+        return self if own == self.pixels.size else pack(self)[self.scale]
 
     def __iter__(self) -> Iterator[Pair]:
         return (self[i] for i in range(len(self)))

@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from training.cache import PairStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Random numbers that say which crops a batch is made of; twice as many crops as are taken.
+
+    Attributes:
+        chosen: (2 * batch,) int64; a position in all pictures.
+        place: (2, 2 * batch) float64 in 0..1, down and across its picture.
+        turn: (3, batch, 1, 1, 1) bool, of its orientation.
+    """
+
+    chosen: Tensor
+    place: Tensor
+    turn: Tensor
+
+    def to(self, device: torch.device) -> Choice:
+        """On another device."""
+        return Choice(
+            chosen=self.chosen.to(device), place=self.place.to(device), turn=self.turn.to(device)
+        )
+
+    def copy_(self, other: Choice) -> None:
+        """Become another choice of as many crops."""
+        self.chosen.copy_(other.chosen, non_blocking=True)
+        self.place.copy_(other.place, non_blocking=True)
+        self.turn.copy_(other.turn, non_blocking=True)
 
 
 class CropSource:
@@ -49,23 +77,35 @@ class CropSource:
             pixels = torch.from_numpy(pairs.pixels)
             self._pixels = pixels.to(device)
 
-    def draw(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:
-        """One batch of values in 0..1: (batch, 1, size, size) and (batch, 1, scale*size, scale*size)."""
-        n, s = self.size, self.scale
-        # The random numbers come from the CPU, so that every device draws the same crops.
-        chosen = torch.from_numpy(rng.integers(self._positions, size=2 * batch)).to(self.device)
-        place = torch.from_numpy(rng.random((2, 2 * batch))).to(self.device)
-        turn = torch.from_numpy(rng.integers(2, size=(3, batch, 1, 1, 1)).astype(bool)).to(self.device)
-        pair = torch.searchsorted(self._cumulative, chosen, right=True)
-        y = (place[0] * (self._heights[pair] - n + 1)).long()
-        x = (place[1] * (self._widths[pair] - n + 1)).long()
+    def choose(self, rng: np.random.Generator, batch: int) -> Choice:
+        """The random numbers of one batch, on the CPU, so that every device draws the same crops."""
+        return Choice(
+            chosen=torch.from_numpy(rng.integers(self._positions, size=2 * batch)),
+            place=torch.from_numpy(rng.random((2, 2 * batch))),
+            turn=torch.from_numpy(rng.integers(2, size=(3, batch, 1, 1, 1)).astype(bool)),
+        )
+
+    def cut(self, choice: Choice) -> tuple[Tensor, Tensor]:
+        """One batch of values in 0..1: (batch, 1, size, size) and (batch, 1, scale*size, scale*size).
+
+        Args:
+            choice: on the device.
+        """
+        n, s, batch = self.size, self.scale, choice.turn.shape[1]
+        pair = torch.searchsorted(self._cumulative, choice.chosen, right=True)
+        y = (choice.place[0] * (self._heights[pair] - n + 1)).long()
+        x = (choice.place[1] * (self._widths[pair] - n + 1)).long()
         low = self._cut(self._lows[pair], self._widths[pair], y, x, n)
         # Flat crops teach little: of two, the one with more detail is taken.
         detail = low.diff(dim=1).abs().mean(dim=(1, 2)) + low.diff(dim=2).abs().mean(dim=(1, 2))
         taken = detail.view(batch, 2).argmax(dim=1) + 2 * torch.arange(batch, device=self.device)
         pair, y, x = pair[taken], y[taken], x[taken]
         high = self._cut(self._highs[pair], self._widths[pair] * s, y * s, x * s, n * s)
-        return _turned(low[taken][:, None], turn), _turned(high[:, None], turn)
+        return _turned(low[taken][:, None], choice.turn), _turned(high[:, None], choice.turn)
+
+    def draw(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:
+        """A batch of random crops; see :meth:`cut`."""
+        return self.cut(self.choose(rng, batch).to(self.device))
 
     def _cut(self, starts: Tensor, widths: Tensor, y: Tensor, x: Tensor, size: int) -> Tensor:
         # Whole rows are gathered: an index for each pixel would take longer than its training.

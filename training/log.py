@@ -63,9 +63,10 @@ class Log:
         self._progress.stop()
         self._board.close()
 
-    def advance(self, description: str, seconds: float) -> None:
-        """One more step was done, in so many seconds."""
-        self._progress.update(self._task, advance=1, description=description, rate=f"{seconds * 1e3:.0f} ms")
+    def advance(self, description: str, done: int, seconds: float) -> None:
+        """So many steps are done; one takes so many seconds."""
+        rate = f"{seconds * 1e3:.3g} ms"
+        self._progress.update(self._task, completed=done, description=description, rate=rate)
 
     def scores(self, step: int, values: Mapping[str, float]) -> None:
         """Values of some of the columns."""

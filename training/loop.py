@@ -23,8 +23,17 @@ from training.crops import CropSource
 from training.distributed import Part
 from training.form import TrainedForm
 from training.log import Log
-from training.objective import Objective, ScaleLoss, cubic_unit, details_loss, joined, torch_details
+from training.objective import (
+    Objective,
+    ScaleLoss,
+    bfloat16_details,
+    cubic_unit,
+    details_loss,
+    joined,
+    torch_details,
+)
 from training.optimizers import Optimizers
+from training.step import Step
 from training.validate import sample_sheet, validate
 from vs_emtcm.errors import reason
 
@@ -33,6 +42,8 @@ WEIGHTS = "weights.safetensors"
 # Beyond these, training has diverged: 20 times the error of cubic interpolation, or one that is larger
 # than any picture's.
 DIVERGED = {"charbonnier": 20.0, "log": 0.5}
+# Steps between two looks at the loss: each waits for the device.
+LOOK_EVERY = 20
 
 
 class TrainingError(Exception):
@@ -158,7 +169,7 @@ class Run:
             self._choose_parameters(int(metadata["phase"]))
             if not self._start_of_phase() <= self.step <= self.end_of_phase():
                 raise ValueError(f"step {self.step} is outside of phase {self.phase}")
-            self.optimizers.restore(state, metadata["optimizer"])
+            self.optimizers.restore(state)
         except (KeyError, ValueError, IndexError) as error:
             raise TrainingError(f"{path} is a checkpoint of another recipe; start in a new folder") from error
 
@@ -171,13 +182,11 @@ class Run:
 
     def save(self) -> None:
         """Write the checkpoint; a kill at any moment leaves the old one or the new one."""
-        state, rest = self.optimizers.state()
         tensors = {f"network/{k}": v for k, v in self.form.state_dict().items()}
         tensors |= {f"average/{k}": v for k, v in self.average.items()}
-        tensors |= {f"optimizer/{k}": v for k, v in state.items()}
-        metadata = {"step": str(self.step), "phase": str(self.phase), "optimizer": rest}
-        # Copies: the optimizers' matrices may share memory, which the file cannot.
-        _write(self.folder / CHECKPOINT, {k: v.contiguous().clone() for k, v in tensors.items()}, metadata)
+        tensors |= {f"optimizer/{k}": v for k, v in self.optimizers.state().items()}
+        metadata = {"step": str(self.step), "phase": str(self.phase)}
+        _write(self.folder / CHECKPOINT, {k: v.contiguous() for k, v in tensors.items()}, metadata)
 
     def averaged(self) -> TrainedForm:
         """A copy of the form with the averaged weights."""
@@ -219,46 +228,48 @@ class Run:
                 details = AmxDetails(scale, shape, source.size, crops)
                 losses[scale] = joined(details, self._compile(loss))
             else:
-                losses[scale] = self._compile(joined(torch_details(scale, shape, self.device), loss))
+                make = bfloat16_details if self.device.type == "cuda" else torch_details
+                losses[scale] = self._compile(joined(make(scale, shape, self.device), loss))
         objective = Objective(self.form, losses)
         return objective if self.part.size == 1 else DistributedDataParallel(objective)
 
-    def train_step(
-        self, objective: Objective | DistributedDataParallel, sources: Mapping[int, CropSource]
-    ) -> float:
-        """One step over the scales of the phase; returns the loss.
+    def stepper(self, sources: Mapping[int, CropSource]) -> Step:
+        """What takes the steps of the present phase."""
+        phase = self.recipe.phases[self.phase]
+        return Step(
+            self.objective(sources),
+            sources,
+            self.trained,
+            self.average,
+            self.optimizers,
+            batch=phase.batch,
+            share=self.part.share(phase.batch),
+            captured=self.device.type == "cuda" and self.part.size == 1,
+        )
+
+    def train_step(self, step: Step) -> None:
+        """One step over the scales of the phase."""
+        schedule, phase = self.recipe.schedule, self.recipe.phases[self.phase]
+        done = self.step - self._start_of_phase()
+        # A short memory at first, so that the start is forgotten.
+        decay = min(schedule.ema, (1 + done) / (10 + done))
+        # Crops are derived from the step alone, so that a resumed run draws the same.
+        step((schedule.seed, self.step), learning_rate(schedule, phase, done), decay)
+        self.step += 1
+
+    def loss(self, step: Step) -> float:
+        """The mean loss of the steps since the last look at it, of all processes.
 
         Raises:
-            TrainingError: the loss is not finite or has grown beyond all measure.
+            TrainingError: it is not finite or has grown beyond all measure.
         """
-        phase = self.recipe.phases[self.phase]
-        share = self.part.share(phase.batch)
-        batches = {}
-        for scale, source in sources.items():
-            # Derived from the step alone, so that a resumed run draws the same crops.
-            rng = np.random.default_rng((self.recipe.schedule.seed, self.step, scale))
-            low, high = source.draw(rng, phase.batch)
-            batches[scale] = low[share], high[share]
-        for parameter in self.trained.values():
-            parameter.grad = None
-        loss = objective(batches)
-        loss.backward()
-        total = self.part.mean(loss.detach())
-        if not total < DIVERGED[phase.pixel]:
+        loss = self.part.mean(step.mean_loss())
+        if not loss < DIVERGED[self.recipe.phases[self.phase].pixel]:
             raise TrainingError(
-                f"the loss is {total:.3g} at step {self.step}; the last good checkpoint is kept, "
+                f"the loss is {loss:.3g} at step {self.step}; the last good checkpoint is kept, "
                 "lower the learning rate"
             )
-        torch.nn.utils.clip_grad_norm_(self.trained.values(), 1.0)
-        done = self.step - self._start_of_phase()
-        self.optimizers.step(learning_rate(self.recipe.schedule, phase, done))
-        self.step += 1
-        # A short memory at first, so that the start is forgotten.
-        decay = min(self.recipe.schedule.ema, (1 + done) / (10 + done))
-        with torch.no_grad():
-            for name, parameter in self.trained.items():
-                self.average[name].lerp_(parameter, 1 - decay)
-        return total
+        return loss
 
 
 def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -319,19 +330,24 @@ def _train_phase(
     phase, end = run.recipe.phases[run.phase], run.end_of_phase()
     schedule = run.recipe.schedule
     sources = {s: CropSource(training[s], phase.crop, run.device) for s in phase.scales}
-    objective = run.objective(sources)
-    began, losses = time.monotonic(), []
+    step = run.stepper(sources)
+    began, loss, counted = time.monotonic(), 0.0, 0
     while run.step < end:
-        losses.append(run.train_step(objective, sources))
+        first = run.step
+        following = (first - first % n + n for n in (schedule.evaluate_every, schedule.checkpoint_every, LOOK_EVERY))
+        stop = min(end, *following)
+        while run.step < stop:
+            run.train_step(step)
+        loss += run.loss(step) * (stop - first)
+        counted += stop - first
         if log is None:
             continue
-        seconds = (time.monotonic() - began) / len(losses)
-        log.advance(" ".join(f"x{s}" for s in phase.scales), seconds)
-        done = run.step == end
-        if run.step % schedule.evaluate_every == 0 or done:
-            _evaluate(run, phase, validation, log, {"loss": float(np.mean(losses)), "seconds": seconds})
-            began, losses = time.monotonic(), []
-        if run.step % schedule.checkpoint_every == 0 or done:
+        seconds = (time.monotonic() - began) / counted
+        log.advance(" ".join(f"x{s}" for s in phase.scales), stop, seconds)
+        if stop % schedule.evaluate_every == 0 or stop == end:
+            _evaluate(run, phase, validation, log, {"loss": loss / counted, "seconds": seconds})
+            began, loss, counted = time.monotonic(), 0.0, 0
+        if stop % schedule.checkpoint_every == 0 or stop == end:
             run.save()
             run.export(run.folder / WEIGHTS)
 

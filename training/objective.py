@@ -14,8 +14,8 @@ from training.config import Loss
 from training.crops import CropSource
 from training.form import TrainedForm
 from training.losses import Pixel, charbonnier, multi_task_loss
-from vs_emtcm.network import Network, assemble, crop
-from vs_emtcm.shape import Shape
+from vs_emtcm.network import Layer, Network, assemble, crop
+from vs_emtcm.shape import BODY_SIZE, HEAD_SIZE, Shape
 
 Batch = tuple[Tensor, Tensor]
 Details = Callable[[dict[str, Tensor], Tensor], tuple[Tensor, ...]]
@@ -56,6 +56,38 @@ def torch_details(scale: int, shape: Shape, device: torch.device) -> Details:
     def compute(state: dict[str, Tensor], low: Tensor) -> tuple[Tensor, ...]:
         weights = {f"network.{name}": value for name, value in state.items()}
         low = low.contiguous(memory_format=torch.channels_last)
+        details: tuple[Tensor, ...] = functional_call(network, weights, (low,))
+        return details
+
+    return compute
+
+
+class _RoundedResult(Layer):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).to(torch.bfloat16, memory_format=torch.channels_last)
+
+
+class _RoundedInput(Layer):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.to(torch.bfloat16, memory_format=torch.channels_last))
+
+
+def bfloat16_details(scale: int, shape: Shape, device: torch.device) -> Details:
+    """As :func:`torch_details`, with features and all kernels but the head's rounded to bfloat16.
+
+    The head, the interpolation and the details stay in single precision: a pixel has more bits than
+    bfloat16.
+    """
+    network = _Details(Network(scale, shape))
+    network.network.head = _RoundedResult(1, shape.channels, HEAD_SIZE)
+    network.network.fuse = _RoundedInput(shape.channels + scale * scale, shape.channels, BODY_SIZE)
+    network.requires_grad_(False).to(device)
+
+    def compute(state: dict[str, Tensor], low: Tensor) -> tuple[Tensor, ...]:
+        weights = {
+            f"network.{name}": value if name.startswith("head") else value.bfloat16()
+            for name, value in state.items()
+        }
         details: tuple[Tensor, ...] = functional_call(network, weights, (low,))
         return details
 

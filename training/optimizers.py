@@ -1,15 +1,18 @@
-"""The optimizers: one for kernels, Adam for slopes and biases, and their state as named tensors."""
+"""The optimizers: one for kernels, Adam for slopes and biases, and their state as named tensors.
+
+A step is three calls: :meth:`Optimizers.prepare`, :meth:`Optimizers.follow`, :meth:`Optimizers.finish`. The one in
+the middle touches the device alone, so that a CUDA graph can hold it.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
-from pytorch_optimizer import SOAP
 from torch import Tensor, nn
 
 from training.config import Optimizer
+from training.soap import EVERY, Soap
 
 
 class Optimizers:
@@ -17,81 +20,88 @@ class Optimizers:
 
     Args:
         settings: which optimizer, the rate of vectors, the decay of kernels.
-        named: parameters by name; matrices are kernels, vectors are slopes and biases.
+        named: parameters by name, all on one device; matrices are kernels, vectors are slopes and biases.
     """
 
     def __init__(self, settings: Optimizer, named: Mapping[str, nn.Parameter]) -> None:
-        self.name = settings.name
+        self.settings = settings
+        self.done = 0
         kernels = {n: p for n, p in named.items() if p.ndim == 2}
         vectors = {n: p for n, p in named.items() if p.ndim == 1}
-        on_kernels: torch.optim.Optimizer
+        device = next(iter(named.values())).device
+        self.rate, self.vector_rate = torch.zeros((), device=device), torch.zeros((), device=device)
+        on_gpu = device.type == "cuda"
+        self.soap: Soap | None = None
+        self.adams: list[tuple[torch.optim.Optimizer, list[str], Tensor]] = []
         if settings.name == "soap":
-            on_kernels = SOAP(
-                list(kernels.values()),
-                betas=(0.95, 0.95),
-                weight_decay=settings.weight_decay,
-                precondition_frequency=10,
-            )
+            self.soap = Soap(kernels, settings.weight_decay)
         else:
-            on_kernels = torch.optim.AdamW(kernels.values(), weight_decay=settings.weight_decay, fused=True)
-        on_vectors = torch.optim.Adam(vectors.values(), fused=True)
-        self.parts: Sequence[tuple[torch.optim.Optimizer, list[str], float]] = (
-            (on_kernels, list(kernels), 1.0),
-            (on_vectors, list(vectors), settings.vector_rate),
-        )
+            adam = torch.optim.AdamW(
+                kernels.values(),
+                lr=self.rate,
+                weight_decay=settings.weight_decay,
+                fused=True,
+                capturable=on_gpu,
+            )
+            self.adams.append((adam, list(kernels), self.rate))
+        on_vectors = torch.optim.Adam(vectors.values(), lr=self.vector_rate, fused=True, capturable=on_gpu)
+        self.adams.append((on_vectors, list(vectors), self.vector_rate))
+
+    def prepare(self, learning_rate: float) -> None:
+        """Set the learning rate of the next step."""
+        self.rate.fill_(learning_rate)
+        self.vector_rate.fill_(learning_rate * self.settings.vector_rate)
+
+    def follow(self) -> None:
+        """Follow the gradients; SOAP only looks at its first."""
+        if self.soap is not None and self.done == 0:
+            self.soap.begin()
+        elif self.soap is not None:
+            self.soap.step(self.rate)
+        for adam, _, _ in self.adams:
+            adam.step()
+
+    def finish(self) -> None:
+        """What is done between steps."""
+        if self.soap is not None and self.done and self.done % EVERY == 0:
+            self.soap.renew()
+        self.done += 1
 
     def step(self, learning_rate: float) -> None:
-        """Follow the gradients."""
-        for optimizer, _, relative in self.parts:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate * relative
-            optimizer.step()
-        # The rounding of a product depends on the layout of its matrices, and a file keeps none.
-        for state in self.parts[0][0].state.values():
-            if "Q" in state:
-                state["Q"] = [matrix.contiguous() for matrix in state["Q"]]
+        """A whole step."""
+        self.prepare(learning_rate)
+        self.follow()
+        self.finish()
 
-    def state(self) -> tuple[dict[str, Tensor], str]:
-        """Everything a resumed run needs: tensors by name, and the rest as JSON."""
-        tensors: dict[str, Tensor] = {}
-        rest: list[dict[str, object]] = []
-        for part, (optimizer, names, _) in enumerate(self.parts):
-            state = optimizer.state_dict()
-            numbers: dict[str, dict[str, float]] = {}
-            for index, entries in state["state"].items():
-                for key, value in entries.items():
-                    where = f"{part}/{names[index]}/{key}"
-                    if isinstance(value, Tensor):
-                        tensors[where] = value
-                    elif isinstance(value, list):
-                        tensors |= {f"{where}/{i}": matrix for i, matrix in enumerate(value)}
-                    else:
-                        numbers.setdefault(names[index], {})[key] = value
-            steps = [group.get("step", 0) for group in state["param_groups"]]
-            rest.append({"numbers": numbers, "steps": steps})
-        return tensors, json.dumps({"name": self.name, "parts": rest})
+    def state(self) -> dict[str, Tensor]:
+        """Everything a resumed run needs."""
+        tensors = {} if self.soap is None else {f"soap/{k}": v for k, v in self.soap.tensors().items()}
+        for adam, names, _ in self.adams:
+            for index, entries in adam.state_dict()["state"].items():
+                tensors |= {f"adam/{names[index]}/{key}": value for key, value in entries.items()}
+        return {**tensors, "done": torch.tensor(self.done)}
 
-    def restore(self, tensors: Mapping[str, Tensor], rest: str) -> None:
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on from what :meth:`state` gave.
 
         Raises:
             ValueError: that was the state of another optimizer.
         """
-        saved = json.loads(rest)
-        if saved["name"] != self.name:
-            raise ValueError(f"a state of {saved['name']} is not one of {self.name}")
-        for part, ((optimizer, names, _), others) in enumerate(zip(self.parts, saved["parts"], strict=True)):
-            entries: dict[int, dict[str, object]] = {}
-            for index, name in enumerate(names):
-                prefix = f"{part}/{name}/"
-                found = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-                entry: dict[str, object] = {k: v for k, v in found.items() if "/" not in k}
-                for key in sorted({k.partition("/")[0] for k in found if "/" in k}):
-                    matrices = [k for k in found if k.startswith(f"{key}/")]
-                    entry[key] = [found[f"{key}/{i}"] for i in range(len(matrices))]
-                entries[index] = {**entry, **others["numbers"].get(name, {})}
-            groups = optimizer.state_dict()["param_groups"]
-            for group, step in zip(groups, others["steps"], strict=True):
-                if step:
-                    group["step"] = step
-            optimizer.load_state_dict({"state": entries, "param_groups": groups})
+        done = int(tensors.get("done", 0))
+        own = {} if self.soap is None else {f"soap/{k}": v for k, v in self.soap.tensors().items()}
+        adams = {f"adam/{n}/{k}" for _, names, _ in self.adams for n in names for k in _ADAM} if done else set()
+        if {*own, *adams, "done"} != {*tensors}:
+            raise ValueError(f"this is not a state of {self.settings.name} for these parameters")
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])
+        self.done = done
+        if not done:
+            return
+        for adam, names, rate in self.adams:
+            entries = {i: {key: tensors[f"adam/{n}/{key}"] for key in _ADAM} for i, n in enumerate(names)}
+            adam.load_state_dict({"state": entries, "param_groups": adam.state_dict()["param_groups"]})
+            for group in adam.param_groups:
+                group["lr"] = rate
+
+
+_ADAM = ("step", "exp_avg", "exp_avg_sq")

@@ -1,0 +1,147 @@
+"""SOAP: Adam in the eigenbasis of Shampoo's preconditioner (Vyas et al., 2024, arXiv 2409.11321).
+
+Matrices of one shape are stacked and stepped together. A step touches the device alone, so that a CUDA graph
+can hold it; the bases are renewed between steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+BETA = 0.95
+EPSILON = 1e-8
+# Steps between two renewals of the bases.
+EVERY = 10
+
+
+def orthonormal(columns: Tensor) -> Tensor:
+    """The Q of a QR decomposition with a positive diagonal of R.
+
+    By Cholesky factors of the scaled columns in double precision, three times over (shifted CholeskyQR3,
+    Fukaya et al., SIAM J. Sci. Comput. 42(1), 2020): a batch of them waits for nothing on a GPU.
+
+    Args:
+        columns: (N, n, n).
+    """
+    q = columns.double()
+    q = q / q.norm(dim=-2, keepdim=True).clamp_min(1e-300)
+    shift = 1e-13 * columns.shape[-1] * torch.eye(columns.shape[-1], dtype=q.dtype, device=q.device)
+    for sweep in range(3):
+        gram = q.mT @ q
+        upper = torch.linalg.cholesky_ex(gram + shift if sweep == 0 else gram, upper=True).L
+        q = torch.linalg.solve_triangular(upper, q, upper=True, left=False)
+    return q.to(columns.dtype)
+
+
+class Stack:
+    """Matrices of one shape and all that is known about them.
+
+    Args:
+        matrices: each (rows, columns).
+    """
+
+    def __init__(self, matrices: Sequence[nn.Parameter]) -> None:
+        self.matrices = list(matrices)
+        like = torch.stack([m.detach() for m in matrices])
+        rows, columns = like.shape[1:]
+        self.mean = torch.zeros_like(like)
+        self.square = torch.zeros_like(like)
+        self.left = like.new_zeros(len(like), rows, rows)
+        self.right = like.new_zeros(len(like), columns, columns)
+        self.left_basis = torch.zeros_like(self.left)
+        self.right_basis = torch.zeros_like(self.right)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a resumed run needs, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+
+    def _gradients(self) -> Tensor:
+        return torch.stack([m.grad for m in self.matrices if m.grad is not None])
+
+    def _look(self, gradients: Tensor) -> None:
+        self.left.lerp_(gradients @ gradients.mT, 1 - BETA)
+        self.right.lerp_(gradients.mT @ gradients, 1 - BETA)
+
+    def begin(self) -> None:
+        """Take the first bases from the first gradients."""
+        self._look(self._gradients())
+        for statistics, basis in ((self.left, self.left_basis), (self.right, self.right_basis)):
+            # Gradients that are not finite are for whoever looks at the loss.
+            basis.copy_(torch.linalg.eigh(statistics.nan_to_num()).eigenvectors.flip(-1))
+
+    def step(self, rate: Tensor, correction: Tensor, weight_decay: float) -> None:
+        """Follow the gradients.
+
+        Args:
+            rate: the learning rate.
+            correction: of the two means, which began at zero.
+            weight_decay: share of each weight, times the rate, that goes.
+        """
+        gradients = self._gradients()
+        left, right = self.left_basis, self.right_basis
+        self.mean.lerp_(gradients, 1 - BETA)
+        self.square.lerp_((left.mT @ gradients @ right).square(), 1 - BETA)
+        scaled = (left.mT @ self.mean @ right) / (self.square.sqrt() + EPSILON)
+        changes = (left @ scaled @ right.mT) * (rate * correction)
+        for matrix, change in zip(self.matrices, changes, strict=True):
+            matrix.sub_(change).mul_(1 - rate * weight_decay)
+        self._look(gradients)
+
+    def renew(self) -> None:
+        """One power iteration of both bases, their columns in the order of falling eigenvalues."""
+        for statistics, basis, axis in ((self.left, self.left_basis, 1), (self.right, self.right_basis, 2)):
+            product = statistics @ basis
+            order = (basis * product).sum(dim=1).argsort(dim=1, descending=True)
+            rows, columns = self.square.shape[1:]
+            across = order[:, :, None].expand(-1, -1, columns)
+            down = order[:, None, :].expand(-1, rows, -1)
+            self.square.copy_(self.square.gather(axis, across if axis == 1 else down))
+            basis.copy_(orthonormal(product.gather(2, order[:, None, :].expand_as(product))))
+
+
+class Soap:
+    """Steps matrices.
+
+    Args:
+        named: the matrices by name.
+        weight_decay: each step takes this times the learning rate off them, apart from the gradient.
+    """
+
+    def __init__(self, named: Mapping[str, nn.Parameter], weight_decay: float) -> None:
+        self.weight_decay = weight_decay
+        shapes = sorted({tuple(m.shape) for m in named.values()})
+        self.stacks = {s: Stack([m for m in named.values() if tuple(m.shape) == s]) for s in shapes}
+        device = next(iter(named.values())).device
+        self.steps = torch.zeros((), device=device)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a resumed run needs, by name; changed in place by every step."""
+        named = {
+            f"{rows}x{columns}/{name}": value
+            for (rows, columns), stack in self.stacks.items()
+            for name, value in stack.tensors().items()
+        }
+        return {**named, "steps": self.steps}
+
+    @torch.no_grad()
+    def begin(self) -> None:
+        """Look at the first gradients, and change nothing."""
+        for stack in self.stacks.values():
+            stack.begin()
+
+    @torch.no_grad()
+    def step(self, rate: Tensor) -> None:
+        """Follow the gradients at a learning rate, a scalar on the device."""
+        self.steps.add_(1)
+        correction = (1 - BETA**self.steps).sqrt() / (1 - BETA**self.steps)
+        for stack in self.stacks.values():
+            stack.step(rate, correction, self.weight_decay)
+
+    @torch.no_grad()
+    def renew(self) -> None:
+        """New bases from what was seen; wanted after every :data:`EVERY` steps."""
+        for stack in self.stacks.values():
+            stack.renew()
