@@ -56,6 +56,8 @@ class Step:
         self._loss = torch.zeros((), device=device)
         self._steps = 0
         self._stream = torch.cuda.Stream(device) if captured else None
+        if self._stream is not None:
+            self._stream.wait_stream(torch.cuda.current_stream(device))
         self._graph: torch.cuda.CUDAGraph | None = None
         self._uncaptured = UNCAPTURED
 
