@@ -42,6 +42,7 @@ from training.loop import CHECKPOINT, Run, TrainingError
 from training.loop import train as run_training
 from training.pictures import PictureError, find_pictures, read_luma
 from training.similar import find_similar
+from training.teacher import taught
 from vs_emtcm.errors import EmtcmError, UsageError
 
 app = typer.Typer(
@@ -130,6 +131,10 @@ def prepare(
     encodes: Annotated[
         int, typer.Option(min=1, help="video: encode each picture so many times, each time in another way.")
     ] = 1,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="A network, named as for 'evaluate', that makes half of every target."),
+    ] = None,
 ) -> None:
     """Decode pictures once, make their low-resolution versions, and store both."""
     with _one_sentence_errors():
@@ -143,7 +148,11 @@ def prepare(
         tests = [path for folder in against or () for path in find_pictures(folder)]
         for picture, test in find_similar(paths, tests) if tests else ():
             raise PictureError(f"{picture} shows what {test} of a test set shows; take it out")
-        count = write_cache(out, _pairs(paths, tune, shifted, encodes))
+        pairs = _pairs(paths, tune, shifted, encodes)
+        if teacher is not None:
+            teachers = {s: networks([teacher], s)[teacher] for s in SCALES}
+            pairs = (taught(pair, teachers[pair.scale]) for pair in pairs)
+        count = write_cache(out, pairs)
         if count == 0:
             raise PictureError(
                 f"no picture is large enough; a side must be at least {SMALLEST * min(SCALES)} pixels"

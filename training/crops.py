@@ -28,9 +28,7 @@ class Choice:
 
     def to(self, device: torch.device) -> Choice:
         """On another device."""
-        return Choice(
-            chosen=self.chosen.to(device), place=self.place.to(device), turn=self.turn.to(device)
-        )
+        return Choice(chosen=self.chosen.to(device), place=self.place.to(device), turn=self.turn.to(device))
 
     def copy_(self, other: Choice) -> None:
         """Become another choice of as many crops."""

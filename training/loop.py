@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -334,8 +333,8 @@ def _train_phase(
     began, loss, counted = time.monotonic(), 0.0, 0
     while run.step < end:
         first = run.step
-        following = (first - first % n + n for n in (schedule.evaluate_every, schedule.checkpoint_every, LOOK_EVERY))
-        stop = min(end, *following)
+        every = (schedule.evaluate_every, schedule.checkpoint_every, LOOK_EVERY)
+        stop = min(end, *(first - first % n + n for n in every))
         while run.step < stop:
             run.train_step(step)
         loss += run.loss(step) * (stop - first)

@@ -1,7 +1,7 @@
 """The optimizers: one for kernels, Adam for slopes and biases, and their state as named tensors.
 
-A step is three calls: :meth:`Optimizers.prepare`, :meth:`Optimizers.follow`, :meth:`Optimizers.finish`. The one in
-the middle touches the device alone, so that a CUDA graph can hold it.
+A step is three calls: :meth:`Optimizers.prepare`, :meth:`Optimizers.follow` and :meth:`Optimizers.finish`.
+The one in the middle touches the device alone, so that a CUDA graph can hold it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from training.config import Optimizer
 from training.soap import EVERY, Soap
+
+ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
 class Optimizers:
@@ -89,8 +91,9 @@ class Optimizers:
         """
         done = int(tensors.get("done", 0))
         own = {} if self.soap is None else {f"soap/{k}": v for k, v in self.soap.tensors().items()}
-        adams = {f"adam/{n}/{k}" for _, names, _ in self.adams for n in names for k in _ADAM} if done else set()
-        if {*own, *adams, "done"} != {*tensors}:
+        # Adam's state begins with its first step.
+        named = [n for _, names, _ in self.adams for n in names] if done else []
+        if {*own, *(f"adam/{n}/{key}" for n in named for key in ADAM_STATE), "done"} != {*tensors}:
             raise ValueError(f"this is not a state of {self.settings.name} for these parameters")
         for name, tensor in own.items():
             tensor.copy_(tensors[name])
@@ -98,10 +101,7 @@ class Optimizers:
         if not done:
             return
         for adam, names, rate in self.adams:
-            entries = {i: {key: tensors[f"adam/{n}/{key}"] for key in _ADAM} for i, n in enumerate(names)}
+            entries = {i: {k: tensors[f"adam/{n}/{k}"] for k in ADAM_STATE} for i, n in enumerate(names)}
             adam.load_state_dict({"state": entries, "param_groups": adam.state_dict()["param_groups"]})
             for group in adam.param_groups:
                 group["lr"] = rate
-
-
-_ADAM = ("step", "exp_avg", "exp_avg_sq")

@@ -33,7 +33,8 @@ def orthonormal(columns: Tensor) -> Tensor:
         gram = q.mT @ q
         upper = torch.linalg.cholesky_ex(gram + shift if sweep == 0 else gram, upper=True).L
         q = torch.linalg.solve_triangular(upper, q, upper=True, left=False)
-    return q.to(columns.dtype)
+    result: Tensor = q.to(columns.dtype)
+    return result
 
 
 class Stack:

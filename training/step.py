@@ -55,7 +55,7 @@ class Step:
         self._decay = torch.zeros((), device=device)
         self._loss = torch.zeros((), device=device)
         self._steps = 0
-        self._stream = torch.cuda.Stream(device) if captured else None
+        self._stream = torch.cuda.Stream(device) if captured else None  # type: ignore[no-untyped-call]
         if self._stream is not None:
             self._stream.wait_stream(torch.cuda.current_stream(device))
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -69,8 +69,9 @@ class Step:
             learning_rate: of kernels.
             decay: what the averages keep.
         """
-        with torch.cuda.stream(self._stream), torch.backends.cudnn.flags(
-            enabled=True, benchmark=True, allow_tf32=False
+        with (
+            torch.cuda.stream(self._stream),
+            torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False),
         ):
             for scale, source in self.sources.items():
                 self._choices[scale].copy_(source.choose(np.random.default_rng((*seed, scale)), self.batch))

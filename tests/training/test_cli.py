@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from tests.conftest import codes
 from training.cache import read_cache
 from training.cli import app
+from training.evaluate import networks
 from training.loop import WEIGHTS
 
 RECIPE = """
@@ -123,6 +124,22 @@ def test_shifted_reductions_are_those_of_shifted_pictures(tmp_path, pictures):
             last.high[:height, :width], first.high[offset : offset + height, offset : offset + width]
         )
         assert not np.array_equal(last.low, first.low[: last.low.shape[0], : last.low.shape[1]])
+
+
+def test_a_teacher_makes_half_of_every_target(tmp_path, pictures):
+    plain, blended = tmp_path / "plain", tmp_path / "blended"
+    arguments = ("prepare", "--data", pictures, "--tune", "clean")
+    assert run(*arguments, "--out", plain).exit_code == 0
+    assert run(*arguments, "--out", blended, "--teacher", "base-clean/1").exit_code == 0
+    for scale in (2, 3, 4):
+        network = networks(["base-clean/1"], scale)["base-clean/1"]
+        truth, target = read_cache(plain)[scale][0], read_cache(blended)[scale][0]
+        assert np.array_equal(truth.low, target.low)
+        expected = (network(truth.low).astype(float) + truth.high) / 2
+        assert np.abs(target.high - expected).mean() < 0.2 * np.abs(truth.high - expected).mean()
+    result = run(*arguments, "--out", tmp_path / "none", "--teacher", "huge-clean/1")
+    assert result.exit_code == 2
+    assert "huge" in result.stderr
 
 
 def test_several_encodes_are_of_the_same_pictures_and_differ(tmp_path, pictures):
