@@ -21,7 +21,7 @@ def test_every_shipped_model_holds_every_scale(model, scale):
 @pytest.mark.parametrize("model", models.SHIPPED, ids=lambda m: f"{m.name}-{m.tune}")
 def test_one_file_of_three_scales_is_small(model):
     # The scales of "large" share no kernel.
-    assert model.path.stat().st_size < {"base": 300_000, "large": 1_250_000}[model.name]
+    assert model.path.stat().st_size < {"base": 300_000, "large": 1_350_000}[model.name]
 
 
 def test_unknown_names_are_refused_with_what_there_is():
