@@ -76,19 +76,20 @@ def test_packed_pictures_are_the_luma_of_the_pictures(tmp_path, pictures, pytest
 
 def test_steps_are_timed_and_too_little_time_is_said(tmp_path, pictures, pytestconfig):
     (tmp_path / "tiny.toml").write_text(RECIPE)
-    arguments = (
-        tmp_path / "tiny.toml",
-        "--data",
-        pictures,
-        "--validation",
-        pictures,
-        "--out",
-        tmp_path / "out",
-    )
-    result = run(
-        pytestconfig, "gpu_train", tmp_path / "tiny.toml", *data, "--device", "cpu", "--seconds", "0.1"
-    )
+    options = ("--data", pictures, "--validation", pictures, "--out", tmp_path, "--seconds", "0.1")
+    result = run(pytestconfig, "gpu_train", tmp_path / "tiny.toml", *options, "--device", "cpu")
     assert result.returncode == 2
     assert "24 pairs after" in result.stdout
     assert "tiny phase 0, x2, 1 crops:" in result.stdout
     assert "0 s are too few" in result.stderr
+
+
+def test_missing_recipes_and_pictures_are_said_in_a_sentence(tmp_path, pictures, pytestconfig):
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    for recipe, data in (("none.toml", pictures), ("tiny.toml", tmp_path / "none")):
+        options = ("--data", data, "--validation", pictures, "--out", tmp_path, "--seconds", "1")
+        result = run(pytestconfig, "gpu_train", tmp_path / recipe, *options, "--device", "cpu")
+        assert result.returncode == 2
+        assert result.stderr.startswith("gpu_train: error: ")
+        assert "none" in result.stderr
+        assert "Traceback" not in result.stderr

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ FORMAT = 2
 # Low-resolution pixels around every picture. Crops at an edge then have the receptive field of the shipped
 # networks (14) beyond it.
 SURROUNDINGS = 16
+# Low-resolution pixels that a side of a picture has at least; smaller ones hold less than a crop.
+SMALLEST = 64
 
 
 class CacheError(Exception):
@@ -79,6 +82,14 @@ def clean_pair(luma: Plane, scale: int) -> Pair:
     height, width = (n // scale * scale for n in luma.shape)
     high = luma[:height, :width]
     return Pair(scale=scale, low=to_8bit(downscale(high, scale)), high=high)
+
+
+def clean_pairs(luma: Plane, scale: int, shifted: bool) -> list[Pair]:
+    """The reduction of a picture, or four from places of the pixel grid; none if it is too small."""
+    starts = (0, scale // 2) if shifted else (0,)
+    if (min(luma.shape) - max(starts)) // scale < SMALLEST:
+        return []
+    return [clean_pair(luma[top:, left:], scale) for top, left in product(starts, starts)]
 
 
 def _surrounded(pair: Pair) -> tuple[Plane, Plane]:

@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from PIL import Image
 from training import report as reports
 from training.ablate import ablation_table, run_variant, variants
 from training.amx import AmxError
-from training.cache import CacheError, Pair, clean_pair, read_cache, write_cache
+from training.cache import SMALLEST, CacheError, Pair, clean_pair, clean_pairs, read_cache, write_cache
 from training.codec import FRAMES as CLIP_FRAMES
 from training.codec import MAXIMUM_PAN, degraded_pair, draw_degradation, encode_and_decode
 from training.config import ConfigError, load_recipe
@@ -52,8 +51,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 SCALES = (2, 3, 4)
-# Smaller low-resolution pictures hold less than a crop.
-SMALLEST = 64
 ABLATIONS = Path(__file__).with_name("ablations.toml")
 
 
@@ -105,10 +102,7 @@ def _pairs(paths: list[Path], tune: str, shifted: bool, encodes: int) -> Iterato
         luma = read_luma(path)
         for scale in SCALES:
             if tune == "clean":
-                starts = (0, scale // 2) if shifted else (0,)
-                for top, left in product(starts, starts):
-                    if (min(luma.shape) - max(starts)) // scale >= SMALLEST:
-                        yield clean_pair(luma[top:, left:], scale)
+                yield from clean_pairs(luma, scale, shifted)
             elif (min(luma.shape) - MAXIMUM_PAN * (CLIP_FRAMES - 1)) // scale >= SMALLEST + 2:
                 for number in range(encodes):
                     # The same pictures always give the same cache.
