@@ -20,6 +20,17 @@ settings.load_profile("vs-emtcm")
 MakeClip = Callable[..., Path]
 
 
+def without(*packages: str) -> str:
+    """A program that runs the script of its first argument where these packages cannot be imported."""
+    return f"""
+import runpy, sys
+for name in {packages}:
+    sys.modules[name] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 def texture(height: int, width: int, seed: int = 0) -> NDArray[np.float64]:
     """Edges, gradients and noise, 0..1."""
     rng = np.random.default_rng(seed)

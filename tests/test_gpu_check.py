@@ -7,13 +7,7 @@ from itertools import product
 
 import pytest
 
-BLOCK = """
-import runpy, sys
-for name in ("av", "safetensors", "torch_tensorrt", "vapoursynth"):
-    sys.modules[name] = None
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
+from tests.conftest import without
 
 
 def dry_run(tmp_path, pytestconfig, *interpreter):
@@ -30,7 +24,9 @@ def dry_run(tmp_path, pytestconfig, *interpreter):
 
 
 def test_a_dry_run_without_the_other_packages_says_what_it_skips(tmp_path, pytestconfig):
-    report = dry_run(tmp_path, pytestconfig, "-c", BLOCK)
+    report = dry_run(
+        tmp_path, pytestconfig, "-c", without("av", "safetensors", "torch_tensorrt", "vapoursynth")
+    )
     assert report["skipped"] == [
         "whole frames: safetensors is not installed",
         "the filter: vapoursynth is not installed",

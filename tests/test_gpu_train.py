@@ -6,46 +6,11 @@ import sys
 import pytest
 from PIL import Image
 
-from tests.conftest import codes
+from tests.conftest import codes, without
+from tests.training.conftest import RECIPE
 from training.pictures import find_pictures, read_luma
 
-RECIPE = """
-[model]
-name = "tiny"
-tune = "clean"
-shape = { channels = 4, stage1 = 1, stage2 = 2 }
-scales = [2]
-
-[optimizer]
-name = "soap"
-vector_rate = 0.3
-
-[schedule]
-warmup = 1
-ema = 0.9
-seed = 1
-evaluate_every = 100
-checkpoint_every = 100
-
-[loss]
-stage1 = 0.5
-tasks = { luminance = 0.1, contrast = 0.1, structure = 0.1, distribution = 0.01 }
-sample = 1
-
-[[phases]]
-scales = [2]
-steps = 10
-batch = 1
-crop = 24
-learning_rate = 1e-3
-"""
-BLOCK = """
-import runpy, sys
-for name in ("av", "pytorch_optimizer", "vapoursynth"):
-    sys.modules[name] = None
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
+TINY = RECIPE.format(tune="clean").replace("scales = [2, 3, 4]", "scales = [2]")
 
 
 @pytest.fixture
@@ -59,7 +24,8 @@ def pictures(tmp_path):
 
 
 def run(pytestconfig, name, *arguments):
-    command = [sys.executable, "-c", BLOCK, pytestconfig.rootpath / "scripts" / name, *arguments]
+    program = without("av", "pytorch_optimizer", "vapoursynth")
+    command = [sys.executable, "-c", program, pytestconfig.rootpath / "scripts" / name, *arguments]
     return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
 
 
@@ -75,7 +41,7 @@ def test_packed_pictures_are_the_luma_of_the_pictures(tmp_path, pictures, pytest
 
 
 def test_steps_are_timed_and_too_little_time_is_said(tmp_path, pictures, pytestconfig):
-    (tmp_path / "tiny.toml").write_text(RECIPE)
+    (tmp_path / "tiny.toml").write_text(TINY)
     options = ("--data", pictures, "--validation", pictures, "--out", tmp_path, "--seconds", "0.1")
     result = run(pytestconfig, "gpu_train", tmp_path / "tiny.toml", *options, "--device", "cpu")
     assert result.returncode == 2
@@ -85,7 +51,7 @@ def test_steps_are_timed_and_too_little_time_is_said(tmp_path, pictures, pytestc
 
 
 def test_missing_recipes_and_pictures_are_said_in_a_sentence(tmp_path, pictures, pytestconfig):
-    (tmp_path / "tiny.toml").write_text(RECIPE)
+    (tmp_path / "tiny.toml").write_text(TINY)
     for recipe, data in (("none.toml", pictures), ("tiny.toml", tmp_path / "none")):
         options = ("--data", data, "--validation", pictures, "--out", tmp_path, "--seconds", "1")
         result = run(pytestconfig, "gpu_train", tmp_path / recipe, *options, "--device", "cpu")

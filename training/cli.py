@@ -43,6 +43,7 @@ from training.pictures import PictureError, find_pictures, read_luma
 from training.similar import find_similar
 from training.teacher import taught
 from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.models import SCALES
 
 app = typer.Typer(
     help="Make and measure EMTCM models.",
@@ -50,7 +51,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-SCALES = (2, 3, 4)
 ABLATIONS = Path(__file__).with_name("ablations.toml")
 
 

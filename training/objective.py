@@ -43,6 +43,18 @@ class _Details(nn.Module):
         return self.network.details(x)
 
 
+def _stateless(network: Network, device: torch.device) -> Details:
+    # Only its structure and its fixed interpolation are used.
+    module = _Details(network).requires_grad_(False).to(device)
+
+    def compute(state: dict[str, Tensor], low: Tensor) -> tuple[Tensor, ...]:
+        weights = {f"network.{name}": value for name, value in state.items()}
+        details: tuple[Tensor, ...] = functional_call(module, weights, (low,))
+        return details
+
+    return compute
+
+
 def torch_details(scale: int, shape: Shape, device: torch.device) -> Details:
     """:meth:`vs_emtcm.network.Network.details` as a function of a state dict and a batch of crops.
 
@@ -50,14 +62,10 @@ def torch_details(scale: int, shape: Shape, device: torch.device) -> Details:
         scale, shape: of the network.
         device: of the batches.
     """
-    # Only its structure and its fixed interpolation are used.
-    network = _Details(Network(scale, shape)).requires_grad_(False).to(device)
+    details = _stateless(Network(scale, shape), device)
 
     def compute(state: dict[str, Tensor], low: Tensor) -> tuple[Tensor, ...]:
-        weights = {f"network.{name}": value for name, value in state.items()}
-        low = low.contiguous(memory_format=torch.channels_last)
-        details: tuple[Tensor, ...] = functional_call(network, weights, (low,))
-        return details
+        return details(state, low.contiguous(memory_format=torch.channels_last))
 
     return compute
 
@@ -78,18 +86,14 @@ def bfloat16_details(scale: int, shape: Shape, device: torch.device) -> Details:
     The head, the interpolation and the details stay in single precision: a pixel has more bits than
     bfloat16.
     """
-    network = _Details(Network(scale, shape))
-    network.network.head = _RoundedResult(1, shape.channels, HEAD_SIZE)
-    network.network.fuse = _RoundedInput(shape.channels + scale * scale, shape.channels, BODY_SIZE)
-    network.requires_grad_(False).to(device)
+    network = Network(scale, shape)
+    network.head = _RoundedResult(1, shape.channels, HEAD_SIZE)
+    network.fuse = _RoundedInput(shape.channels + scale * scale, shape.channels, BODY_SIZE)
+    details = _stateless(network, device)
 
     def compute(state: dict[str, Tensor], low: Tensor) -> tuple[Tensor, ...]:
-        weights = {
-            f"network.{name}": value if name.startswith("head") else value.bfloat16()
-            for name, value in state.items()
-        }
-        details: tuple[Tensor, ...] = functional_call(network, weights, (low,))
-        return details
+        rounded = {n: value if n.startswith("head") else value.bfloat16() for n, value in state.items()}
+        return details(rounded, low)
 
     return compute
 

@@ -75,9 +75,12 @@ class Optimizers:
         self.follow()
         self.finish()
 
+    def _soap_tensors(self) -> dict[str, Tensor]:
+        return {} if self.soap is None else {f"soap/{k}": v for k, v in self.soap.tensors().items()}
+
     def state(self) -> dict[str, Tensor]:
         """Everything a resumed run needs."""
-        tensors = {} if self.soap is None else {f"soap/{k}": v for k, v in self.soap.tensors().items()}
+        tensors = self._soap_tensors()
         for adam, names, _ in self.adams:
             for index, entries in adam.state_dict()["state"].items():
                 tensors |= {f"adam/{names[index]}/{key}": value for key, value in entries.items()}
@@ -90,7 +93,7 @@ class Optimizers:
             ValueError: that was the state of another optimizer.
         """
         done = int(tensors.get("done", 0))
-        own = {} if self.soap is None else {f"soap/{k}": v for k, v in self.soap.tensors().items()}
+        own = self._soap_tensors()
         # Adam's state begins with its first step.
         named = [n for _, names, _ in self.adams for n in names] if done else []
         if {*own, *(f"adam/{n}/{key}" for n in named for key in ADAM_STATE), "done"} != {*tensors}:

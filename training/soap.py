@@ -96,10 +96,7 @@ class Stack:
         for statistics, basis, axis in ((self.left, self.left_basis, 1), (self.right, self.right_basis, 2)):
             product = statistics @ basis
             order = (basis * product).sum(dim=1).argsort(dim=1, descending=True)
-            rows, columns = self.square.shape[1:]
-            across = order[:, :, None].expand(-1, -1, columns)
-            down = order[:, None, :].expand(-1, rows, -1)
-            self.square.copy_(self.square.gather(axis, across if axis == 1 else down))
+            self.square.copy_(self.square.gather(axis, order.unsqueeze(3 - axis).expand_as(self.square)))
             basis.copy_(orthonormal(product.gather(2, order[:, None, :].expand_as(product))))
 
 
@@ -137,7 +134,7 @@ class Soap:
     def step(self, rate: Tensor) -> None:
         """Follow the gradients at a learning rate, a scalar on the device."""
         self.steps.add_(1)
-        correction = (1 - BETA**self.steps).sqrt() / (1 - BETA**self.steps)
+        correction = (1 - BETA**self.steps).rsqrt()
         for stack in self.stacks.values():
             stack.step(rate, correction, self.weight_decay)
 

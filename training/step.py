@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.crops import Choice, CropSource
+from training.crops import CropSource
 from training.optimizers import Optimizers
 
 # Steps before the capture: they choose algorithms, allocate memory and begin optimizers.
@@ -51,7 +51,8 @@ class Step:
         self.share = share
         device = next(iter(trained.values())).device
         # Filled anew for every step: a graph reads the same memory each time.
-        self._choices = {s: _empty_choice(batch, device) for s in sources}
+        rng = np.random.default_rng(0)
+        self._choices = {s: source.choose(rng, batch).to(device) for s, source in sources.items()}
         self._decay = torch.zeros((), device=device)
         self._loss = torch.zeros((), device=device)
         self._steps = 0
@@ -117,11 +118,3 @@ class Step:
         with torch.no_grad():
             for name, parameter in self.trained.items():
                 self.average[name].lerp_(parameter, 1 - self._decay)
-
-
-def _empty_choice(batch: int, device: torch.device) -> Choice:
-    return Choice(
-        chosen=torch.zeros(2 * batch, dtype=torch.int64, device=device),
-        place=torch.zeros(2, 2 * batch, dtype=torch.float64, device=device),
-        turn=torch.zeros(3, batch, 1, 1, 1, dtype=torch.bool, device=device),
-    )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-from numpy.typing import NDArray
 
-from training.cache import Pair, Plane
+from training.cache import Pair
+from training.evaluate import Method
+from training.imresize import to_8bit
 
-Teacher = Callable[[NDArray[np.float64]], Plane]
 
-
-def taught(pair: Pair, teacher: Teacher) -> Pair:
+def taught(pair: Pair, teacher: Method) -> Pair:
     """The mean of the truth and of what a teacher makes of the low resolution.
 
     Much of a truth cannot be known from its low resolution. To a small network that part is noise, and a
@@ -25,5 +22,5 @@ def taught(pair: Pair, teacher: Teacher) -> Pair:
     """
     low = pair.low.astype(np.float64)
     answers = [np.rot90(teacher(np.rot90(low, turn).copy()), -turn) for turn in range(4)]
-    mean = (np.mean(answers, axis=0) + pair.high) / 2
-    return Pair(scale=pair.scale, low=pair.low, high=np.floor(mean + 0.5).astype(np.uint8))
+    mean = np.mean(answers, axis=0)
+    return Pair(scale=pair.scale, low=pair.low, high=to_8bit((mean + pair.high) / 2))

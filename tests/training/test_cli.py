@@ -9,40 +9,12 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from tests.conftest import codes
+from tests.training.conftest import RECIPE
 from training.cache import read_cache
 from training.cli import app
 from training.evaluate import networks
 from training.loop import WEIGHTS
 
-RECIPE = """
-[model]
-name = "tiny"
-tune = "{tune}"
-shape = {{ channels = 4, stage1 = 1, stage2 = 2 }}
-
-[optimizer]
-name = "soap"
-vector_rate = 0.3
-
-[schedule]
-warmup = 1
-ema = 0.9
-seed = 1
-evaluate_every = 2
-checkpoint_every = 2
-
-[loss]
-stage1 = 0.5
-tasks = {{ luminance = 0.1, contrast = 0.1, structure = 0.1, distribution = 0.01 }}
-sample = 1
-
-[[phases]]
-scales = [2, 3, 4]
-steps = 2
-batch = 1
-crop = 24
-learning_rate = 1e-3
-"""
 ABLATIONS = """
 [common.model]
 scales = [2]
