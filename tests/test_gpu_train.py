@@ -59,3 +59,15 @@ def test_missing_recipes_and_pictures_are_said_in_a_sentence(tmp_path, pictures,
         assert result.stderr.startswith("gpu_train: error: ")
         assert "none" in result.stderr
         assert "Traceback" not in result.stderr
+
+
+def test_pictures_too_small_for_a_scale_are_said_in_a_sentence(tmp_path, pytestconfig):
+    Image.fromarray(codes(150, 150, seed=1)).save(tmp_path / "small.png")
+    (tmp_path / "tiny.toml").write_text(TINY)
+    options = ("--data", tmp_path, "--validation", tmp_path, "--out", tmp_path, "--seconds", "1")
+    result = run(pytestconfig, "gpu_train", tmp_path / "tiny.toml", *options, "--device", "cpu")
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"gpu_train: error: no picture in {tmp_path} is large enough for x3; "
+        "a side must be at least 193 pixels\n"
+    )

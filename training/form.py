@@ -222,12 +222,16 @@ class TrainedForm(nn.Module):
     def assign(self, tensors: Mapping[str, Tensor]) -> None:
         """Become the networks of a weights file; see :meth:`file_tensors`.
 
+        Of kernels that are shared here and not there, those of the first scale are taken.
+
         Raises:
             KeyError, RuntimeError: the tensors are those of other networks.
         """
-        for key in self.scales:
+        for number, key in enumerate(self.scales):
             scale = int(key.removeprefix("x"))
             for name, kernel in self._kernels(scale).items():
+                if number and _key(name) in self.shared:
+                    continue
                 suffix = "weight" if name.startswith("estimate") else "conv.weight"
                 # The file may share kernels that this form does not.
                 shared = f"shared/{name}.{suffix}"

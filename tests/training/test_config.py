@@ -13,7 +13,7 @@ def tables(pytestconfig):
 
 
 def test_the_checked_in_recipes_are_named_after_their_models(pytestconfig):
-    for path in sorted((pytestconfig.rootpath / "training" / "recipes").glob("*.toml")):
+    for path in sorted((pytestconfig.rootpath / "training" / "recipes").rglob("*.toml")):
         model = load_recipe(path).model
         assert path.stem == f"{model.name}-{model.tune}"
 

@@ -82,6 +82,17 @@ def test_a_form_that_shares_nothing_can_start_from_a_file_that_does(form):
             torch.testing.assert_close(value, wanted[name], atol=1e-5, rtol=1e-5)
 
 
+def test_a_form_that_shares_other_kernels_than_a_file_takes_those_of_its_first_scale(form):
+    other = TrainedForm((2, 3, 4), SHAPE, None, ("body2.0", "body2.1")).double()
+    other.assign(form.file_tensors())
+    for scale in (2, 3, 4):
+        first, own = form.collapse(2), form.collapse(scale)
+        for name, value in other.collapse(scale).items():
+            wanted = first if name.startswith("body2") and name.endswith("weight") else own
+            if not name.startswith("estimate2.bias"):  # follows from all the others
+                torch.testing.assert_close(value, wanted[name], atol=1e-5, rtol=1e-5)
+
+
 def test_kernels_that_differ_between_scales_cannot_be_shared():
     with pytest.raises(ValueError, match=r"'estimate1' cannot be shared; accepted are head, body1\.0"):
         TrainedForm((2, 3), SHAPE, None, ("estimate1",))
