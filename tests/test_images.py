@@ -96,6 +96,14 @@ def test_animations_and_pages_are_refused(tmp_path):
             read_picture(tmp_path / name)
 
 
+def test_a_photograph_with_previews_behind_it_is_a_picture(tmp_path):
+    photograph, preview = (Image.fromarray(codes(n, n, seed=n)) for n in (24, 8))
+    photograph.save(tmp_path / "camera.jpg", format="MPO", save_all=True, append_images=[preview])
+    photograph.save(tmp_path / "plain.jpg")
+    ours, plain = (read_picture(tmp_path / name) for name in ("camera.jpg", "plain.jpg"))
+    np.testing.assert_array_equal(ours.pixels, plain.pixels)
+
+
 def test_cmyk_is_refused(tmp_path):
     Image.new("CMYK", (8, 8)).save(tmp_path / "in.jpg")
     with pytest.raises(UsageError, match="of kind CMYK; accepted are grey"):

@@ -60,6 +60,7 @@ def test_results_keep_names_numbers_or_stems(folder):
     assert [p.name for p in name_results(globbed, "out/%03d.png")] == ["001.png", "002.png", "003.png"]
     assert name_results(globbed, "out/*_2x.webp")[0] == Path("out/frame0008_2x.webp")
     assert name_results(globbed, "out")[0] == Path("out/frame0008.png")
+    assert name_results(globbed, "out.x2/")[0] == Path("out.x2/frame0008.png")
 
 
 def test_many_pictures_do_not_fit_one_file(folder):

@@ -97,13 +97,20 @@ Networks = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def _smallest_side(tune: str, shifted: bool, scale: int) -> int:
+    """Pixels that a side of a picture must have to give pairs of this scale."""
+    if tune == "clean":
+        return SMALLEST * scale + (scale // 2 if shifted else 0)
+    return (SMALLEST + 2) * scale + MAXIMUM_PAN * (CLIP_FRAMES - 1)
+
+
 def _pairs(paths: list[Path], tune: str, shifted: bool, encodes: int) -> Iterator[Pair]:
     for path in paths:
         luma = read_luma(path)
         for scale in SCALES:
             if tune == "clean":
                 yield from clean_pairs(luma, scale, shifted)
-            elif (min(luma.shape) - MAXIMUM_PAN * (CLIP_FRAMES - 1)) // scale >= SMALLEST + 2:
+            elif min(luma.shape) >= _smallest_side(tune, shifted, scale):
                 for number in range(encodes):
                     # The same pictures always give the same cache.
                     rng = np.random.default_rng(zlib.crc32(f"{path.name}{scale}{number or ''}".encode()))
@@ -148,9 +155,8 @@ def prepare(
             pairs = (taught(pair, teachers[pair.scale]) for pair in pairs)
         count = write_cache(out, pairs)
         if count == 0:
-            raise PictureError(
-                f"no picture is large enough; a side must be at least {SMALLEST * min(SCALES)} pixels"
-            )
+            side = _smallest_side(tune, shifted, min(SCALES))
+            raise PictureError(f"no picture is large enough; a side must be at least {side} pixels")
     print(f"{count} pairs in {out}")
 
 

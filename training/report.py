@@ -99,8 +99,9 @@ def picture_table(scores: Iterable[Score], scale: int, reduction: Reduction) -> 
         ]
         rows.append([method, *numbers, *cells])
     for peer in read_peers():
-        cells = peer.cells(scale)[: len(sets)]
-        if cells and (peer.source == "measured") == (reduction == "rgb"):
+        known = dict(zip(SETS, peer.cells(scale), strict=False))
+        cells = [known.get(name, "-") for name in sets]
+        if known and (peer.source == "measured") == (reduction == "rgb"):
             cost_here = f"{peer.gmac:g}" if scale == 2 else "-"
             rows.append([f"{peer.name}, {peer.source}", "-", cost_here, *cells])
     return table(["network", "parameters", "GMAC", *sets], rows)

@@ -127,7 +127,10 @@ def _run_video(request: Request) -> Outcome:
     source, target = Path(request.source), Path(request.target)
     _check_source(source)
     if target.is_dir() or target.suffix.lower() in PICTURE_SUFFIXES:
-        raise UsageError(f"{source} is a video; {target} must name a video file, such as a .mkv or .mp4")
+        raise UsageError(
+            f"{source} is taken for a video; {target} must name a video file, such as a .mkv or .mp4 "
+            f"(pictures are {', '.join(PICTURE_SUFFIXES)})"
+        )
     check_output(source, target, request.overwrite)
     encoder = EncoderSettings(
         codec=request.codec,

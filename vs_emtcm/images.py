@@ -81,7 +81,8 @@ def read_picture(path: Path) -> Picture:
     try:
         with Image.open(path) as image:
             frames = getattr(image, "n_frames", 1)
-            if frames > 1:
+            # A camera's MPO is a photograph with previews or a second view behind it.
+            if frames > 1 and image.format != "MPO":
                 raise UsageError(
                     f"{path} is animated or has several pages ({frames} frames); extract single "
                     "pictures first, or convert it to a video"

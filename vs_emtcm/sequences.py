@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def name_results(found: list[tuple[Path, int | None]], target: str) -> list[Path
             results.append(path.with_name(_PRINTF.sub(lambda m: m.group() % value, path.name)))  # noqa: B023
         elif "*" in path.name:
             results.append(path.with_name(path.name.replace("*", source.stem)))
-        elif path.is_dir() or not path.suffix:
+        elif path.is_dir() or not path.suffix or target.endswith(("/", os.sep)):
             results.append(path / source.name)
         else:
             raise UsageError(

@@ -76,6 +76,73 @@ def test_a_variable_frame_rate_stays_variable(make_clip, tmp_path):
     assert times(tmp_path / "out.mkv") == [Fraction(p, 1000) for p in pts]
 
 
+@pytest.mark.parametrize("audio", [False, True])
+def test_time_goes_on_where_a_joined_recording_starts_it_again(make_clip, tmp_path, audio):
+    parts = [make_clip(f"{i}.ts", frames=50, audio=audio) for i in range(2)]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    report = upscale_video(joined, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert report.frames == 100
+    shown = times(tmp_path / "out.mkv")
+    steps = np.diff([float(t) for t in shown])
+    assert np.abs(steps - 0.04).max() < 0.03  # audio may outlast the first part's video by a frame
+    assert np.abs(np.delete(steps, 49) - 0.04).max() < 0.002
+    assert report.warnings == ("timestamps start again within the file; they were continued",)
+    assert report.damage == ()
+    if audio:
+        sounds = packets(tmp_path / "out.mkv", "audio")
+        for (data, _), (adts, _) in zip(sounds, packets(joined, "audio"), strict=True):
+            assert adts.endswith(data)  # the header of a transport stream's packets is left behind
+        assert np.diff([float(t) for _, t in sounds]).min() > 0.01
+
+
+def test_odd_sizes_are_written_with_whole_chroma(make_clip, tmp_path):
+    source = make_clip(width=33, height=31, codec="ffv1")
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(3, stages=1), FAST)
+    frames = decoded(tmp_path / "out.mkv")
+    assert (frames[0].width, frames[0].height, frames[0].format.name) == (99, 93, "yuv444p")
+    assert report.warnings == (
+        "99x93 is written as yuv444p: libx264 takes subsampled chroma at even sizes only, and not every "
+        "player takes this",
+    )
+    # Even after all: nothing changes.
+    report = upscale_video(source, tmp_path / "even.mkv", Upscaler(2, stages=1), FAST)
+    assert decoded(tmp_path / "even.mkv")[0].format.name == "yuv420p"
+    assert report.warnings == ()
+    asked = VideoSettings(encoder=EncoderSettings(pix_fmt="yuv420p"))
+    with pytest.raises(UsageError, match=r"takes no 99x93 video in yuv420p.*--pix-fmt yuv444p"):
+        upscale_video(source, tmp_path / "asked.mkv", Upscaler(3, stages=1), asked)
+    assert not (tmp_path / "asked.mkv").exists()
+
+
+def test_transparency_stays_or_is_said_to_be_lost(make_clip, tmp_path):
+    source = make_clip(codec="ffv1", pix_fmt="yuva420p")
+    report = upscale_video(source, tmp_path / "kept.mkv", Upscaler(2, stages=1), LOSSLESS)
+    assert decoded(tmp_path / "kept.mkv")[0].format.name == "yuva420p"
+    assert report.warnings == ()
+    report = upscale_video(source, tmp_path / "lost.mkv", Upscaler(2, stages=1), FAST)
+    assert report.warnings == (
+        "transparency is left out: yuv420p has none, --codec ffv1 --pix-fmt yuva444p keeps it",
+    )
+    settings = VideoSettings(encoder=EncoderSettings(codec="ffv1", pix_fmt="yuva444p"))
+    assert upscale_video(source, tmp_path / "f.mkv", Upscaler(2, stages=1), settings).warnings == ()
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("mpeg2video", "mkv"), ("mpeg2video", "ts"), ("mpeg4", "ts")])
+def test_encoders_without_a_fine_time_base_keep_a_constant_rate(make_clip, tmp_path, codec, suffix):
+    source = make_clip(f"in.{suffix}", frames=10)
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    shown = [float(t) for t in times(tmp_path / "out.mkv")]
+    np.testing.assert_allclose(np.diff(shown), 0.04, atol=0.0015)
+
+
+def test_avi_keeps_every_frame_of_a_variable_rate(make_clip, tmp_path):
+    source = make_clip(pts=[0, 40, 50, 60, 200, 240], time_base=Fraction(1, 1000))
+    report = upscale_video(source, tmp_path / "out.avi", Upscaler(2, stages=1), FAST)
+    assert report.frames == len(decoded(tmp_path / "out.avi")) == 6
+
+
 def test_colour_tags_and_aspect_ratio_stay(tmp_path):
     source = tmp_path / "in.mkv"
     with av.open(str(source), "w") as container:

@@ -21,6 +21,12 @@ from vs_emtcm.video.hdr import StaticHdr, static_hdr
 TOLERATED_SECONDS = 0.2
 TOLERATED_FRAMES = 3
 
+# Decoding times that jump back by more than this start again; by less, they are out of order.
+RESTART_SECONDS = 1
+
+RESTARTED = "timestamps start again within the file; they were continued"
+NOT_INCREASING = "some timestamps do not increase; they were corrected"
+
 # Above this, in frames per second, an average rate is a time base in disguise.
 HIGHEST_RATE = 300
 
@@ -56,14 +62,19 @@ class VideoReader:
         self.video = video
         self.video.codec_context.thread_count = threads
         self.video.thread_type = "AUTO"
-        self.rate = Fraction(_fraction(video.average_rate) or _fraction(video.guessed_rate) or 25)
-        self.time_base = _fraction(video.time_base) or 1 / self.rate
+        self.rate = Fraction(as_fraction(video.average_rate) or as_fraction(video.guessed_rate) or 25)
+        self.time_base = as_fraction(video.time_base) or 1 / self.rate
         self.frames = self._frame_count()
         self.hdr: StaticHdr | None = None
         self.damage: list[str] = []
         self.warnings: list[str] = []
         self.seconds = 0.0
         self._last_pts: int | None = None
+        # What is added to the times of all streams that have started again, in seconds.
+        self._offset = Fraction(0)
+        self._offsets: dict[int, Fraction] = {}
+        self._ends: dict[int, Fraction] = {}
+        self._shown_end = Fraction(0)
         self._size: tuple[int, int, str] | None = None
         self._decoded = 0
 
@@ -94,6 +105,7 @@ class VideoReader:
             if packet is None:
                 break
             is_video = packet.stream_index == self.video.index
+            self._continue_time(packet)
             if is_video or packet.stream.type == "audio":
                 ends[is_video] = max(ends[is_video], _end_of(packet))
             ready = self._decode(packet) if is_video else [packet] if packet.size else []
@@ -102,6 +114,31 @@ class VideoReader:
         # Frames that the decoder still holds when reading stopped early.
         yield from self._decode(None)
         self._check_end(video_end=ends[True], latest_end=max(ends))
+
+    def _continue_time(self, packet: Packet[Stream]) -> None:
+        """Let time go on where the file starts it again, as joined recordings do."""
+        time_base, index = as_fraction(packet.time_base), packet.stream_index
+        if packet.dts is None or time_base is None:
+            return
+        began, offset = packet.dts * time_base, self._offset
+        shown = began if packet.pts is None else packet.pts * time_base
+        if packet.stream.type in ("video", "audio"):
+            # A stream's last packets from before may come after another stream's first from behind.
+            offset = self._offsets.get(index, offset)
+            end = self._ends.get(index, began + offset)
+            if began + offset < end - RESTART_SECONDS:
+                if began + self._offset < end - RESTART_SECONDS:
+                    self._offset = self._shown_end - shown
+                    if RESTARTED not in self.warnings:
+                        self.warnings.append(RESTARTED)
+                offset = max(self._offset, end - began)
+            duration = packet.duration * time_base if packet.duration else 1 / self.rate
+            self._offsets[index], self._ends[index] = offset, began + offset + duration
+            self._shown_end = max(self._shown_end, shown + offset + duration)
+        shift = round(offset / time_base)
+        packet.dts += shift
+        if packet.pts is not None:
+            packet.pts += shift
 
     def _decode(self, packet: Packet[Stream] | None) -> list[av.VideoFrame]:
         try:
@@ -138,7 +175,8 @@ class VideoReader:
             step = 1 / self.rate / self.time_base
             frame.pts = 0 if self._last_pts is None else self._last_pts + round(step)
         if self._last_pts is not None and frame.pts <= self._last_pts:
-            self.warnings = ["some timestamps do not increase; they were corrected"]
+            if NOT_INCREASING not in self.warnings:
+                self.warnings.append(NOT_INCREASING)
             frame.pts = self._last_pts + 1
         frame.time_base = self.time_base
         self._last_pts = frame.pts
@@ -197,7 +235,7 @@ class VideoReader:
         return None
 
 
-def _fraction(value: object) -> Fraction | None:
+def as_fraction(value: object) -> Fraction | None:
     """PyAV's rational as a Fraction; None where it is missing or zero."""
     numerator = getattr(value, "numerator", 0)
     denominator = getattr(value, "denominator", 0)
@@ -205,7 +243,7 @@ def _fraction(value: object) -> Fraction | None:
 
 
 def _end_of(packet: Packet[Stream]) -> float:
-    base = _fraction(packet.time_base)
+    base = as_fraction(packet.time_base)
     if packet.pts is None or base is None:
         return 0.0
     return float((packet.pts + (packet.duration or 0)) * base)

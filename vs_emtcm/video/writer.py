@@ -19,7 +19,7 @@ from av.video.format import names as pix_fmts
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError, reason
-from vs_emtcm.video.reader import VideoReader
+from vs_emtcm.video.reader import VideoReader, as_fraction
 
 # Tags of a source's video stream that describe its encoding, not its content.
 ENCODING_TAGS = frozenset(
@@ -57,6 +57,13 @@ DEFAULT_CRF = "18"
 QUANTISER_ENCODERS = frozenset({"mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "h263", "flv", "wmv2"})
 DEFAULT_QUANTISER = 2
 FF_QP2LAMBDA = 118
+
+# They encode whole chroma pixels only.
+WHOLE_CHROMA_ENCODERS = frozenset({"libx264", "libx265"})
+
+# MPEG-1 and MPEG-2 know frame rates and no time base; MPEG-4's time base has 16 bits.
+RATE_ENCODERS = frozenset({"mpeg1video", "mpeg2video"})
+MPEG4_TICKS = 65535
 
 _X264_PRESETS = (
     "ultrafast",
@@ -151,11 +158,21 @@ def encoder_options(name: str) -> frozenset[str]:
     return frozenset(option.name for option in context.supported_options.private)
 
 
-def choose_pix_fmt(codec: Codec, source: str) -> str:
-    """The encoder's pixel format that loses least of ``source``."""
+def fits_chroma(codec: Codec, pix_fmt: str, width: int, height: int) -> bool:
+    """Whether the encoder takes pictures of this size in this pixel format."""
+    if codec.name not in WHOLE_CHROMA_ENCODERS:
+        return True
+    size = 64
+    chroma = av.VideoFormat(pix_fmt, size, size).components[1:]
+    return all(width % (size // c.width) == 0 == height % (size // c.height) for c in chroma)
+
+
+def choose_pix_fmt(codec: Codec, source: str, width: int, height: int) -> str:
+    """The encoder's pixel format that loses least of ``source`` at this size."""
     source = source.replace("yuvj", "yuv")
-    accepted = [f.name for f in codec.video_formats or []]
-    if not accepted or source in accepted:
+    formats = [f.name for f in codec.video_formats or []]
+    accepted = [name for name in formats if fits_chroma(codec, name, width, height)]
+    if not formats or source in accepted:
         return source
     best, _ = find_best_pix_fmt_of_list(accepted, source, has_alpha=False)
     if best is None:
@@ -185,9 +202,20 @@ class VideoWriter:
     ) -> None:
         self.warnings: list[str] = []
         self.seconds = 0.0
+        self._last_pts: int | None = None
         self._suffix = path.suffix
         codec = find_encoder(settings.codec)
-        self._pix_fmt = settings.pix_fmt or choose_pix_fmt(codec, first.format.name)
+        self._pix_fmt = settings.pix_fmt or self._choose_pix_fmt(codec, first)
+        if not fits_chroma(codec, self._pix_fmt, first.width, first.height):
+            raise UsageError(
+                f"{codec.name} takes no {first.width}x{first.height} video in {self._pix_fmt}, only sizes "
+                "that its chroma divides; try --pix-fmt yuv444p"
+            )
+        if _has_alpha(reader.video.format) and not _has_alpha(av.VideoFormat(self._pix_fmt)):
+            self.warnings.append(
+                f"transparency is left out: {self._pix_fmt} has none, "
+                "--codec ffv1 --pix-fmt yuva444p keeps it"
+            )
         self._rgb_to_yuv = first.format.is_rgb and not av.VideoFormat(self._pix_fmt).is_rgb
         self._container = open_container(path)
         try:
@@ -196,9 +224,10 @@ class VideoWriter:
             self._container.start_encoding()
         except FFmpegError as error:
             self._container.close()
+            given = [f"--{n}" for n in ("crf", "preset") if getattr(settings, n) is not None]
             raise UsageError(
                 f"{settings.codec} with {self._pix_fmt} in a {path.suffix} file does not work: "
-                f"{error.strerror}; try another --codec, --pix-fmt or .mkv"
+                f"{error.strerror}; try another {', '.join([*given, '--codec', '--pix-fmt'])} or container"
             ) from error
         except BaseException:
             self._container.close()
@@ -213,7 +242,7 @@ class VideoWriter:
         began = time.perf_counter()
         try:
             if isinstance(item, av.VideoFrame):
-                self._container.mux(self._video.encode(self._converted(item)))
+                self._container.mux(self._video.encode(self._timed(self._converted(item))))
             elif item.stream_index in self._copied:
                 item.stream = self._copied[item.stream_index]
                 self._container.mux(item)
@@ -241,6 +270,15 @@ class VideoWriter:
         with suppress(FFmpegError, OSError, ValueError):
             self._container.close()
 
+    def _choose_pix_fmt(self, codec: Codec, first: av.VideoFrame) -> str:
+        chosen = choose_pix_fmt(codec, first.format.name, first.width, first.height)
+        if chosen != choose_pix_fmt(codec, first.format.name, 64, 64):
+            self.warnings.append(
+                f"{first.width}x{first.height} is written as {chosen}: {codec.name} takes subsampled chroma "
+                "at even sizes only, and not every player takes this"
+            )
+        return chosen
+
     def _converted(self, frame: av.VideoFrame) -> av.VideoFrame:
         if frame.format.name == self._pix_fmt:
             return frame
@@ -255,6 +293,20 @@ class VideoWriter:
         converted.pts, converted.time_base = frame.pts, frame.time_base
         converted.duration = frame.duration
         return converted
+
+    def _timed(self, frame: av.VideoFrame) -> av.VideoFrame:
+        # Where frames are counted, two that are closer than a count become neighbours.
+        given, time_base = (as_fraction(x.time_base) for x in (frame, self._video.codec_context))
+        assert given is not None
+        assert time_base is not None
+        assert frame.pts is not None
+        ticks = given / time_base
+        pts = round(frame.pts * ticks)
+        frame.duration = round(frame.duration * ticks)
+        frame.pts = pts if self._last_pts is None else max(pts, self._last_pts + 1)
+        frame.time_base = time_base
+        self._last_pts = frame.pts
+        return frame
 
     def _add_streams(
         self,
@@ -330,7 +382,9 @@ class VideoWriter:
         stream.width, stream.height = first.width, first.height
         stream.pix_fmt = self._pix_fmt
         # AVI counts frames: with a finer time base, players would see the gaps as frames.
-        time_base = 1 / reader.rate if self._container.format.name == "avi" else reader.time_base
+        counts = self._container.format.name == "avi" or settings.codec in RATE_ENCODERS
+        coarse = settings.codec == "mpeg4" and reader.time_base.denominator > MPEG4_TICKS
+        time_base = 1 / reader.rate if counts or coarse else reader.time_base
         stream.time_base = time_base
         context.time_base = time_base
         context.thread_count = settings.threads
@@ -374,6 +428,10 @@ def open_container(path: Path) -> OutputContainer:
         raise UsageError(f"no video container has the suffix {path.suffix!r}; use .mkv or .mp4") from error
     except (FFmpegError, OSError) as error:
         raise UsageError(f"{path.parent} cannot be written to: {reason(error)}") from error
+
+
+def _has_alpha(format: av.VideoFormat) -> bool:
+    return any(component.is_alpha for component in format.components)
 
 
 def _is_encoding_tag(name: str) -> bool:
