@@ -128,6 +128,14 @@ def test_transparency_stays_or_is_said_to_be_lost(make_clip, tmp_path):
     assert upscale_video(source, tmp_path / "f.mkv", Upscaler(2, stages=1), settings).warnings == ()
 
 
+def test_transparency_that_is_not_decoded_is_said_to_be_lost(make_clip, tmp_path):
+    source = make_clip("in.webm", codec="libvpx-vp9", pix_fmt="yuva420p")
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert report.warnings == ("transparency is left out: FFmpeg's decoder of this video does not give it",)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert "alpha_mode" not in {name.lower() for name in container.streams.video[0].metadata}
+
+
 @pytest.mark.parametrize(("codec", "suffix"), [("mpeg2video", "mkv"), ("mpeg2video", "ts"), ("mpeg4", "ts")])
 def test_encoders_without_a_fine_time_base_keep_a_constant_rate(make_clip, tmp_path, codec, suffix):
     source = make_clip(f"in.{suffix}", frames=10)

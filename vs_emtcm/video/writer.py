@@ -21,9 +21,12 @@ from av.video.stream import VideoStream
 from vs_emtcm.errors import EmtcmError, UsageError, reason
 from vs_emtcm.video.reader import VideoReader, as_fraction
 
+# WebM's tag of VP8 or VP9 with transparency, which FFmpeg's own decoders leave out.
+ALPHA_MODE = "ALPHA_MODE"
+
 # Tags of a source's video stream that describe its encoding, not its content.
 ENCODING_TAGS = frozenset(
-    {"DURATION", "ENCODER", "ENCODER_OPTIONS", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"}
+    {"DURATION", "ENCODER", "ENCODER_OPTIONS", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", ALPHA_MODE}
 )
 CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS"})
 AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED = 1, 1
@@ -211,6 +214,9 @@ class VideoWriter:
                 f"{codec.name} takes no {first.width}x{first.height} video in {self._pix_fmt}, only sizes "
                 "that its chroma divides; try --pix-fmt yuv444p"
             )
+        tags = {name.upper(): value for name, value in reader.video.metadata.items()}
+        if tags.get(ALPHA_MODE) == "1" and not _has_alpha(reader.video.format):
+            self.warnings.append("transparency is left out: FFmpeg's decoder of this video does not give it")
         if _has_alpha(reader.video.format) and not _has_alpha(av.VideoFormat(self._pix_fmt)):
             self.warnings.append(
                 f"transparency is left out: {self._pix_fmt} has none, "
