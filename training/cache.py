@@ -84,11 +84,16 @@ def clean_pair(luma: Plane, scale: int) -> Pair:
     return Pair(scale=scale, low=to_8bit(downscale(high, scale)), high=high)
 
 
+def smallest_side(scale: int, shifted: bool) -> int:
+    """Pixels that a side of a picture has at least to give :func:`clean_pairs`."""
+    return SMALLEST * scale + (scale // 2 if shifted else 0)
+
+
 def clean_pairs(luma: Plane, scale: int, shifted: bool) -> list[Pair]:
     """The reduction of a picture, or four from places of the pixel grid; none if it is too small."""
-    starts = (0, scale // 2) if shifted else (0,)
-    if (min(luma.shape) - max(starts)) // scale < SMALLEST:
+    if min(luma.shape) < smallest_side(scale, shifted):
         return []
+    starts = (0, scale // 2) if shifted else (0,)
     return [clean_pair(luma[top:, left:], scale) for top, left in product(starts, starts)]
 
 

@@ -20,7 +20,16 @@ from PIL import Image
 from training import report as reports
 from training.ablate import ablation_table, run_variant, variants
 from training.amx import AmxError
-from training.cache import SMALLEST, CacheError, Pair, clean_pair, clean_pairs, read_cache, write_cache
+from training.cache import (
+    SMALLEST,
+    CacheError,
+    Pair,
+    clean_pair,
+    clean_pairs,
+    read_cache,
+    smallest_side,
+    write_cache,
+)
 from training.codec import FRAMES as CLIP_FRAMES
 from training.codec import MAXIMUM_PAN, degraded_pair, draw_degradation, encode_and_decode
 from training.config import ConfigError, load_recipe
@@ -100,7 +109,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def _smallest_side(tune: str, shifted: bool, scale: int) -> int:
     """Pixels that a side of a picture must have to give pairs of this scale."""
     if tune == "clean":
-        return SMALLEST * scale + (scale // 2 if shifted else 0)
+        return smallest_side(scale, shifted)
     return (SMALLEST + 2) * scale + MAXIMUM_PAN * (CLIP_FRAMES - 1)
 
 

@@ -14,7 +14,8 @@ from vs_emtcm.progress import show_progress
 from vs_emtcm.sequences import find_pictures, is_pattern, name_results
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video
-from vs_emtcm.video.writer import EncoderSettings, check_container, check_encoder
+from vs_emtcm.video.encoder import EncoderSettings, check_encoder
+from vs_emtcm.video.writer import check_container
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ import pytest
 
 from vs_emtcm import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video
+from vs_emtcm.video.encoder import EncoderSettings
 from vs_emtcm.video.hdr import StaticHdr, static_hdr
-from vs_emtcm.video.writer import EncoderSettings
 
 # BT.2020 primaries and D65 in x265's notation, 1000 cd/m2 to 0.0001.
 HDR = StaticHdr(

@@ -10,8 +10,8 @@ import vapoursynth as vs
 
 from vs_emtcm import EmtcmError, PixelFormat, Upscaler, UsageError, emtcm
 from vs_emtcm.video import VideoSettings, upscale_video
+from vs_emtcm.video.encoder import EncoderSettings
 from vs_emtcm.video.frames import frame_planes, native_format
-from vs_emtcm.video.writer import EncoderSettings
 
 LOSSLESS = VideoSettings(encoder=EncoderSettings(codec="ffv1"))
 FAST = VideoSettings(encoder=EncoderSettings(preset="ultrafast"))

@@ -17,6 +17,7 @@ from vs_emtcm.errors import EmtcmError
 from vs_emtcm.output import complete_file
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.background import run_ahead
+from vs_emtcm.video.encoder import EncoderSettings, check_encoder
 from vs_emtcm.video.frames import (
     AVCOL_RANGE_FULL,
     frame_color,
@@ -25,7 +26,7 @@ from vs_emtcm.video.frames import (
     nearest_native,
 )
 from vs_emtcm.video.reader import VideoReader
-from vs_emtcm.video.writer import EncoderSettings, VideoWriter, check_encoder
+from vs_emtcm.video.writer import VideoWriter
 
 # Frames that wait between two steps: enough to even out their pace, little enough memory.
 DEPTH = 4

@@ -15,14 +15,12 @@ from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError, reason
 from vs_emtcm.video.hdr import StaticHdr, static_hdr
+from vs_emtcm.video.timeline import Timeline, as_fraction
 
 # Headers round durations and count audio that outlasts the video: a file is called truncated only
 # if more than this is missing, in seconds or in frames, whichever is more.
 TOLERATED_SECONDS = 0.2
 TOLERATED_FRAMES = 3
-
-# Decoding times that jump back by more than this start again; by less, they are out of order.
-RESTART_SECONDS = 1
 
 RESTARTED = "timestamps start again within the file; they were continued"
 NOT_INCREASING = "some timestamps do not increase; they were corrected"
@@ -70,11 +68,7 @@ class VideoReader:
         self.warnings: list[str] = []
         self.seconds = 0.0
         self._last_pts: int | None = None
-        # What is added to the times of all streams that have started again, in seconds.
-        self._offset = Fraction(0)
-        self._offsets: dict[int, Fraction] = {}
-        self._ends: dict[int, Fraction] = {}
-        self._shown_end = Fraction(0)
+        self._timeline = Timeline(self.rate)
         self._size: tuple[int, int, str] | None = None
         self._decoded = 0
 
@@ -105,7 +99,8 @@ class VideoReader:
             if packet is None:
                 break
             is_video = packet.stream_index == self.video.index
-            self._continue_time(packet)
+            if self._timeline.move(packet):
+                _note(self.warnings, RESTARTED)
             if is_video or packet.stream.type == "audio":
                 ends[is_video] = max(ends[is_video], _end_of(packet))
             ready = self._decode(packet) if is_video else [packet] if packet.size else []
@@ -115,38 +110,13 @@ class VideoReader:
         yield from self._decode(None)
         self._check_end(video_end=ends[True], latest_end=max(ends))
 
-    def _continue_time(self, packet: Packet[Stream]) -> None:
-        """Let time go on where the file starts it again, as joined recordings do."""
-        time_base, index = as_fraction(packet.time_base), packet.stream_index
-        if packet.dts is None or time_base is None:
-            return
-        began, offset = packet.dts * time_base, self._offset
-        shown = began if packet.pts is None else packet.pts * time_base
-        if packet.stream.type in ("video", "audio"):
-            # A stream's last packets from before may come after another stream's first from behind.
-            offset = self._offsets.get(index, offset)
-            end = self._ends.get(index, began + offset)
-            if began + offset < end - RESTART_SECONDS:
-                if began + self._offset < end - RESTART_SECONDS:
-                    self._offset = self._shown_end - shown
-                    if RESTARTED not in self.warnings:
-                        self.warnings.append(RESTARTED)
-                offset = max(self._offset, end - began)
-            duration = packet.duration * time_base if packet.duration else 1 / self.rate
-            self._offsets[index], self._ends[index] = offset, began + offset + duration
-            self._shown_end = max(self._shown_end, shown + offset + duration)
-        shift = round(offset / time_base)
-        packet.dts += shift
-        if packet.pts is not None:
-            packet.pts += shift
-
     def _decode(self, packet: Packet[Stream] | None) -> list[av.VideoFrame]:
         try:
             frames = self.video.decode(packet)
         except av.error.EOFError:
             return []
         except FFmpegError as error:
-            self._note(f"a packet could not be decoded: {reason(error)}")
+            _note(self.damage, f"a packet could not be decoded: {reason(error)}")
             return []
         for frame in frames:
             self._check(frame)
@@ -170,20 +140,15 @@ class VideoReader:
                 f"{size[0]}x{size[1]} {size[2]} at frame {number}; cut it there first"
             )
         if frame.is_corrupt:
-            self._note("frames are damaged")
+            _note(self.damage, "frames are damaged")
         if frame.pts is None:
             step = 1 / self.rate / self.time_base
             frame.pts = 0 if self._last_pts is None else self._last_pts + round(step)
         if self._last_pts is not None and frame.pts <= self._last_pts:
-            if NOT_INCREASING not in self.warnings:
-                self.warnings.append(NOT_INCREASING)
+            _note(self.warnings, NOT_INCREASING)
             frame.pts = self._last_pts + 1
         frame.time_base = self.time_base
         self._last_pts = frame.pts
-
-    def _note(self, damage: str) -> None:
-        if damage not in self.damage:
-            self.damage.append(damage)
 
     def _check_end(self, *, video_end: float, latest_end: float) -> None:
         promised = self._promised_end()
@@ -195,7 +160,7 @@ class VideoReader:
         else:
             return
         if missing > max(TOLERATED_SECONDS, TOLERATED_FRAMES / float(self.rate)):
-            self._note(f"it ends {missing:.1f} s before the duration in its header")
+            _note(self.damage, f"it ends {missing:.1f} s before the duration in its header")
 
     def _promised_end(self) -> float | None:
         """Where the video ends by its header, in seconds, or None if that does not say."""
@@ -235,11 +200,9 @@ class VideoReader:
         return None
 
 
-def as_fraction(value: object) -> Fraction | None:
-    """PyAV's rational as a Fraction; None where it is missing or zero."""
-    numerator = getattr(value, "numerator", 0)
-    denominator = getattr(value, "denominator", 0)
-    return Fraction(numerator, denominator) if numerator and denominator else None
+def _note(notes: list[str], note: str) -> None:
+    if note not in notes:
+        notes.append(note)
 
 
 def _end_of(packet: Packet[Stream]) -> float:

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
-from av.codec import Codec, CodecContext
-from av.codec.codec import UnknownCodecError, find_best_pix_fmt_of_list
+from av.codec import Codec
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import AttachmentStream, Disposition, Stream
-from av.video.format import names as pix_fmts
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError, reason
-from vs_emtcm.video.reader import VideoReader, as_fraction
+from vs_emtcm.video.encoder import (
+    DEFAULT_CRF,
+    DEFAULT_QUANTISER,
+    FF_QP2LAMBDA,
+    MPEG4_TICKS,
+    QUANTISER_ENCODERS,
+    RATE_ENCODERS,
+    EncoderSettings,
+    choose_pix_fmt,
+    encoder_options,
+    find_encoder,
+    fits_chroma,
+)
+from vs_emtcm.video.reader import VideoReader
+from vs_emtcm.video.timeline import as_fraction
 
 # WebM's tag of VP8 or VP9 with transparency, which FFmpeg's own decoders leave out.
 ALPHA_MODE = "ALPHA_MODE"
@@ -32,81 +43,8 @@ CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIB
 AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED = 1, 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class EncoderSettings:
-    """How the video is encoded.
-
-    Attributes:
-        codec: an FFmpeg encoder, such as "libx264", "libx265", "libsvtav1" or "ffv1".
-        crf: constant rate factor; None is 18 where the encoder has one.
-        preset: the encoder's preset; None is its own default.
-        pix_fmt: FFmpeg pixel format; None keeps the source's where the encoder takes it.
-        threads: encoder threads; 0 lets it choose.
-    """
-
-    codec: str = "libx264"
-    crf: float | None = None
-    preset: str | None = None
-    pix_fmt: str | None = None
-    threads: int = 0
-
-
 # Muxers that do not say what they hold; a codec that they lack shows when the header is written.
 WITHOUT_CODEC_LIST = frozenset({"mpegts", "mpeg", "mxf"})
-
-DEFAULT_CRF = "18"
-
-# FFmpeg's own lossy encoders have no CRF, and without a quantiser a very low bit rate.
-QUANTISER_ENCODERS = frozenset({"mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "h263", "flv", "wmv2"})
-DEFAULT_QUANTISER = 2
-FF_QP2LAMBDA = 118
-
-# They encode whole chroma pixels only.
-WHOLE_CHROMA_ENCODERS = frozenset({"libx264", "libx265"})
-
-# MPEG-1 and MPEG-2 know frame rates and no time base; MPEG-4's time base has 16 bits.
-RATE_ENCODERS = frozenset({"mpeg1video", "mpeg2video"})
-MPEG4_TICKS = 65535
-
-_X264_PRESETS = (
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-    "placebo",
-)
-PRESETS = {"libx264": _X264_PRESETS, "libx264rgb": _X264_PRESETS, "libx265": _X264_PRESETS}
-
-
-def check_encoder(settings: EncoderSettings) -> None:
-    """Refuse settings that the encoder does not have.
-
-    Raises:
-        UsageError: the codec or pixel format is unknown, or it has no such option.
-    """
-    codec = find_encoder(settings.codec)
-    accepted = [f.name for f in codec.video_formats or []]
-    if settings.pix_fmt is not None and accepted and settings.pix_fmt not in accepted:
-        raise UsageError(
-            f"{settings.codec} does not take the pixel format {settings.pix_fmt!r}; "
-            f"accepted are {', '.join(accepted)}"
-        )
-    if settings.pix_fmt is not None and settings.pix_fmt not in pix_fmts:
-        raise UsageError(f"pixel format {settings.pix_fmt!r} does not exist; see 'ffmpeg -pix_fmts'")
-    options = encoder_options(settings.codec)
-    for name, value in (("crf", settings.crf), ("preset", settings.preset)):
-        if value is not None and name not in options:
-            raise UsageError(f"{settings.codec} has no {name}; leave --{name} out")
-    presets = PRESETS.get(settings.codec)
-    if settings.preset is not None and presets is not None and settings.preset not in presets:
-        raise UsageError(
-            f"{settings.codec} has no preset {settings.preset!r}; accepted are {', '.join(presets)}"
-        )
 
 
 def check_container(path: Path, codec: str) -> None:
@@ -136,51 +74,6 @@ def _holds(container: OutputContainer, codec: Codec) -> bool:
         return True
     # PyAV lists implementations: "dca" and "pgssub" for what FFmpeg calls "dts" and "hdmv_pgs_subtitle".
     return not container.supported_codecs.isdisjoint({codec.name, codec.canonical_name})
-
-
-def find_encoder(name: str) -> Codec:
-    """The video encoder of this name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    try:
-        codec = Codec(name, "w")
-    except UnknownCodecError as error:
-        raise UsageError(
-            f"codec {name!r} is not a known encoder; try libx264, libx265, libsvtav1 or ffv1"
-        ) from error
-    if codec.type != "video":
-        raise UsageError(f"codec {name!r} encodes {codec.type}, not video; try libx264")
-    return codec
-
-
-def encoder_options(name: str) -> frozenset[str]:
-    """Names of the encoder's own options."""
-    context = CodecContext.create(name, "w")
-    return frozenset(option.name for option in context.supported_options.private)
-
-
-def fits_chroma(codec: Codec, pix_fmt: str, width: int, height: int) -> bool:
-    """Whether the encoder takes pictures of this size in this pixel format."""
-    if codec.name not in WHOLE_CHROMA_ENCODERS:
-        return True
-    size = 64
-    chroma = av.VideoFormat(pix_fmt, size, size).components[1:]
-    return all(width % (size // c.width) == 0 == height % (size // c.height) for c in chroma)
-
-
-def choose_pix_fmt(codec: Codec, source: str, width: int, height: int) -> str:
-    """The encoder's pixel format that loses least of ``source`` at this size."""
-    source = source.replace("yuvj", "yuv")
-    formats = [f.name for f in codec.video_formats or []]
-    accepted = [name for name in formats if fits_chroma(codec, name, width, height)]
-    if not formats or source in accepted:
-        return source
-    best, _ = find_best_pix_fmt_of_list(accepted, source, has_alpha=False)
-    if best is None:
-        raise UsageError(f"{codec.name} takes no pixel format near {source}; choose another codec")
-    return str(best.name).replace("yuvj", "yuv")
 
 
 class VideoWriter:

@@ -1,0 +1,51 @@
+"""Time goes on where a file starts it again, whichever stream comes first."""
+
+from fractions import Fraction
+
+import av
+import pytest
+
+from vs_emtcm.video.timeline import Timeline
+
+STEP = 40
+
+
+@pytest.fixture
+def packets(make_clip):
+    """Packets of a video and an audio stream by number, with times of our choice in milliseconds."""
+    with av.open(str(make_clip(frames=2, audio=True))) as container:
+        streams = container.streams.video[0], container.streams.audio[0]
+
+        def make(stream, time):
+            packet = av.Packet(b"x")
+            packet.stream = streams[stream]
+            packet.time_base, packet.duration = Fraction(1, 1000), STEP
+            packet.pts = packet.dts = time
+            return packet
+
+        yield make
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_streams_stay_together_and_increase_whichever_starts_again_first(packets, first):
+    timeline, last = Timeline(Fraction(25)), 1 - first
+    order = [(stream, n * STEP) for n in range(99) for stream in (0, 1)]
+    # The other stream's last packet comes late, as demuxers give it.
+    order += [(first, 99 * STEP), (first, 0), (last, 99 * STEP)]
+    order += [(stream, n * STEP) for n in range(9) for stream in (last, first) if (stream, n) != (first, 0)]
+    times, restarts = {0: [], 1: []}, 0
+    for stream, time in order:
+        packet = packets(stream, time)
+        restarts += timeline.move(packet)
+        assert packet.pts == packet.dts
+        times[stream].append(packet.dts)
+    assert restarts == 1
+    assert times[0] == times[1] == [n * STEP for n in range(109)]
+
+
+def test_times_that_are_a_little_out_of_order_stay(packets):
+    timeline = Timeline(Fraction(25))
+    for time in (0, 400, 200, 600, 5000, 5040):
+        packet = packets(0, time)
+        assert not timeline.move(packet)
+        assert packet.dts == time

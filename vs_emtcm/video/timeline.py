@@ -1,0 +1,61 @@
+"""Lets the time of a file go on where the file starts it again, as joined recordings do."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from av.packet import Packet
+from av.stream import Stream
+
+# Decoding times that jump back by more than this start again; by less, they are out of order.
+RESTART_SECONDS = 1
+
+
+class Timeline:
+    """The times of all streams of a file, in file order.
+
+    Args:
+        rate: frames per second; a packet that does not say how long it lasts lasts for one.
+    """
+
+    def __init__(self, rate: Fraction) -> None:
+        self._rate = rate
+        # Seconds added to the times of each stream, and to those of a stream that starts again.
+        self._offsets: dict[int, Fraction] = {}
+        self._offset = Fraction(0)
+        # Where each stream's decoding and what is shown of all streams end, in seconds.
+        self._ends: dict[int, Fraction] = {}
+        self._shown_end = Fraction(0)
+
+    def move(self, packet: Packet[Stream]) -> bool:
+        """Give a packet its time; True if the file starts its time again here."""
+        time_base, index = as_fraction(packet.time_base), packet.stream_index
+        if packet.dts is None or time_base is None:
+            return False
+        restarted = False
+        began, offset = packet.dts * time_base, self._offset
+        shown = began if packet.pts is None else packet.pts * time_base
+        if packet.stream.type in ("video", "audio"):
+            # A stream's last packets from before may come after another stream's first from behind.
+            offset = self._offsets.get(index, offset)
+            end = self._ends.get(index, began + offset)
+            if began + offset < end - RESTART_SECONDS:
+                restarted = began + self._offset < end - RESTART_SECONDS
+                if restarted:
+                    self._offset = self._shown_end - shown
+                offset = max(self._offset, end - began)
+            duration = packet.duration * time_base if packet.duration else 1 / self._rate
+            self._offsets[index], self._ends[index] = offset, began + offset + duration
+            self._shown_end = max(self._shown_end, shown + offset + duration)
+        shift = round(offset / time_base)
+        packet.dts += shift
+        if packet.pts is not None:
+            packet.pts += shift
+        return restarted
+
+
+def as_fraction(value: object) -> Fraction | None:
+    """PyAV's rational as a Fraction; None where it is missing or zero."""
+    numerator = getattr(value, "numerator", 0)
+    denominator = getattr(value, "denominator", 0)
+    return Fraction(numerator, denominator) if numerator and denominator else None
