@@ -57,6 +57,7 @@ def make_clip(tmp_path: Path) -> MakeClip:
         height: int = 32,
         codec: str = "libx264",
         pix_fmt: str = "yuv420p",
+        color_range: int = 0,
         audio: bool = False,
         pts: list[int] | None = None,
         time_base: Fraction = Fraction(1, 25),
@@ -70,6 +71,7 @@ def make_clip(tmp_path: Path) -> MakeClip:
             assert isinstance(video, av.VideoStream)
             video.width, video.height, video.pix_fmt = width, height, pix_fmt
             video.codec_context.time_base = time_base
+            video.codec_context.color_range = color_range
             sound = container.add_stream("aac", rate=48000) if audio else None
             container.start_encoding()
             for i in range(frames):

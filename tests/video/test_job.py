@@ -287,6 +287,18 @@ def test_codecs_without_crf_are_not_starved(make_clip, tmp_path):
     assert np.mean((last.astype(float) - exact) ** 2) < 20
 
 
+@pytest.mark.parametrize("color_range", [1, 2], ids=["limited", "full"])
+def test_motion_jpeg_keeps_the_range(make_clip, tmp_path, color_range):
+    source = make_clip(color_range=color_range)
+    mjpeg = VideoSettings(encoder=EncoderSettings(codec="mjpeg"))
+    upscale_video(source, tmp_path / "jpeg.mov", Upscaler(2, stages=1), mjpeg)
+    upscale_video(source, tmp_path / "exact.mkv", Upscaler(2, stages=1), LOSSLESS)
+    frame, exact = (decoded(tmp_path / name)[0] for name in ("jpeg.mov", "exact.mkv"))
+    assert frame.color_range == exact.color_range == color_range
+    luma, wanted = (frame_planes(f, PixelFormat(family="yuv", subsampling=(1, 1)))[0] for f in (frame, exact))
+    assert np.abs(luma.astype(int) - wanted).mean() < 2
+
+
 def test_avi_counts_every_frame_once(make_clip, tmp_path):
     upscale_video(make_clip("in.mp4", frames=8), tmp_path / "out.avi", Upscaler(2, stages=1), FAST)
     with av.open(str(tmp_path / "out.avi")) as container:

@@ -267,6 +267,9 @@ class VideoWriter:
             options |= {"flags": "+qscale", "global_quality": str(DEFAULT_QUANTISER * FF_QP2LAMBDA)}
         if settings.preset is not None:
             options["preset"] = settings.preset
+        if settings.codec == "mjpeg":
+            # Studio range is no part of JPEG; FFmpeg then writes it into a comment, which it reads again.
+            options["strict"] = "unofficial"
         if reader.hdr is not None:
             hdr = reader.hdr.encoder_options(settings.codec)
             options.update(hdr)
