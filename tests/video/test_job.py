@@ -299,6 +299,12 @@ def test_motion_jpeg_keeps_the_range(make_clip, tmp_path, color_range):
     assert np.abs(luma.astype(int) - wanted).mean() < 2
 
 
+def test_x265_does_not_write_to_the_terminal(make_clip, tmp_path, capfd):
+    x265 = VideoSettings(encoder=EncoderSettings(codec="libx265", preset="ultrafast"))
+    upscale_video(make_clip(), tmp_path / "out.mkv", Upscaler(2, stages=1), x265)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_avi_counts_every_frame_once(make_clip, tmp_path):
     upscale_video(make_clip("in.mp4", frames=8), tmp_path / "out.avi", Upscaler(2, stages=1), FAST)
     with av.open(str(tmp_path / "out.avi")) as container:

@@ -278,6 +278,10 @@ class VideoWriter:
                     f"static HDR metadata is left out: {settings.codec} does not write it here, "
                     "libx264 and libx265 do"
                 )
+        if settings.codec == "libx265":
+            # It reports to the terminal itself, past FFmpeg.
+            given = options.get("x265-params")
+            options["x265-params"] = f"{given}:log-level=error" if given else "log-level=error"
         stream = self._container.add_stream(settings.codec, rate=reader.rate, options=options)
         assert isinstance(stream, VideoStream)
         source, context = reader.video, stream.codec_context
