@@ -15,6 +15,9 @@ BETA = 0.95
 EPSILON = 1e-8
 # Steps between two renewals of the bases.
 EVERY = 10
+# Share of the sum of all eigenvalues that is added to each: no direction without gradients is lost.
+FLOOR = 1e-9
+TINY = 1e-30
 
 
 def orthonormal(columns: Tensor) -> Tensor:
@@ -94,7 +97,8 @@ class Stack:
     def renew(self) -> None:
         """One power iteration of both bases, their columns in the order of falling eigenvalues."""
         for statistics, basis, axis in ((self.left, self.left_basis, 1), (self.right, self.right_basis, 2)):
-            product = statistics @ basis
+            total = statistics.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None]
+            product = statistics @ basis + (FLOOR * total + TINY) * basis
             order = (basis * product).sum(dim=1).argsort(dim=1, descending=True)
             self.square.copy_(self.square.gather(axis, order.unsqueeze(3 - axis).expand_as(self.square)))
             basis.copy_(orthonormal(product.gather(2, order[:, None, :].expand_as(product))))

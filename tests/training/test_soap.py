@@ -56,3 +56,23 @@ def test_a_basis_stays_orthonormal_when_columns_hardly_differ():
     columns = torch.randn(1, 40, 1, generator=generator) + 1e-4 * torch.randn(1, 40, 40, generator=generator)
     q = orthonormal(columns)
     torch.testing.assert_close(q.mT @ q, torch.eye(40)[None], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("alive", [0, 1, 4])
+def test_rows_without_gradients_stay_as_they_are_and_others_go_on(alive):
+    generator = torch.Generator().manual_seed(2)
+    matrix = nn.Parameter(torch.randn(6, 9, generator=generator))
+    start = matrix.detach().clone()
+    soap = Soap({"kernel": matrix}, 0.0)
+    for step in range(20 * EVERY + 1):
+        matrix.grad = torch.zeros_like(matrix)
+        matrix.grad[:alive] = torch.randn(alive, 9, generator=generator)
+        if step == 0:
+            soap.begin()
+            continue
+        soap.step(torch.tensor(1e-2))
+        if step % EVERY == 0:
+            soap.renew()
+    changed = (matrix.detach() - start).abs().amax(dim=1)
+    assert bool((changed[:alive] > 0.01).all())
+    torch.testing.assert_close(changed[alive:], torch.zeros(6 - alive), rtol=0, atol=1e-6)
