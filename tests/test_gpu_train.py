@@ -38,6 +38,12 @@ def test_packed_pictures_are_the_luma_of_the_pictures(tmp_path, pictures, pytest
         difference = read_luma(small).astype(float) - read_luma(whole)
         assert (difference**2).mean() ** 0.5 < 4
     assert run(pytestconfig, "pack_pictures", "--data", "none", "--out", tmp_path / "x").returncode == 2
+    again = run(pytestconfig, "pack_pictures", "--data", pictures, "--out", tmp_path / "packed")
+    assert (again.returncode, "packed is not empty" in again.stderr) == (2, True)
+    known = run(
+        pytestconfig, "pack_pictures", "--data", pictures, "--out", tmp_path / "y", "--against", pictures
+    )
+    assert (known.returncode, "of a test set, take them out" in known.stderr) == (2, True)
 
 
 def test_steps_are_timed_and_too_little_time_is_said(tmp_path, pictures, pytestconfig):

@@ -19,6 +19,7 @@ from training.imresize import downscale, to_8bit
 
 Plane = NDArray[np.uint8]
 FORMAT = 2
+INDEX, PIXELS = "index.json", "pixels.bin"
 # Low-resolution pixels around every picture. Crops at an edge then have the receptive field of the shipped
 # networks (14) beyond it.
 SURROUNDINGS = 16
@@ -115,19 +116,31 @@ def pack(pairs: Iterable[Pair]) -> Mapping[int, PairStore]:
 
 
 def write_cache(folder: Path, pairs: Iterable[Pair]) -> int:
-    """Write all pairs; returns how many. The index appears last, so that a cache is whole or absent."""
+    """Write all pairs; returns how many.
+
+    A cache that was there stays until the new one is whole, and if there are no pairs. A training that has it
+    open keeps what it opened.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "index.json").unlink(missing_ok=True)
+    index, pixels = folder / INDEX, folder / PIXELS
+    new_index, new_pixels = (path.with_name(f"{path.name}.partial") for path in (index, pixels))
     rows = []
-    with (folder / "pixels.bin").open("wb") as pixels:
-        for pair in pairs:
-            low, high = _surrounded(pair)
-            rows.append({"scale": pair.scale, "height": low.shape[0], "width": low.shape[1]})
-            pixels.write(low.tobytes())
-            pixels.write(high.tobytes())
-    temporary = folder / "index.json.partial"
-    temporary.write_text(json.dumps({"format": FORMAT, "pairs": rows}))
-    temporary.replace(folder / "index.json")
+    try:
+        with new_pixels.open("wb") as file:
+            for pair in pairs:
+                low, high = _surrounded(pair)
+                rows.append({"scale": pair.scale, "height": low.shape[0], "width": low.shape[1]})
+                file.write(low.tobytes())
+                file.write(high.tobytes())
+        new_index.write_text(json.dumps({"format": FORMAT, "pairs": rows}))
+        if rows:
+            # Between these a cache is absent, never of two parts.
+            index.unlink(missing_ok=True)
+            new_pixels.replace(pixels)
+            new_index.replace(index)
+    finally:
+        new_pixels.unlink(missing_ok=True)
+        new_index.unlink(missing_ok=True)
     return len(rows)
 
 
@@ -138,7 +151,7 @@ def read_cache(folder: Path) -> Mapping[int, PairStore]:
         CacheError: there is no cache in ``folder``, or it is empty or damaged.
     """
     try:
-        index = json.loads((folder / "index.json").read_text())
+        index = json.loads((folder / INDEX).read_text())
         if index["format"] != FORMAT:
             raise CacheError(f"{folder} is a cache of another format; run 'python -m training prepare' again")
         rows = [(row["scale"], row["height"], row["width"]) for row in index["pairs"]]
@@ -146,7 +159,7 @@ def read_cache(folder: Path) -> Mapping[int, PairStore]:
             raise CacheError(
                 f"{folder} is an empty cache; run 'python -m training prepare' on larger pictures"
             )
-        pixels = np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="r")
+        pixels = np.memmap(folder / PIXELS, dtype=np.uint8, mode="r")
     except (OSError, ValueError) as error:
         raise CacheError(f"{folder} holds no cache; make one with 'python -m training prepare'") from error
     except (KeyError, TypeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
@@ -49,9 +50,9 @@ from training.evaluate import (
 from training.loop import CHECKPOINT, Run, TrainingError
 from training.loop import train as run_training
 from training.pictures import PictureError, find_pictures, read_luma
-from training.similar import find_similar
+from training.similar import refuse_similar
 from training.teacher import taught
-from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.errors import EmtcmError, UsageError, reason
 from vs_emtcm.models import SCALES
 
 app = typer.Typer(
@@ -74,7 +75,8 @@ def _one_sentence_errors() -> Iterator[None]:
         print(f"training: error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     except OSError as error:
-        print(f"training: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        where = "writing failed" if error.filename is None else error.filename
+        print(f"training: error: {where}: {reason(error)}", file=sys.stderr)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
         print("training: interrupted; the last checkpoint is kept", file=sys.stderr)
@@ -104,6 +106,21 @@ Networks = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _compiles(eager: bool, device: torch.device) -> bool:
+    """Whether the loss is compiled: unless the user does not want it.
+
+    Raises:
+        UsageError: there is no compiler.
+    """
+    compiler = os.environ.get("CXX", "g++")
+    if not eager and device.type == "cpu" and sys.platform == "linux" and shutil.which(compiler) is None:
+        raise UsageError(
+            f"there is no C++ compiler {compiler!r} to compile the loss with; install g++, name another in "
+            "CXX, or give --eager"
+        )
+    return not eager
 
 
 def _smallest_side(tune: str, shifted: bool, scale: int) -> int:
@@ -156,8 +173,8 @@ def prepare(
             raise UsageError("--encodes is for tune video; tune clean encodes nothing")
         paths = [path for folder in data for path in find_pictures(folder)]
         tests = [path for folder in against or () for path in find_pictures(folder)]
-        for picture, test in find_similar(paths, tests) if tests else ():
-            raise PictureError(f"{picture} shows what {test} of a test set shows; take it out")
+        if tests:
+            refuse_similar(paths, tests)
         pairs = _pairs(paths, tune, shifted, encodes)
         if teacher is not None:
             teachers = {s: networks([teacher], s)[teacher] for s in SCALES}
@@ -191,7 +208,8 @@ def train(
         start = start_from / CHECKPOINT if start_from is not None and start_from.is_dir() else start_from
         pairs, held_out = read_cache(cache), read_cache(validation)
         with join(where) as part:
-            run = Run(settings, out, start=start, device=where, part=part, compiled=not eager, amx=amx)
+            compiled = _compiles(eager, where)
+            run = Run(settings, out, start=start, device=where, part=part, compiled=compiled, amx=amx)
             run_training(run, pairs, held_out)
 
 
@@ -216,8 +234,9 @@ def ablate(
         where = training_device(device)
         recipes = variants(recipe, ablations)
         pairs, held_out = read_cache(cache), read_cache(validation)
+        compiled = _compiles(eager, where)
         scores = {
-            name: run_variant(name, variant, out, pairs, held_out, device=where, compiled=not eager, amx=amx)
+            name: run_variant(name, variant, out, pairs, held_out, device=where, compiled=compiled, amx=amx)
             for name, variant in recipes.items()
         }
         table = ablation_table(scores)

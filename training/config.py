@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,10 +14,20 @@ from vs_emtcm.shape import Shape, receptive_radius
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Rate = Annotated[float, msgspec.Meta(gt=0)]
+Weight = Annotated[float, msgspec.Meta(ge=0)]
+Scale = Literal[2, 3, 4]
 
 
 class ConfigError(Exception):
     """A recipe that cannot be used; the message says why."""
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table that gives a :class:`vs_emtcm.shape.Shape`."""
+
+    channels: Positive
+    stage1: Positive
+    stage2: Positive
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,7 +36,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         name: "base", "large", ...
         tune: "clean" or "video".
-        shape: size of the deployed network.
+        size: of the deployed network; ``shape`` in the file.
         scales: in one file.
         shared: kernels that all scales have in common, see :func:`training.form.kernel_names`.
         width: channels of wide kernels; without it, kernels are trained as they are deployed.
@@ -32,10 +44,15 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: str
     tune: Literal["clean", "video"]
-    shape: Shape
-    scales: tuple[int, ...] = (2, 3, 4)
+    size: Size = msgspec.field(name="shape")
+    scales: Annotated[tuple[Scale, ...], msgspec.Meta(min_length=1)] = (2, 3, 4)
     shared: tuple[str, ...] = ()
     width: Positive | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Size of the deployed network."""
+        return Shape(channels=self.size.channels, stage1=self.size.stage1, stage2=self.size.stage2)
 
 
 class Optimizer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +68,7 @@ class Optimizer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     name: Literal["soap", "adam"]
     vector_rate: Rate
-    weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    weight_decay: Weight = 0.0
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,14 +86,14 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         freeze_shared: the shared kernels stay as they are.
     """
 
-    scales: tuple[int, ...]
+    scales: Annotated[tuple[Scale, ...], msgspec.Meta(min_length=1)]
     steps: Positive
     batch: Positive
     crop: Positive
     learning_rate: Rate
-    end_rate: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    end_rate: Weight = 0.0
     pixel: Pixel = "charbonnier"
-    start: dict[int, int] = {}
+    start: dict[Scale, Scale] = {}
     freeze_shared: bool = False
 
 
@@ -95,7 +112,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     form: Literal["cosine", "one-cycle"] = "cosine"
     warmup: Positive
     ema: Annotated[float, msgspec.Meta(ge=0, lt=1)]
-    seed: int
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     evaluate_every: Positive
     checkpoint_every: Positive
 
@@ -109,8 +126,8 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         sample: crops of each batch on which those tasks are computed.
     """
 
-    stage1: float
-    stage2: float = 1.0
+    stage1: Weight
+    stage2: Weight = 1.0
     tasks: TaskWeights
     sample: Positive
 
@@ -126,6 +143,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         """Check what the types cannot say."""
+        for name, number in _numbers(msgspec.to_builtins(self), "the recipe"):
+            if not math.isfinite(number):
+                raise ValueError(f"{name} is {number}; give a finite number")
+        if self.loss.stage1 == self.loss.stage2 == 0:
+            raise ValueError("loss.stage1 and loss.stage2 are both 0; one of them must count")
+        for scales in (self.model.scales, *(phase.scales for phase in self.phases)):
+            if len(set(scales)) < len(scales):
+                raise ValueError(f"scales are {', '.join(map(str, scales))}; name each once")
         for phase in self.phases:
             for scale in {*phase.scales, *phase.start, *phase.start.values()}:
                 if scale not in self.model.scales:
@@ -140,6 +165,18 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def steps(self) -> int:
         """Of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+
+def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
+    """All numbers below a table, and what they are called."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _numbers(below, str(key))
+    elif isinstance(value, list | tuple):
+        for below in value:
+            yield from _numbers(below, name)
+    elif isinstance(value, float):
+        yield name, value
 
 
 def parse_recipe(settings: dict[str, Any], source: str) -> Recipe:

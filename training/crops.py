@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from training.cache import PairStore
@@ -37,6 +38,21 @@ class Choice:
         self.turn.copy_(other.turn, non_blocking=True)
 
 
+def check_crops(pairs: PairStore, size: int) -> NDArray[np.bool_]:
+    """Which pairs are large enough for crops of ``size`` low-resolution pixels, surroundings included.
+
+    Raises:
+        ValueError: none is.
+    """
+    large = np.minimum(pairs.heights, pairs.widths) >= size
+    if not large.any():
+        raise ValueError(
+            f"no x{pairs.scale} picture is large enough for crops of {size} low-resolution pixels; "
+            "give larger pictures or a smaller crop"
+        )
+    return large
+
+
 class CropSource:
     """Draws batches from the pairs of one scale, from all positions of all pictures and their surroundings.
 
@@ -53,12 +69,7 @@ class CropSource:
         if device.type != "cpu":
             # On a GPU, only this scale's part of the cache.
             pairs = pairs.alone()
-        large = np.minimum(pairs.heights, pairs.widths) >= size
-        if not large.any():
-            raise ValueError(
-                f"no x{pairs.scale} picture is large enough for crops of {size} low-resolution pixels; "
-                "give larger pictures or a smaller crop"
-            )
+        large = check_crops(pairs, size)
         self.scale = pairs.scale
         self.size = size
         self.device = device

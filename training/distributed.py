@@ -25,7 +25,7 @@ class Part:
     rank: int = 0
     size: int = 1
 
-    def share(self, batch: int, name: str = "batch") -> slice:
+    def share(self, batch: int) -> slice:
         """The crops of a batch that are this process's.
 
         Raises:
@@ -33,7 +33,7 @@ class Part:
         """
         if batch % self.size:
             raise ValueError(
-                f"a {name} of {batch} cannot be divided by {self.size} processes; start as many as divide it"
+                f"a batch of {batch} cannot be divided by {self.size} processes; start as many as divide it"
             )
         return slice(self.rank, None, self.size)
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from training.cache import Plane
 from training.codec import encode_and_decode
-from training.imresize import downscale, to_8bit, upscale
-from training.metrics import psnr, ssim, vif
+from training.imresize import downscale, downscale_8bit, to_8bit, upscale
+from training.metrics import SSIM_WINDOW, psnr, ssim, vif
 from training.pictures import SUFFIXES, PictureError, find_pictures, luma_of_rgb, read_luma, read_rgb
 from vs_emtcm.errors import reason
 from vs_emtcm.models import SHIPPED
@@ -31,6 +31,8 @@ Luma = NDArray[np.float64]
 Method = Callable[[Luma], Plane]
 """From low resolution to high resolution, rounded to 8 bits."""
 Reduction = Literal["luma", "rgb"]
+# Of clips, whose VIF is taken at four sizes.
+SMALLEST_CLIP = 64
 REDUCTIONS: tuple[Reduction, ...] = get_args(Reduction)
 
 
@@ -206,18 +208,20 @@ def evaluate_pictures(
 
 
 def _luma_pair(path: Path, scale: int) -> tuple[Luma, Luma]:
-    high = _cropped(read_luma(path), scale)
+    high = _cropped(read_luma(path), scale, path, SSIM_WINDOW + 2 * scale)
     return to_8bit(downscale(high, scale)).astype(np.float64), high.astype(np.float64)
 
 
 def _rgb_pair(path: Path, scale: int) -> tuple[Luma, Luma]:
-    high = _cropped(read_rgb(path), scale)
-    low = [to_8bit(downscale(high[..., colour], scale)) for colour in range(3)]
+    high = _cropped(read_rgb(path), scale, path, SSIM_WINDOW + 2 * scale)
+    low = [downscale_8bit(high[..., colour], scale) for colour in range(3)]
     return luma_of_rgb(np.stack(low, axis=-1)), luma_of_rgb(high)
 
 
-def _cropped(picture: Plane, unit: int) -> Plane:
+def _cropped(picture: Plane, unit: int, source: Path, smallest: int) -> Plane:
     height, width = (n // unit * unit for n in picture.shape[:2])
+    if min(height, width) < smallest:
+        raise PictureError(f"{source} is {width}x{height}; scores need sides of at least {smallest} pixels")
     return picture[:height, :width]
 
 
@@ -235,7 +239,7 @@ def read_clip(clip: Path, frames: int, unit: int) -> list[Plane]:
             for frame in container.decode(video=0):
                 # The Y plane itself: FFmpeg would stretch limited range on the way to its grey format.
                 luma = frame_planes(frame.reformat(format="yuv420p"), YUV420)[0].astype(np.uint8)
-                lumas.append(_cropped(luma, unit))
+                lumas.append(_cropped(luma, unit, clip, SMALLEST_CLIP))
                 if len(lumas) == frames:
                     break
     except (OSError, av.FFmpegError) as error:

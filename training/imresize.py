@@ -66,6 +66,13 @@ def downscale(picture: NDArray[np.number], scale: int) -> NDArray[np.float64]:
     return _combine_rows(rows.T, *_downscale_weights(width, scale)).T
 
 
+def downscale_8bit(picture: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """As :func:`downscale`, but rounded after each axis: so MATLAB reduces integers (``resizeAlongDim``)."""
+    height, width = picture.shape
+    rows = to_8bit(_combine_rows(picture.astype(np.float64), *_downscale_weights(height, scale)))
+    return to_8bit(_combine_rows(rows.T.astype(np.float64), *_downscale_weights(width, scale)).T)
+
+
 def upscale(picture: NDArray[np.number], scale: int) -> NDArray[np.float64]:
     """Bicubic interpolation, like MATLAB's ``imresize(picture, scale)``: (H, W) to (scale*H, scale*W)."""
     height, width = picture.shape

@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from training.amx import AmxDetails, AmxError
 from training.cache import PairStore
 from training.config import Phase, Recipe, Schedule
-from training.crops import CropSource
+from training.crops import CropSource, check_crops
 from training.distributed import Part
 from training.form import TrainedForm
 from training.log import Log
@@ -35,12 +35,13 @@ from training.optimizers import Optimizers
 from training.step import Step
 from training.validate import sample_sheet, validate
 from vs_emtcm.errors import reason
+from vs_emtcm.shape import Shape
 
 CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "weights.safetensors"
-# Beyond these, training has diverged: 20 times the error of cubic interpolation, or one that is larger
-# than any picture's.
-DIVERGED = {"charbonnier": 20.0, "log": 0.5}
+# Beyond these, training has diverged: 60 times the error of cubic interpolation (20 are an untrained
+# network's), or one that is larger than any picture's.
+DIVERGED = {"charbonnier": 60.0, "log": 0.5}
 # Steps between two looks at the loss: each waits for the device.
 LOOK_EVERY = 20
 
@@ -132,8 +133,10 @@ class Run:
             self.average = self._take(path, tensors, "average/")
             return
         try:
+            if Shape.from_metadata(metadata) != self.recipe.model.shape:
+                raise ValueError("of another shape")
             self.form.assign(tensors)
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, ValueError, RuntimeError) as error:
             raise TrainingError(f"{path} holds the weights of another network; start from another") from error
         self.average = self._copied_weights()
 
@@ -168,6 +171,8 @@ class Run:
             self._choose_parameters(int(metadata["phase"]))
             if not self._start_of_phase() <= self.step <= self.end_of_phase():
                 raise ValueError(f"step {self.step} is outside of phase {self.phase}")
+            if not same_until(msgspec.json.decode(metadata["recipe"], type=Recipe), self.recipe, self.phase):
+                raise ValueError("it was trained by other settings")
             self.optimizers.restore(state)
         except (KeyError, ValueError, IndexError) as error:
             raise TrainingError(f"{path} is a checkpoint of another recipe; start in a new folder") from error
@@ -180,11 +185,26 @@ class Run:
         return self._start_of_phase() + self.recipe.phases[self.phase].steps
 
     def save(self) -> None:
-        """Write the checkpoint; a kill at any moment leaves the old one or the new one."""
+        """Write the checkpoint; a kill at any moment leaves the old one or the new one.
+
+        Raises:
+            TrainingError: weights are not finite; the old one stays.
+        """
+        if not all(
+            bool(v.isfinite().all()) for v in (*self.form.state_dict().values(), *self.average.values())
+        ):
+            raise TrainingError(
+                f"weights are not finite at step {self.step}; the last good checkpoint is kept, "
+                "lower the learning rate"
+            )
         tensors = {f"network/{k}": v for k, v in self.form.state_dict().items()}
         tensors |= {f"average/{k}": v for k, v in self.average.items()}
         tensors |= {f"optimizer/{k}": v for k, v in self.optimizers.state().items()}
-        metadata = {"step": str(self.step), "phase": str(self.phase)}
+        metadata = {
+            "step": str(self.step),
+            "phase": str(self.phase),
+            "recipe": msgspec.json.encode(self.recipe).decode(),
+        }
         _write(self.folder / CHECKPOINT, {k: v.contiguous() for k, v in tensors.items()}, metadata)
 
     def averaged(self) -> TrainedForm:
@@ -217,8 +237,8 @@ class Run:
         torch.compiler.reset()
         losses: dict[int, ScaleLoss] = {}
         phase, shape = self.recipe.phases[self.phase], self.recipe.model.shape
-        every = self.recipe.loss.sample
-        sample = len(range(every)[self.part.share(every, "loss.sample")])
+        # Of more processes than crops, each takes one.
+        sample = math.ceil(self.recipe.loss.sample / self.part.size)
         settings = msgspec.structs.replace(self.recipe.loss, sample=sample)
         for scale, source in sources.items():
             loss = details_loss(scale, settings, phase.pixel, cubic_unit(source))
@@ -271,6 +291,19 @@ class Run:
         return loss
 
 
+def same_until(one: Recipe, other: Recipe, phase: int) -> bool:
+    """Whether two recipes train alike until the end of a phase.
+
+    How often they evaluate and save, and later phases, may differ.
+    """
+    return _until(one, phase) == _until(other, phase)
+
+
+def _until(recipe: Recipe, phase: int) -> Recipe:
+    schedule = msgspec.structs.replace(recipe.schedule, evaluate_every=1, checkpoint_every=1)
+    return msgspec.structs.replace(recipe, schedule=schedule, phases=recipe.phases[: phase + 1])
+
+
 def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
@@ -296,6 +329,8 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
 
     Raises:
         TrainingError: the loss diverged, or a cache lacks a scale of the recipe.
+        ValueError: a phase's crops are larger than all pictures, or its batch cannot be divided by the
+            processes.
     """
     recipe = run.recipe
     for cache, name in ((training, "training"), (validation, "validation")):
@@ -305,12 +340,18 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
                 f"the {name} cache holds no pairs for {', '.join(missing)}; "
                 "run 'python -m training prepare' on larger pictures"
             )
+    # What would stop a later phase is said before the first.
+    for phase in recipe.phases[run.phase :]:
+        run.part.share(phase.batch)
+        for scale in phase.scales:
+            check_crops(training[scale], phase.crop)
     if run.part.rank != 0:
         _train_phases(run, training, validation, None)
         return
     columns = [f"x{s}/{stage} {m}" for s in recipe.model.scales for stage in (1, 2) for m in ("PSNR", "SSIM")]
     with Log(run.folder, ["loss", "seconds", *columns], run.step, recipe.steps) as log:
         _train_phases(run, training, validation, log)
+    run.export(run.folder / WEIGHTS)
 
 
 def _train_phases(
@@ -328,7 +369,8 @@ def _train_phase(
 ) -> None:
     phase, end = run.recipe.phases[run.phase], run.end_of_phase()
     schedule = run.recipe.schedule
-    sources = {s: CropSource(training[s], phase.crop, run.device) for s in phase.scales}
+    scales: tuple[int, ...] = phase.scales
+    sources = {s: CropSource(training[s], phase.crop, run.device) for s in scales}
     step = run.stepper(sources)
     began, loss, counted = time.monotonic(), 0.0, 0
     while run.step < end:

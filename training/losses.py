@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+import msgspec
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,8 +12,10 @@ from torch.nn import functional as F
 Pixel = Literal["charbonnier", "log"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class TaskWeights:
+TaskWeight = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class TaskWeights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Weight of each task; the pixel task has weight 1.
 
     Attributes:
@@ -21,10 +23,10 @@ class TaskWeights:
         distribution: Kullback-Leibler divergence of local histograms.
     """
 
-    luminance: float
-    contrast: float
-    structure: float
-    distribution: float
+    luminance: TaskWeight
+    contrast: TaskWeight
+    structure: TaskWeight
+    distribution: TaskWeight
 
 
 WINDOW = 8

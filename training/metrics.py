@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 Picture = NDArray[np.number]
+SSIM_WINDOW = 11
 
 
 def _without_border(picture: Picture, border: int) -> NDArray[np.float64]:
@@ -22,7 +23,7 @@ def psnr(result: Picture, truth: Picture, border: int) -> float:
     return float("inf") if mse == 0 else 10 * float(np.log10(255**2 / mse))
 
 
-def _gaussian_window(size: int = 11, sigma: float = 1.5) -> NDArray[np.float64]:
+def _gaussian_window(size: int = SSIM_WINDOW, sigma: float = 1.5) -> NDArray[np.float64]:
     x = np.arange(size) - (size - 1) / 2
     window: NDArray[np.float64] = np.exp(-(x**2) / (2 * sigma**2))
     window /= window.sum()

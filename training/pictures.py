@@ -10,6 +10,8 @@ from PIL import Image, UnidentifiedImageError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"})
 
+MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "YCbCr", "HSV"})
+
 
 class PictureError(Exception):
     """A picture or a folder of pictures that cannot be used; the message says why."""
@@ -47,9 +49,9 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     """Read a picture as (H, W, 3) uint8; transparent parts are laid over white.
 
     Raises:
-        PictureError: the file is no picture, is damaged, or is CMYK.
+        PictureError: see :func:`read_picture`.
     """
-    return _rgb(_read(path))
+    return _rgb(read_picture(path))
 
 
 def read_luma(path: Path) -> NDArray[np.uint8]:
@@ -58,9 +60,9 @@ def read_luma(path: Path) -> NDArray[np.uint8]:
     Grey pictures are taken as they are, as in the published benchmarks (Set14's "bridge").
 
     Raises:
-        PictureError: the file is no picture, is damaged, or is CMYK.
+        PictureError: see :func:`read_picture`.
     """
-    picture = _read(path)
+    picture = read_picture(path)
     if picture.mode in ("1", "L") and not picture.has_transparency_data:
         return np.asarray(picture.convert("L"))
     return np.floor(luma_of_rgb(_rgb(picture)) + 0.5).astype(np.uint8)
@@ -72,12 +74,22 @@ def _rgb(picture: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
 
 
-def _read(path: Path) -> Image.Image:
+def read_picture(path: Path) -> Image.Image:
+    """Read a picture of any of Pillow's 8-bit modes; 16-bit grey becomes 8-bit grey.
+
+    Raises:
+        PictureError: the file is no picture, is damaged, or is CMYK, Lab or of 32 bits.
+    """
     try:
         with Image.open(path) as picture:
-            if picture.mode == "CMYK":
-                raise PictureError(f"{path} is a CMYK picture; convert it to RGB first")
+            if picture.mode not in MODES and not picture.mode.startswith("I;16"):
+                raise PictureError(
+                    f"{path} is a {picture.mode} picture; convert it to 8-bit RGB or grey first"
+                )
             picture.load()
-            return picture.copy()
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+            if picture.mode in MODES:
+                return picture.copy()
+            # Pillow would clamp, not scale.
+            return Image.fromarray(((np.asarray(picture).astype(np.float64) + 128) // 257).astype(np.uint8))
+    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
         raise PictureError(f"{path} cannot be read as a picture: {error}") from error

@@ -13,6 +13,7 @@ from PIL import Image
 from training.cache import Plane
 from training.evaluate import Method, Reduction, Score
 from training.markdown import table
+from vs_emtcm.errors import UsageError
 from vs_emtcm.models import load, resolve
 from vs_emtcm.shape import Shape, macs_per_pixel
 
@@ -163,8 +164,17 @@ def comparison(
         methods: from left to right.
         corner: top and left of the cut-out in ``high``.
         side: of the cut-out.
+
+    Raises:
+        UsageError: it is not within the picture.
     """
     top, left = corner
+    height, width = high.shape
+    if top + side > height or left + side > width:
+        raise UsageError(
+            f"{side} pixels from {top} down and {left} across are not all within the picture of "
+            f"{width}x{height}; change --top, --left or --side"
+        )
     parts = [
         picture[top : top + side, left : left + side]
         for picture in (*(run(low.astype(np.float64)) for run in methods.values()), high)

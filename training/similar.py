@@ -8,7 +8,7 @@ from pathlib import Path
 import imagehash
 from PIL import Image
 
-from training.pictures import PictureError
+from training.pictures import PictureError, read_picture
 
 # Bits of 64 in which the hashes of two copies of one picture may differ after scaling, compression
 # or a change of brightness. Different pictures differ in about half of them.
@@ -23,13 +23,21 @@ def perceptual_hashes(path: Path) -> list[imagehash.ImageHash]:
     Raises:
         PictureError: the file cannot be read as a picture.
     """
-    try:
-        with Image.open(path) as picture:
-            grey = picture.convert("L")
-    except (OSError, SyntaxError) as error:
-        raise PictureError(f"{path} cannot be read as a picture: {error}") from error
+    grey = read_picture(path).convert("L")
     mirrored = grey.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return [imagehash.phash(grey), imagehash.phash(mirrored)]
+
+
+def refuse_similar(pictures: Iterable[Path], others: Iterable[Path]) -> None:
+    """See to it that none of the pictures is one of ``others``.
+
+    Raises:
+        PictureError: some are, the message names all, or a file cannot be read as a picture.
+    """
+    found = find_similar(pictures, others)
+    if found:
+        each = ", ".join(f"{picture} (shows what {other} shows)" for picture, other in found)
+        raise PictureError(f"these pictures are of a test set, take them out: {each}")
 
 
 def find_similar(pictures: Iterable[Path], others: Iterable[Path]) -> list[tuple[Path, Path]]:

@@ -1,5 +1,6 @@
 """The training command from pictures to scores."""
 
+import errno
 import json
 
 import numpy as np
@@ -146,7 +147,8 @@ def test_pictures_of_a_test_set_are_refused(tmp_path, pictures):
     arguments = ("--data", pictures, "--out", tmp_path / "cache", "--tune", "clean")
     result = run("prepare", *arguments, "--against", pictures / "Set")
     assert result.exit_code == 2
-    assert "of a test set shows; take it out" in result.stderr
+    assert "of a test set, take them out" in result.stderr
+    assert all(f"{name}.png (shows what" in result.stderr for name in (0, 1))
     assert not (tmp_path / "cache").exists()
 
 
@@ -182,6 +184,38 @@ def test_scores_become_tables_and_a_plot(tmp_path, pictures, make_clip):
     assert "| SESR-M5, published" in result.stdout
     with Image.open(tmp_path / "pareto.png") as plot:
         assert plot.size[0] > 400
+
+
+def test_a_full_disk_is_said(tmp_path, pictures, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("training.cli.write_cache", full)
+    result = run("prepare", "--data", pictures, "--out", tmp_path / "cache", "--tune", "clean")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "training: error: writing failed: no space left on device\n",
+    )
+
+
+def test_a_missing_compiler_is_said(tmp_path, pictures, monkeypatch):
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(tune="clean"))
+    cache = tmp_path / "cache"
+    assert run("prepare", "--data", pictures, "--out", cache, "--tune", "clean").exit_code == 0
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    files = ("--recipe", tmp_path / "recipe.toml", "--cache", cache, "--validation", cache)
+    result = run("train", *files, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "no C++ compiler 'no-such-compiler'" in result.stderr
+    assert "or give --eager" in result.stderr
+
+
+def test_cut_outs_beyond_a_picture_are_refused(tmp_path, pictures):
+    picture = next(pictures.rglob("*.png"))
+    arguments = (picture, "--network", "base-clean/1", "--top", 290, "--side", 32)
+    result = run("compare", *arguments, "--out", tmp_path / "sheet.png")
+    assert result.exit_code == 2
+    assert "are not all within the picture of 308x300" in result.stderr
 
 
 def test_methods_are_shown_side_by_side(tmp_path, pictures):

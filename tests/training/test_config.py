@@ -26,8 +26,15 @@ def test_the_checked_in_recipes_are_named_after_their_models(pytestconfig):
         ("optimizer", "name", "sgd", "Invalid enum value 'sgd'"),
         ("schedule", "warmup", 0, ">= 1"),
         ("loss", "sample", 100, "more than a batch"),
-        ("phases", "scales", [5], "names scale 5"),
+        ("model", "scales", [], "length >= 1"),
+        ("model", "scales", [2, 2, 3, 4], "name each once"),
+        ("model", "scales", [2, 3], "names scale 4"),
+        ("schedule", "seed", -1, ">= 0"),
+        ("schedule", "seed", 2**63, "<= 9223372036854775807"),
+        ("loss", "stage1", -0.5, ">= 0"),
+        ("phases", "scales", [5], "Invalid enum value 5"),
         ("phases", "learning_rate", "fast", "Expected `float`"),
+        ("phases", "learning_rate", float("inf"), "learning_rate is inf; give a finite number"),
     ],
 )
 def test_mistakes_are_named(tables, section, key, value, message):
@@ -36,6 +43,30 @@ def test_mistakes_are_named(tables, section, key, value, message):
     table[key] = value
     with pytest.raises(ConfigError, match=message):
         parse_recipe(wrong, "a test")
+
+
+@pytest.mark.parametrize(
+    ("section", "table", "key", "value", "message"),
+    [
+        ("model", "shape", "stage3", 1, "unknown field `stage3`"),
+        ("model", "shape", "channels", 0, ">= 1"),
+        ("model", "shape", "stage2", 0, ">= 1"),
+        ("loss", "tasks", "structre", 0.0, "unknown field `structre`"),
+        ("loss", "tasks", "structure", -1.0, ">= 0"),
+        ("loss", "tasks", "structure", float("nan"), ">= 0"),
+    ],
+)
+def test_mistakes_in_inner_tables_are_named(tables, section, table, key, value, message):
+    wrong = copy.deepcopy(tables)
+    wrong[section][table][key] = value
+    with pytest.raises(ConfigError, match=message):
+        parse_recipe(wrong, "a test")
+
+
+def test_one_stage_must_count(tables):
+    tables["loss"] |= {"stage1": 0.0, "stage2": 0.0}
+    with pytest.raises(ConfigError, match="one of them must count"):
+        parse_recipe(tables, "a test")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,24 @@ def test_bad_pictures_are_named(tmp_path):
     Image.new("CMYK", (4, 4)).save(tmp_path / "print.jpg")
     with pytest.raises(PictureError, match=r"print\.jpg is a CMYK picture"):
         read_luma(tmp_path / "print.jpg")
+    Image.new("F", (4, 4)).save(tmp_path / "float.tif")
+    with pytest.raises(PictureError, match=r"float\.tif is a F picture; convert it"):
+        read_luma(tmp_path / "float.tif")
+
+
+def test_pictures_too_large_for_pillow_are_named(tmp_path, monkeypatch):
+    Image.new("L", (40, 40)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(PictureError, match=r"large\.png cannot be read as a picture"):
+        read_luma(tmp_path / "large.png")
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_grey_of_16_bits_becomes_8_bits(tmp_path, suffix):
+    deep = np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64)
+    Image.fromarray(deep).save(tmp_path / f"deep.{suffix}")
+    read = read_luma(tmp_path / f"deep.{suffix}")
+    assert np.abs(read - deep / 257).max() <= 0.5
 
 
 def test_palettes_and_alpha_are_read(tmp_path):
@@ -51,6 +69,24 @@ def test_a_cache_gives_back_what_was_put_in(tmp_path):
         for before, after in zip((p for p in pairs if p.scale == scale), read[scale], strict=True):
             np.testing.assert_array_equal(before.low, after.low)
             np.testing.assert_array_equal(before.high, after.high)
+
+
+def test_a_cache_stays_until_the_next_is_whole(tmp_path):
+    write_cache(tmp_path, [clean_pair(codes(40, 40), 2)])
+    opened = read_cache(tmp_path)[2]
+
+    def broken():
+        yield clean_pair(codes(48, 48, seed=1), 2)
+        raise PictureError("this one is broken")
+
+    with pytest.raises(PictureError, match="broken"):
+        write_cache(tmp_path, broken())
+    assert write_cache(tmp_path, []) == 0
+    np.testing.assert_array_equal(read_cache(tmp_path)[2][0].high, codes(40, 40))
+    write_cache(tmp_path, [clean_pair(codes(48, 48, seed=1), 2)])
+    np.testing.assert_array_equal(read_cache(tmp_path)[2][0].high, codes(48, 48, seed=1))
+    np.testing.assert_array_equal(opened[0].high, codes(40, 40))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.json", "pixels.bin"]
 
 
 def test_a_scale_alone_takes_no_more_room_than_its_own_pictures():
@@ -74,7 +110,7 @@ def test_bad_caches_are_refused(tmp_path):
     (tmp_path / "index.json").write_text("{}")
     with pytest.raises(CacheError, match="is damaged"):
         read_cache(tmp_path)
-    write_cache(tmp_path, [])
+    (tmp_path / "index.json").write_text('{"format": 2, "pairs": []}')
     with pytest.raises(CacheError, match="is an empty cache"):
         read_cache(tmp_path)
 

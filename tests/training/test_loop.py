@@ -12,13 +12,12 @@ from tests.conftest import codes
 from tests.training.conftest import with_amx
 from training.amx import AmxError
 from training.cache import clean_pair, pack
-from training.config import Loss, Model, Optimizer, Phase, Recipe, Schedule
+from training.config import Loss, Model, Optimizer, Phase, Recipe, Schedule, Size
 from training.crops import CropSource
 from training.log import LOG
 from training.loop import CHECKPOINT, WEIGHTS, Run, TrainingError, learning_rate, train
 from training.losses import TaskWeights
 from vs_emtcm import PixelFormat, Upscaler
-from vs_emtcm.shape import Shape
 
 PAIRS = pack(clean_pair(codes(144, 144, seed=i), s) for s in (2, 3, 4) for i in range(2))
 
@@ -34,7 +33,7 @@ def recipe(phases=PHASES, **schedule) -> Recipe:
     settings = {"warmup": 2, "ema": 0.9, "seed": 3, "evaluate_every": 3, "checkpoint_every": 3}
     return Recipe(
         model=Model(
-            name="tiny", tune="clean", shape=Shape(channels=4, stage1=2, stage2=2), shared=("body1.0",)
+            name="tiny", tune="clean", size=Size(channels=4, stage1=2, stage2=2), shared=("body1.0",)
         ),
         optimizer=Optimizer(name="soap", vector_rate=0.3),
         schedule=Schedule(**(settings | schedule)),
@@ -157,19 +156,59 @@ def test_a_run_starts_from_a_weights_file(tmp_path):
 def test_checkpoints_of_other_networks_and_recipes_are_refused(tmp_path):
     trained(tmp_path)
     other = msgspec.structs.replace(
-        recipe(), model=msgspec.structs.replace(recipe().model, shape=Shape(channels=5, stage1=2, stage2=2))
+        recipe(), model=msgspec.structs.replace(recipe().model, size=Size(channels=5, stage1=2, stage2=2))
     )
     with pytest.raises(TrainingError, match="is a checkpoint of another network"):
         Run(other, tmp_path)
     for start in (CHECKPOINT, WEIGHTS):
         with pytest.raises(TrainingError, match="of another network"):
             Run(other, tmp_path / "other", start=tmp_path / start)
+    shallow = msgspec.structs.replace(
+        recipe(), model=msgspec.structs.replace(recipe().model, size=Size(channels=4, stage1=2, stage2=1))
+    )
+    with pytest.raises(TrainingError, match="of another network"):
+        Run(shallow, tmp_path / "other", start=tmp_path / WEIGHTS)
     adam = msgspec.structs.replace(recipe(), optimizer=Optimizer(name="adam", vector_rate=0.3))
-    with pytest.raises(TrainingError, match="is a checkpoint of another recipe"):
-        Run(adam, tmp_path)
+    video = msgspec.structs.replace(recipe(), model=msgspec.structs.replace(recipe().model, tune="video"))
+    faster = recipe((phase(learning_rate=4e-3), PHASES[1]))
+    for changed in (adam, video, faster, recipe(seed=4)):
+        with pytest.raises(TrainingError, match="is a checkpoint of another recipe"):
+            Run(changed, tmp_path)
     (tmp_path / CHECKPOINT).write_bytes(b"broken")
     with pytest.raises(TrainingError, match="is not a checkpoint"):
         Run(recipe(), tmp_path)
+
+
+def test_a_run_goes_on_where_only_its_future_or_its_log_is_changed(tmp_path):
+    trained(tmp_path, recipe(PHASES[:1]))
+    longer = trained(tmp_path, recipe(PHASES, evaluate_every=2))
+    assert (longer.phase, longer.step) == (1, 6)
+
+
+def test_a_finished_run_gives_its_weights_again(tmp_path):
+    trained(tmp_path)
+    weights = load_file(tmp_path / WEIGHTS)
+    (tmp_path / WEIGHTS).unlink()
+    trained(tmp_path)
+    torch.testing.assert_close(load_file(tmp_path / WEIGHTS), weights, rtol=0, atol=0)
+
+
+def test_what_would_stop_a_later_phase_is_said_before_the_first(tmp_path):
+    run = Run(recipe((phase(), phase(scales=(4,), crop=100))), tmp_path)
+    with pytest.raises(ValueError, match="no x4 picture is large enough for crops of 100"):
+        train(run, PAIRS, PAIRS)
+    assert run.step == 0
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    run = Run(recipe(), tmp_path)
+    run.save()
+    good = (tmp_path / CHECKPOINT).read_bytes()
+    with torch.no_grad():
+        next(iter(run.trained.values())).view(-1)[0] = float("nan")
+    with pytest.raises(TrainingError, match="not finite at step 0; the last good checkpoint is kept"):
+        run.save()
+    assert (tmp_path / CHECKPOINT).read_bytes() == good
 
 
 @pytest.mark.parametrize("value", [float("nan"), 1e4])
@@ -213,7 +252,7 @@ def test_compiling_changes_nothing_but_speed(tmp_path):
 @with_amx
 def test_training_on_the_matrix_unit_goes_as_by_pytorch(tmp_path):
     settings = recipe((phase(steps=30, crop=40),), warmup=5)
-    wide = msgspec.structs.replace(settings.model, shape=Shape(channels=16, stage1=2, stage2=2))
+    wide = msgspec.structs.replace(settings.model, size=Size(channels=16, stage1=2, stage2=2))
     settings = msgspec.structs.replace(settings, model=wide)
     by_pytorch, on_tiles = (steps(Run(settings, tmp_path / str(a), amx=a), 30) for a in (False, True))
     assert on_tiles[-1] < 0.9 * on_tiles[0]
