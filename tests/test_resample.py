@@ -79,3 +79,11 @@ def test_flat_planes_stay_flat(scale, height, width, value, location):
     result = upscale(plane, scale, chroma_shift((1, 1), location))
     assert result.shape == (1, 1, scale * height, scale * width)
     torch.testing.assert_close(result, torch.full_like(result, float(value)), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_bands_change_nothing(monkeypatch, scale):
+    plane = torch.from_numpy(texture(37, 53)).float()[None, None]
+    whole = upscale(plane, scale, (-0.25, 0.0))
+    monkeypatch.setattr("vs_emtcm.resample.CPU_BAND", 150)
+    torch.testing.assert_close(upscale(plane, scale, (-0.25, 0.0)), whole, rtol=0, atol=1e-6)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vs_emtcm import models, resample
+from vs_emtcm.alpha import filled_behind
 from vs_emtcm.engines import create_engine
 from vs_emtcm.errors import UsageError
 from vs_emtcm.mirror import mirrored
@@ -138,28 +139,31 @@ class Upscaler:
     ) -> None:
         # What this holds on the device is gone when it fails.
         results = self._upscaled(self.host.upload(planes), targets, format, color)
+        # One plane after the other: samples take a quarter of the room of what they are made of.
         self.host.download([to_samples(values, format) for values in results], targets)
 
     def _upscaled(
         self, sources: Sequence[Tensor], targets: Sequence[Plane], format: PixelFormat, color: Color
-    ) -> list[Tensor]:
+    ) -> Iterator[Tensor]:
         """Code values (1, 1, H, W) of every plane, as large as its target."""
+        if format.alpha:
+            sources = filled_behind(sources, self.engine.radius)
         slope, offset = luma_slope_and_offset(format, color.range)
         if format.family == "rgb":
             red, blue = LUMA_WEIGHTS[color.matrix]
             luma = red * sources[0] + (1 - red - blue) * sources[1] + blue * sources[2]
-            upscaled = (self._run(luma * slope + offset) - offset) / slope
+            upscaled = (self._run(luma * slope + offset) - offset).div_(slope)
             # Every channel is luma plus a difference: the differences are interpolated, luma is not.
-            results = [upscaled + resample.upscale(source - luma, self.scale) for source in sources[:3]]
+            for source in sources[:3]:
+                yield resample.upscale(source - luma, self.scale).add_(upscaled)
         else:
-            results = [(self._run(sources[0] * slope + offset) - offset) / slope]
+            yield (self._run(sources[0] * slope + offset) - offset).div_(slope)
         shift = resample.chroma_shift(format.subsampling, color.chroma_location)
-        for index in range(len(results), format.planes):
+        for index in range(3 if format.family == "rgb" else 1, format.planes):
             is_alpha = format.alpha and index == format.planes - 1
             plane = resample.upscale(sources[index], self.scale, (0.0, 0.0) if is_alpha else shift)
             rows, columns = targets[index].shape
-            results.append(plane[..., :rows, :columns])
-        return results
+            yield plane[..., :rows, :columns]
 
     def _run(self, luma: Tensor) -> Tensor:
         """(1, 1, H, W) network values in, (1, 1, scale * H, scale * W) out."""
