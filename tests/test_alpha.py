@@ -19,7 +19,7 @@ FORMATS = [
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.family)
+@pytest.mark.parametrize("format", FORMATS, ids=lambda kind: kind.family)
 def test_a_white_square_has_no_dark_seam_over_white(scale, format):
     alpha = np.zeros((40, 44), np.uint8)
     alpha[10:30, 8:33] = 255

@@ -8,11 +8,14 @@ import time
 
 import numpy as np
 import pytest
+import torch
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
 from tests.conftest import codes
 from vs_emtcm.cli import app
+from vs_emtcm.console import one_sentence_errors
 
 
 def run(*arguments):
@@ -79,6 +82,10 @@ def test_a_folder_is_upscaled_and_a_bad_picture_does_not_stop_it(tmp_path):
         (["clip.mkv", "out.mkv", "--scale", "two"], "Invalid value for"),
         (["clip.mkv", "out.mkv", "--stages", "9"], "stages is 9"),
         (["clip.mkv", "out.mkv", "--tile", "5"], "tile is 5"),
+        (["clip.mkv", "out.mkv", "--threads", "5000"], "less than or equal to 1024"),
+        (["grey.png", "out.png", "--codec", "libx264"], "--codec is for videos"),
+        (["grey.png", "out.png", "--pix-fmt", "yuv420p"], "--pix-fmt is for videos"),
+        (["broken.png", "new/out.png"], "cannot be read as a picture"),
         (["clip.mkv", "out.mkv", "--device", "moon"], "device is 'moon'"),
         (["clip.mkv", "out.mkv", "--backend", "moon"], "backend is 'moon'"),
         (["clip.mkv"], "Missing argument"),
@@ -89,13 +96,15 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(make_clip, tmp_path, monkey
     (tmp_path / "there.mkv").write_bytes(b"precious")
     (tmp_path / "text.mkv").write_text("no video")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.png").write_text("no picture")
+    Image.new("L", (8, 8)).save(tmp_path / "grey.png")
     monkeypatch.chdir(tmp_path)
-    before = {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+    before = {p: p.is_file() and p.read_bytes() for p in tmp_path.iterdir()}
     result = run("upscale", *arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
     assert "Traceback" not in result.output
-    assert {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+    assert {p: p.is_file() and p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
 def test_a_damaged_video_is_a_warning_and_exit_code_1_unless_allowed(make_clip, tmp_path):
@@ -142,6 +151,23 @@ def test_models_are_listed():
     result = run("models")
     assert "--model base --tune video" in result.stdout
     assert json.loads(run("models", "--json").stdout)[0]["model"] == "base"
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError("not enough memory"), RuntimeError("can't allocate")]
+)
+def test_too_little_memory_is_one_sentence(capsys, error):
+    with pytest.raises(typer.Exit), one_sentence_errors():
+        raise error
+    assert capsys.readouterr().err.startswith("vs-emtcm: error: out of memory; a smaller --scale needs less")
+
+
+def test_doctor_tries_what_is_installed(monkeypatch):
+    def broken(*_args, **_kwargs):
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr("vs_emtcm.doctor.Upscaler", broken)
+    assert "backend torch on cpu: does not work: two lines" in run("doctor").stdout
 
 
 def test_doctor_says_what_works():

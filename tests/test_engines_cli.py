@@ -56,10 +56,11 @@ def test_damaged_engines_are_reported(store):
 
 
 def test_the_store_is_cleared(tmp_path):
-    (tmp_path / "a.engine").write_bytes(b"x")
-    (tmp_path / "mine.txt").write_text("")
+    (tmp_path / "a.engine").write_bytes(b"TRTBUILD1\nand no more")
+    (tmp_path / "mine.engine").write_bytes(b"of another program")
     assert run("engines", "clear", "--store", tmp_path).stdout == f"deleted {tmp_path / 'a.engine'}\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.engine"]
+    (tmp_path / "mine.engine").unlink()
     for command in ("list", "verify", "clear"):
         result = run("engines", command, "--store", tmp_path)
         assert (result.exit_code, result.stdout) == (0, "")

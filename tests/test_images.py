@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import IFDRational
 
 from tests.conftest import codes
 from vs_emtcm import EmtcmError, PixelFormat, Upscaler, UsageError
-from vs_emtcm.images import read_picture, upscale_picture
+from vs_emtcm.images import Picture, read_picture, upscale_picture, write_picture
 from vs_emtcm.planes import Color
 
 UPSCALER = Upscaler(2, tune="clean", stages=1)
@@ -86,6 +87,57 @@ def test_colour_profile_and_exif_are_kept(tmp_path, suffix):
         turned = suffix == "tiff"
         assert after.getexif().get(0x0112) == (None if turned else 6)
         assert after.size == ((36, 44) if turned else (44, 36))
+
+
+def camera_exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "A Maker", 1
+    # What cameras and editors also write there: the size of the picture, and directories of their own.
+    exif[0x0100], exif[0x0101] = 4000, 3000
+    exif.get_ifd(0x8769)[0x829A] = IFDRational(1, 125)
+    exif.get_ifd(0x8825)[1] = "N"
+    return exif
+
+
+@pytest.mark.parametrize("before", ["png", "jpg", "webp", "tiff"])
+@pytest.mark.parametrize("after", ["png", "jpg", "webp", "tiff"])
+def test_a_cameras_exif_goes_from_any_kind_into_any_other(tmp_path, before, after):
+    exif = camera_exif()
+    if before == "tiff":
+        del exif[0x0100], exif[0x0101]
+    source = save(tmp_path / f"in.{before}", RGB, exif=exif.tobytes())
+    upscale_picture(source, tmp_path / f"out.{after}", UPSCALER)
+    with Image.open(tmp_path / f"out.{after}") as picture:
+        picture.load()
+        assert picture.size == (44, 36)
+        found = picture.getexif()
+        assert found[0x010F] == "A Maker"
+        assert float(found.get_ifd(0x8769)[0x829A]) == 1 / 125
+        assert found.get_ifd(0x8825)[1] == "N"
+
+
+def test_exif_that_is_none_is_one_sentence(tmp_path):
+    picture = Picture(mode="RGB", pixels=RGB, icc_profile=None, exif=b"Exif\0\0nonsense")
+    with pytest.raises(EmtcmError, match=r"out\.tiff cannot be written: not a tiff file"):
+        write_picture(picture, tmp_path / "out.tiff")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sides_that_a_kind_cannot_hold_are_said_before_the_work(tmp_path):
+    source = save(tmp_path / "in.png", codes(1, 8192))
+    with pytest.raises(UsageError, match=r"a \.webp file cannot hold 16384x2 pixels, its sides end at 16383"):
+        upscale_picture(source, tmp_path / "out.webp", UPSCALER)
+
+
+def test_large_photographs_are_read_without_a_warning(tmp_path, monkeypatch, recwarn):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
+    read_picture(save(tmp_path / "in.png", RGB))
+    assert not recwarn.list
+
+
+def test_a_transparent_grey_of_16_bits_is_said_to_become_opaque(tmp_path):
+    save(tmp_path / "in.png", codes(8, 8, bits=16), transparency=7)
+    assert "becomes opaque" in read_picture(tmp_path / "in.png").warnings[0]
 
 
 def test_animations_and_pages_are_refused(tmp_path):

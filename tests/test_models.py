@@ -6,6 +6,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from vs_emtcm import models
+from vs_emtcm.engines.weights import load_network
 from vs_emtcm.errors import UsageError
 
 
@@ -50,7 +51,26 @@ def test_files_of_other_programs_are_refused(tmp_path):
         models.load(path, 2)
 
 
-@pytest.mark.parametrize("scale", [0, 1, 5, "2", True, 2.5])
+@pytest.mark.parametrize("lacking", ["scales", "channels", "body1.1.conv.weight"])
+def test_files_that_lack_a_part_are_refused(tmp_path, lacking):
+    with safe_open(models.find("base", "video").path, framework="numpy") as file:
+        metadata = {k: v for k, v in file.metadata().items() if k != lacking}
+        tensors = {k: file.get_tensor(k) for k in file.keys() if not k.endswith(lacking)}  # noqa: SIM118
+    save_file(tensors, tmp_path / "part.safetensors", metadata)
+    with pytest.raises(UsageError, match="damaged"):
+        load_network(models.load(tmp_path / "part.safetensors", 2), 2)
+
+
+def test_a_path_may_be_a_path(tmp_path):
+    assert models.resolve(tmp_path / "some.safetensors", "clean") == tmp_path / "some.safetensors"
+
+
+def test_unknown_tunes_are_refused_with_a_file_as_well():
+    with pytest.raises(UsageError, match="tune is 'anime'; accepted are video and clean"):
+        models.resolve("some.safetensors", "anime")
+
+
+@pytest.mark.parametrize("scale", [0, 1, 5, "2", True, 2.5, 2.0, None])
 def test_other_scales_are_refused(scale):
     with pytest.raises(UsageError, match="accepted are 2, 3 and 4"):
         models.check_scale(scale)

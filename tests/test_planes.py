@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vs_emtcm.planes import PixelFormat, full_scale, luma_slope_and_offset, to_samples
+from vs_emtcm.planes import Color, PixelFormat, full_scale, luma_slope_and_offset, to_samples
 
 
 @pytest.mark.parametrize("bits", range(8, 17))
@@ -80,6 +80,14 @@ def test_chroma_planes_cover_their_luma(width, height, subsampling):
 def test_formats_that_do_not_exist_are_refused(wrong):
     with pytest.raises(ValueError, match=r"accepted|subsampled"):
         PixelFormat(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"range": "tv"}, {"matrix": "bt470bg"}, {"chroma_location": "topleft"}, {"range": None}]
+)
+def test_colours_that_do_not_exist_are_refused(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} is .*; accepted are"):
+        Color(**wrong)
 
 
 def test_full_scale_is_the_largest_code():

@@ -10,7 +10,8 @@ from vs_emtcm.sequences import find_pictures, is_pattern, name_results
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("frame0009.png", "frame0010.png", "frame0008.png", "notes.txt", "b.JPG", "frameX.png"):
+    pictures = ("frame0009.png", "frame0010.png", "frame0008.png", "b.JPG", "frameX.png")
+    for name in (*pictures, "notes.txt", "._b.JPG", ".hidden.png"):
         (tmp_path / name).touch()
     return tmp_path
 

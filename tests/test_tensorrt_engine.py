@@ -16,7 +16,7 @@ from torch import Tensor
 from tests.conftest import codes
 from trt_build import BuildError
 from vs_emtcm import EmtcmError, PixelFormat, models
-from vs_emtcm.engines import tensorrt_engine
+from vs_emtcm.engines import choice, create_engine, tensorrt_engine
 from vs_emtcm.engines.cpu_engine import CpuEngine
 from vs_emtcm.engines.tensorrt_engine import PROFILE, TensorrtEngine, engine_module
 from vs_emtcm.mirror import mirrored
@@ -194,3 +194,29 @@ def test_what_goes_wrong_is_one_sentence_with_a_remedy(runtime, tmp_path, monkey
     monkeypatch.setattr(tensorrt_engine, "get_or_build", refuse)
     with pytest.raises(EmtcmError, match="backend 'tensorrt': the disk is full"):
         make(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no\nkernel"), TypeError("nullptr"), AttributeError("Runtime")]
+)
+def test_whatever_tensorrt_says_auto_goes_on_with_pytorch(runtime, tmp_path, monkeypatch, caplog, error):
+    def broken(_):
+        raise error
+
+    runtime.trt.Runtime = broken
+    with pytest.raises(EmtcmError, match=f"backend 'tensorrt': {' '.join(str(error).split())}"):
+        make(tmp_path)
+    monkeypatch.setattr(choice, "tensorrt_missing", lambda: None)
+    monkeypatch.setattr(choice, "choose_device", lambda *_: torch.device("cuda", 0))
+    monkeypatch.setattr(choice, "CudaEngine", lambda *_: "PyTorch")
+    assert create_engine(WEIGHTS, stages=2, backend="auto", device="auto", store=tmp_path) == "PyTorch"
+    assert "going on with PyTorch" in caplog.text
+
+
+def test_an_installation_that_cannot_build_for_this_card_is_found(monkeypatch):
+    def refuse(*_, **__):
+        raise BuildError("this GPU is sm90")
+
+    monkeypatch.setattr(tensorrt_engine, "request", refuse)
+    with pytest.raises(EmtcmError, match="this GPU is sm90"):
+        tensorrt_engine.check_installation()

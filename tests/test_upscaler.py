@@ -191,7 +191,7 @@ def test_planes_that_do_not_fit_are_refused(planes, message):
         ({"scale": 5}, "scale is 5; accepted are 2, 3 and 4"),
         ({"stages": 0}, "stages is 0"),
         ({"model": "huge"}, "model 'huge' with tune 'video' does not exist"),
-        ({"tune": "anime"}, "available are base/video, base/clean"),
+        ({"tune": "anime"}, "tune is 'anime'; accepted are video and clean"),
         ({"backend": "magic"}, "backend is 'magic'; accepted are auto, tensorrt, openvino, torch"),
         ({"device": "tpu"}, "device is 'tpu'; accepted are auto, cpu, cuda"),
         ({"tile": 8}, "tile is 8; accepted are 0 .never. and sizes from 16"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import sys
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -24,6 +25,8 @@ from trt_build.targets import parse_targets, target_of
 
 # The package is named after the CUDA version that it is for.
 FULL_TENSORRT = ("tensorrt", "tensorrt_cu13", "tensorrt_cu12")
+# Raised whenever the same request is to be built in another way: what is stored is then built again.
+BUILDER = 2
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -38,7 +41,8 @@ class Request:
         profile: of its input.
         precision: "fp16" or "fp32".
         targets: GPUs that it is for.
-        flavour, torch_tensorrt, tensorrt, torch: what builds it.
+        card: name of the GPU, of an engine for that kind of card alone (full TensorRT); else empty.
+        flavour, torch_tensorrt, tensorrt, torch, builder: what builds it.
     """
 
     label: str
@@ -47,10 +51,12 @@ class Request:
     profile: Profile
     precision: str
     targets: tuple[str, ...]
+    card: str
     flavour: str
     torch_tensorrt: str
     tensorrt: str
     torch: str
+    builder: int
 
     @property
     def key(self) -> str:
@@ -102,11 +108,11 @@ def tensorrt_version() -> str:
 
 
 def fingerprint(module: nn.Module) -> str:
-    """sha256 of a module's structure, source, parameters and buffers."""
+    """sha256 of a module's structure, parameters, buffers and the source files of its parts."""
     digest = hashlib.sha256(repr(module).encode())
-    for kind in sorted({type(part) for part in module.modules()}, key=lambda kind: kind.__qualname__):
-        if not kind.__module__.startswith("torch."):
-            digest.update(inspect.getsource(kind).encode())
+    for name in sorted({type(part).__module__ for part in module.modules()}):
+        if not name.startswith("torch."):
+            digest.update(inspect.getsource(sys.modules[name]).encode())
     for name, tensor in sorted({**dict(module.named_parameters()), **dict(module.named_buffers())}.items()):
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
@@ -154,10 +160,12 @@ def request(
         profile=profile,
         precision=precision,
         targets=(present,) if targets is None else parse_targets(targets, offered),
+        card=torch.cuda.get_device_name() if targets is None and found.flavour == "full" else "",
         flavour=found.flavour,
         torch_tensorrt=found.version,
         tensorrt=tensorrt_version(),
         torch=torch.__version__.partition("+")[0],
+        builder=BUILDER,
     )
 
 

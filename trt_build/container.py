@@ -72,6 +72,15 @@ def read_engine(path: Path) -> bytes:
     return engine
 
 
+def is_engine_file(path: Path) -> bool:
+    """Whether a file begins as those of :func:`write_engine` do, damaged ones included."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     try:
         with path.open("rb") as file:

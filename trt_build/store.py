@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import nn
 
 from trt_build.builder import Request, compiled
-from trt_build.container import read_description, read_engine, write_engine
+from trt_build.container import is_engine_file, read_description, read_engine, write_engine
 from trt_build.errors import BuildError, EngineFileError
 
 _log = logging.getLogger(__name__)
@@ -142,8 +142,12 @@ def verify(path: Path) -> Request:
 
 
 def clear(folder: Path) -> list[Path]:
-    """Delete all engine files of a store and what broken builds left; returns what was deleted."""
-    found = [*folder.glob(f"*{SUFFIX}"), *folder.glob(f".*{SUFFIX}.*.partial")]
+    """Delete all engine files of a store and what broken builds left; returns what was deleted.
+
+    Files that other programs call ``.engine`` stay.
+    """
+    own = [path for path in folder.glob(f"*{SUFFIX}") if is_engine_file(path)]
+    found = [*own, *folder.glob(f".*{SUFFIX}.*.partial")]
     try:
         for path in found:
             path.unlink(missing_ok=True)

@@ -75,7 +75,9 @@ def upscale(
     stages: Annotated[int, typer.Option(help="2, or 1 for about twice the speed.")] = 2,
     backend: Annotated[str, typer.Option(help="auto, tensorrt, openvino or torch.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    codec: Annotated[str, typer.Option(help="Video encoder, as FFmpeg calls it.")] = "libx264",
+    codec: Annotated[
+        str | None, typer.Option(help="Video encoder, as FFmpeg calls it. [default: libx264]")
+    ] = None,
     crf: Annotated[
         float | None, typer.Option(help="Constant rate factor, lower is better. [default: 18]")
     ] = None,
@@ -85,7 +87,7 @@ def upscale(
     ] = None,
     threads: Annotated[
         int,
-        typer.Option(min=0, help="Threads for each of decoder, network, encoder; 0: all cores."),
+        typer.Option(min=0, max=1024, help="Threads for each of decoder, network, encoder; 0: all cores."),
     ] = 0,
     tile: Annotated[
         int | None,

@@ -14,7 +14,7 @@ from vs_emtcm.progress import show_progress
 from vs_emtcm.sequences import find_pictures, is_pattern, name_results
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video
-from vs_emtcm.video.encoder import EncoderSettings, check_encoder
+from vs_emtcm.video.encoder import DEFAULT_CODEC, EncoderSettings, check_encoder
 from vs_emtcm.video.writer import check_container
 
 
@@ -30,7 +30,7 @@ class Request:
     stages: int
     backend: str
     device: str
-    codec: str
+    codec: str | None
     crf: float | None
     preset: str | None
     pix_fmt: str | None
@@ -134,7 +134,7 @@ def _run_video(request: Request) -> Outcome:
         )
     check_output(source, target, request.overwrite)
     encoder = EncoderSettings(
-        codec=request.codec,
+        codec=request.codec or DEFAULT_CODEC,
         crf=request.crf,
         preset=request.preset,
         pix_fmt=request.pix_fmt,
@@ -158,6 +158,9 @@ def _run_video(request: Request) -> Outcome:
 
 
 def _run_pictures(request: Request, several: bool) -> Outcome:
+    for option in ("codec", "crf", "preset", "pix_fmt"):
+        if getattr(request, option) is not None:
+            raise UsageError(f"--{option.replace('_', '-')} is for videos; leave it out for pictures")
     if several:
         found = find_pictures(request.source)
         targets = name_results(found, request.target)
@@ -176,7 +179,7 @@ def _run_pictures(request: Request, several: bool) -> Outcome:
         if target.parent != folder or folder.exists():
             check_output(source, target, request.overwrite)
     upscaler = _make_upscaler(request, "clean")
-    _prepare_folder(folder)
+    made = _prepare_folder(folder)
     began = time.perf_counter()
     size: tuple[int, int] | None = None
     done, warnings, failures = 0, [], []
@@ -186,6 +189,8 @@ def _run_pictures(request: Request, several: bool) -> Outcome:
                 picture = upscale_picture(source, target, upscaler)
             except EmtcmError as error:
                 if not several:
+                    if made:
+                        folder.rmdir()
                     raise
                 failures.append(f"error: {error}")
                 continue
@@ -206,8 +211,11 @@ def _run_pictures(request: Request, several: bool) -> Outcome:
     )
 
 
-def _prepare_folder(folder: Path) -> None:
+def _prepare_folder(folder: Path) -> bool:
+    """Make the folder if it is not there; returns whether it was not."""
+    missing = not folder.exists()
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise UsageError(f"the folder {folder} cannot be made: {error.strerror}") from error
+    return missing

@@ -31,9 +31,9 @@ def one_sentence_errors() -> Iterator[None]:
         raise typer.Exit(FAILURE) from error
     except (MemoryError, RuntimeError) as error:
         # PyTorch reports a failed allocation as a plain RuntimeError.
-        if isinstance(error, RuntimeError) and "alloc" not in str(error):
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in ("alloc", "memory")):
             raise
-        say("error: out of memory; use a smaller --tile or a smaller --scale")
+        say("error: out of memory; a smaller --scale needs less, and on a GPU a smaller --tile does")
         raise typer.Exit(FAILURE) from error
     except KeyboardInterrupt as error:
         say("interrupted; no unfinished file was left behind")

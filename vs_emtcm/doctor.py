@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
+import numpy as np
+
 from vs_emtcm.engines import Availability, availabilities
+from vs_emtcm.errors import EmtcmError
+from vs_emtcm.planes import PixelFormat
+from vs_emtcm.upscaler import Upscaler
 
 PACKAGES = (
     "vs-emtcm",
@@ -56,8 +61,25 @@ def diagnose() -> Diagnosis:
         system=f"{platform.system()} {platform.machine()}",
         versions={name: _version(name) for name in PACKAGES},
         gpus=tuple(torch.cuda.get_device_name(i) for i in range(count)),
-        backends=availabilities(),
+        backends=tuple(_tried(found) for found in availabilities()),
     )
+
+
+def _tried(found: Availability) -> Availability:
+    """What is installed may still not work: a small picture shows it, or a look at the parts of TensorRT."""
+    if found.reason is not None:
+        return found
+    try:
+        if found.backend == "tensorrt":
+            from vs_emtcm.engines.tensorrt_engine import check_installation
+
+            check_installation()
+        else:
+            upscaler = Upscaler(2, stages=1, backend=found.backend, device=found.device)
+            upscaler.upscale([np.zeros((16, 16), np.uint8)], PixelFormat(family="gray"))
+    except (EmtcmError, RuntimeError) as error:
+        return replace(found, reason=" ".join(str(error).split()))
+    return found
 
 
 def _version(package: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -11,6 +12,7 @@ import vapoursynth as vs
 
 from vs_emtcm.engines import choose_device
 from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.models import is_whole
 from vs_emtcm.planes import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.upscaler import Upscaler
 
@@ -24,7 +26,7 @@ def emtcm(
     clip: vs.VideoNode,
     scale: int = 2,
     *,
-    model: str = "base",
+    model: str | os.PathLike[str] = "base",
     tune: str = "video",
     stages: int = 2,
     backend: str = "auto",
@@ -60,10 +62,10 @@ def emtcm(
     """
     try:
         format = clip_format(clip)
-        if lanes is not None and (isinstance(lanes, bool) or not isinstance(lanes, int) or lanes < 1):
+        if lanes is not None and (not is_whole(lanes) or lanes < 1):
             raise UsageError(f"lanes is {lanes!r}; accepted are None and numbers from 1")
-        if device_index < 0:
-            raise UsageError(f"device_index is {device_index}; accepted are numbers from 0")
+        if not is_whole(device_index) or device_index < 0:
+            raise UsageError(f"device_index is {device_index!r}; accepted are numbers from 0")
         place = f"cuda:{device_index}" if device == "cuda" or (device_index and device != "cpu") else device
         count = min(lanes or default_lanes(choose_device(place, backend).type), clip.num_frames)
         make_upscaler = partial(

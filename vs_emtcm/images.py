@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,11 +47,16 @@ SAVE_OPTIONS: Mapping[str, Mapping[str, object]] = {
     "TIFF": {"compression": "tiff_deflate"},
 }
 
+# Pixels of a side.
+LARGEST: Mapping[str, int] = {"JPEG": 65500, "WEBP": 16383}
+
 EXIF_PREFIX = b"Exif\0\0"
 
 # Baseline TIFF tags that describe the photograph and not its storage: description, make, model,
 # orientation, software, date, artist, copyright, and the Exif and GPS directories.
-TIFF_TAGS_KEPT = frozenset({270, 271, 272, 274, 305, 306, 315, 33432, 34665, 34853})
+EXIF_DIRECTORY, GPS_DIRECTORY = 34665, 34853
+DIRECTORIES = frozenset({EXIF_DIRECTORY, GPS_DIRECTORY})
+TIFF_TAGS_KEPT = frozenset({270, 271, 272, 274, 305, 306, 315, 33432}) | DIRECTORIES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +85,9 @@ def read_picture(path: Path) -> Picture:
             kind that is not accepted.
     """
     try:
-        with Image.open(path) as image:
+        # Of what Pillow still opens, nothing is too large.
+        ignored = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
+        with ignored, Image.open(path) as image:
             frames = getattr(image, "n_frames", 1)
             # A camera's MPO is a photograph with previews or a second view behind it.
             if frames > 1 and image.format != "MPO":
@@ -93,12 +101,15 @@ def read_picture(path: Path) -> Picture:
             )
             image.load()
             mode, pixels = _pixels(path, image)
+            lost = [f"{path} has 16-bit colour; it is read as 8 bits"] if wide else []
+            if mode == "I;16" and image.has_transparency_data:
+                lost.append(f"{path} has a transparent grey of 16 bits; it becomes opaque")
             return Picture(
                 mode=mode,
                 pixels=pixels,
                 icc_profile=image.info.get("icc_profile"),
                 exif=_exif(image),
-                warnings=(f"{path} has 16-bit colour; it is read as 8 bits",) if wide else (),
+                warnings=tuple(lost),
             )
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist; give a picture") from error
@@ -140,11 +151,25 @@ def _exif(image: Image.Image) -> bytes | None:
             return None
         # WebP stores it without the prefix that JPEG needs.
         return exif if exif.startswith(EXIF_PREFIX) else EXIF_PREFIX + exif
-    tags = image.getexif()
+    kept = _of_the_photograph(image.getexif())
+    return kept.tobytes() if len(kept) else None
+
+
+def _of_the_photograph(tags: Image.Exif) -> Image.Exif:
     kept = Image.Exif()
     for tag in TIFF_TAGS_KEPT & set(tags):
-        kept[tag] = tags.get_ifd(tag) if tag in (34665, 34853) else tags[tag]
-    return kept.tobytes() if len(kept) else None
+        kept[tag] = tags.get_ifd(tag) if tag in DIRECTORIES else tags[tag]
+    return kept
+
+
+def _tiff_options(exif: bytes) -> dict[str, object]:
+    """How Exif of any file goes into a TIFF file, whose own tags it must not replace."""
+    tags = Image.Exif()
+    tags.load(exif)
+    kept = _of_the_photograph(tags)
+    # Pillow's writer of compressed TIFF takes no directories.
+    compression = {"compression": "raw"} if DIRECTORIES & set(kept) else {}
+    return {"exif": kept.tobytes(), **compression} if len(kept) else {}
 
 
 def write_picture(picture: Picture, target: Path) -> None:
@@ -159,13 +184,15 @@ def write_picture(picture: Picture, target: Path) -> None:
     options = dict(SAVE_OPTIONS.get(kind, {}))
     if picture.icc_profile is not None and kind != "BMP":
         options["icc_profile"] = picture.icc_profile
-    if picture.exif is not None and kind != "BMP":
-        options["exif"] = picture.exif
     image = Image.fromarray(picture.pixels)
     try:
+        if picture.exif is not None and kind == "TIFF":
+            options |= _tiff_options(picture.exif)
+        elif picture.exif is not None and kind != "BMP":
+            options["exif"] = picture.exif
         with complete_file(target) as temporary:
             image.save(temporary, format=kind, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SyntaxError, RuntimeError, struct.error) as error:
         raise EmtcmError(f"{target} cannot be written: {reason(error)}") from error
 
 
@@ -193,6 +220,20 @@ def check_holds(mode: str, target: Path) -> None:
         raise UsageError(f"a {target.suffix} file cannot hold {lost}; write .png or .tiff instead")
 
 
+def check_size(width: int, height: int, target: Path) -> None:
+    """Refuse a kind of file that cannot be as large.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    largest = LARGEST.get(picture_kind(target))
+    if largest is not None and max(width, height) > largest:
+        raise UsageError(
+            f"a {target.suffix} file cannot hold {width}x{height} pixels, its sides end at {largest}; "
+            "write .png instead"
+        )
+
+
 def upscale_picture(source: Path, target: Path, upscaler: Upscaler) -> Picture:
     """Upscale one picture file into another; alpha, ICC profile and Exif are kept.
 
@@ -206,6 +247,8 @@ def upscale_picture(source: Path, target: Path, upscaler: Upscaler) -> Picture:
     picture_kind(target)
     picture = read_picture(source)
     check_holds(picture.mode, target)
+    height, width = picture.pixels.shape[:2]
+    check_size(width * upscaler.scale, height * upscaler.scale, target)
     upscaled = upscale(picture, upscaler)
     write_picture(upscaled, target)
     if picture_kind(target) == "BMP" and (picture.exif or picture.icc_profile):

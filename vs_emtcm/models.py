@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from vs_emtcm.shape import Shape
 
 FORMAT = "emtcm-1"
 SCALES = (2, 3, 4)
+TUNES = ("video", "clean")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +110,10 @@ def load(path: Path, scale: int) -> Weights:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path} cannot be read as a weights file: {error}") from error
-    scales = json.loads(metadata["scales"])
+    try:
+        scales, shape = json.loads(metadata["scales"]), Shape.from_metadata(metadata)
+    except (KeyError, ValueError) as error:
+        raise UsageError(f"{path} is a damaged weights file: its description is not whole") from error
     if scale not in scales:
         accepted = ", ".join(map(str, scales))
         raise UsageError(f"scale {scale} is not in {path.name}; accepted are {accepted}")
@@ -116,20 +122,24 @@ def load(path: Path, scale: int) -> Weights:
         for name, tensor in tensors.items()
         if name.startswith(("shared/", f"x{scale}/"))
     }
-    return Weights(
-        scale=scale,
-        shape=Shape.from_metadata(metadata),
-        tensors=own,
-    )
+    return Weights(scale=scale, shape=shape, tensors=own)
 
 
-def resolve(model: str, tune: str) -> Path:
+def resolve(model: str | os.PathLike[str], tune: str) -> Path:
     """The weights file of a shipped model, or ``model`` itself if it names a file.
 
     Raises:
-        UsageError: there is no such model.
+        UsageError: there is no such model or tune.
     """
-    return Path(model) if model.endswith(".safetensors") else find(model, tune).path
+    if tune not in TUNES:
+        raise UsageError(f"tune is {tune!r}; accepted are {' and '.join(TUNES)}")
+    path = Path(model) if isinstance(model, str | os.PathLike) else None
+    return path if path is not None and path.suffix == ".safetensors" else find(str(model), tune).path
+
+
+def is_whole(value: object) -> bool:
+    """Whether this is a whole number, by its type."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_stages(stages: int) -> None:
@@ -138,7 +148,7 @@ def check_stages(stages: int) -> None:
     Raises:
         UsageError: ``stages`` is not 1 or 2.
     """
-    if isinstance(stages, bool) or stages not in (1, 2):
+    if not is_whole(stages) or stages not in (1, 2):
         raise UsageError(f"stages is {stages!r}; accepted are 1 (faster) and 2 (better)")
 
 
@@ -148,5 +158,5 @@ def check_scale(scale: int) -> None:
     Raises:
         UsageError: ``scale`` is not 2, 3 or 4.
     """
-    if isinstance(scale, bool) or scale not in SCALES:
+    if not is_whole(scale) or scale not in SCALES:
         raise UsageError(f"scale is {scale!r}; accepted are 2, 3 and 4")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -106,11 +106,23 @@ class Color:
         range: "limited" (studio: 16 to 235 in 8 bits, nominal 0..1 for float) or "full".
         chroma_location: where a subsampled chroma sample lies (H.273 types 0 to 5).
         matrix: which luma RGB is split into; not used for YUV and grey.
+
+    Raises:
+        ValueError: one of them does not exist.
     """
 
     range: Range = "limited"
     chroma_location: ChromaLocation = "left"
     matrix: Matrix = "bt709"
+
+    def __post_init__(self) -> None:
+        for name, accepted in (
+            ("range", get_args(Range)),
+            ("chroma_location", CHROMA_LOCATIONS),
+            ("matrix", get_args(Matrix)),
+        ):
+            if getattr(self, name) not in accepted:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; accepted are {', '.join(accepted)}")
 
 
 def full_scale(format: PixelFormat) -> float:

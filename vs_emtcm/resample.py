@@ -28,8 +28,8 @@ _VERTICAL = {
     "bottom": 1.0,
 }
 RADIUS = 4
-# Samples that are worked on at once: a convolution of few channels needs many times the room of its result, and
-# on a processor is twice as fast in its cache.
+# Samples that are worked on at once: a convolution of few channels needs many times the room of its result,
+# and on a processor is twice as fast in its cache.
 CPU_BAND, GPU_BAND = 1 << 18, 1 << 22
 
 
@@ -81,8 +81,9 @@ def _upscale_rows(plane: Tensor, kernels: Tensor) -> Tensor:
     _, _, height, width = plane.shape
     result = plane.new_empty((1, 1, len(kernels) * height, width))
     columns = max(1, (GPU_BAND if plane.is_cuda else CPU_BAND) // height)
-    for part, band in zip(result.split(columns, dim=3), plane.split(columns, dim=3), strict=True):
-        part.copy_(_upscale_band(band, kernels))
+    for start in range(0, width, columns):
+        band = plane[..., start : start + columns]
+        result[..., start : start + columns] = _upscale_band(band, kernels)
     return result
 
 

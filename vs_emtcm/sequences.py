@@ -33,7 +33,9 @@ def find_pictures(name: str) -> list[tuple[Path, int | None]]:
     found: list[tuple[Path, int | None]]
     if Path(name).is_dir():
         files = sorted(Path(name).iterdir())
-        found = [(p, None) for p in files if p.suffix.lower() in SUFFIXES and p.is_file()]
+        # Hidden ones are other programs': macOS's "._a.png" are no pictures.
+        seen = [p for p in files if not p.name.startswith(".")]
+        found = [(p, None) for p in seen if p.suffix.lower() in SUFFIXES and p.is_file()]
     elif (match := _PRINTF.search(Path(name).name)) is not None:
         found = _numbered(Path(name), match)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -58,7 +59,7 @@ class Upscaler:
         self,
         scale: int = 2,
         *,
-        model: str = "base",
+        model: str | os.PathLike[str] = "base",
         tune: str = "video",
         stages: int = 2,
         backend: str = "auto",
@@ -232,8 +233,9 @@ def checked_tile(tile: int | tuple[int, int] | None) -> tuple[int, int] | None:
     """
     if tile is None:
         return None
-    size = (tile, tile) if isinstance(tile, int) else tuple(tile)
-    if len(size) != 2 or (size != (0, 0) and min(size) < MINIMUM_TILE):
+    size = tuple(tile) if isinstance(tile, Sequence) else (tile, tile)
+    whole = len(size) == 2 and all(models.is_whole(side) for side in size)
+    if not whole or (size != (0, 0) and min(size) < MINIMUM_TILE):
         raise UsageError(f"tile is {tile!r}; accepted are 0 (never) and sizes from {MINIMUM_TILE}")
     return size[0], size[1]
 

@@ -99,6 +99,8 @@ def choose_device(device: str, backend: str = "auto") -> torch.device:
     """
     if device == "cpu":
         return torch.device("cpu")
+    if not isinstance(device, str):
+        raise UsageError(f"device is {device!r}; accepted are auto, cpu, cuda and cuda:N")
     name, _, index = device.partition(":")
     if device != "auto" and (name != "cuda" or (index and not index.isdecimal()) or device.endswith(":")):
         raise UsageError(f"device is {device!r}; accepted are auto, cpu, cuda and cuda:N")

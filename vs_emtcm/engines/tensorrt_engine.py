@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trt_build import BuildError, Profile, get_or_build, request
@@ -35,6 +37,26 @@ def default_store() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("vs-emtcm") / "engines"
+
+
+@contextmanager
+def _one_sentence_errors() -> Iterator[None]:
+    try:
+        yield
+    except (BuildError, ImportError, OSError, RuntimeError, TypeError, AttributeError) as error:
+        # Another version may lack what is used here, a driver may refuse: TensorRT says so in many ways.
+        raise EmtcmError(f"backend 'tensorrt': {' '.join(str(error).split())}") from error
+
+
+def check_installation() -> None:
+    """See whether engines could be built and run here; none is.
+
+    Raises:
+        EmtcmError: they could not.
+    """
+    with _one_sentence_errors():
+        request(nn.Identity(), label="none", scale=2, profile=PROFILE)
+        _tensorrt()
 
 
 def _tensorrt() -> ModuleType:
@@ -76,18 +98,15 @@ class TensorrtEngine:
         self, weights: Weights, stages: int, device: torch.device, *, label: str, store: Path
     ) -> None:
         module, radius = engine_module(weights, stages)
-        with torch.cuda.device(device):
-            try:
-                wanted = request(
-                    module,
-                    label=f"{label}-stage{stages}",
-                    scale=weights.scale,
-                    profile=PROFILE.grown(radius),
-                )
-                serialized = get_or_build(store, module, wanted, ahead=False)
-                trt = _tensorrt()
-            except (BuildError, ImportError, OSError) as error:
-                raise EmtcmError(f"backend 'tensorrt': {error}") from error
+        with torch.cuda.device(device), _one_sentence_errors():
+            wanted = request(
+                module,
+                label=f"{label}-stage{stages}",
+                scale=weights.scale,
+                profile=PROFILE.grown(radius),
+            )
+            serialized = get_or_build(store, module, wanted, ahead=False)
+            trt = _tensorrt()
             self._logger = trt.Logger(trt.Logger.WARNING)
             self._runtime = trt.Runtime(self._logger)
             self._engine = self._runtime.deserialize_cuda_engine(serialized)

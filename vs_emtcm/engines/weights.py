@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from vs_emtcm.errors import UsageError
 from vs_emtcm.models import Weights
 from vs_emtcm.network import Network
 
@@ -14,9 +15,15 @@ def load_network(weights: Weights, stages: int) -> Network:
     Args:
         weights: of one scale.
         stages: 1 or 2.
+
+    Raises:
+        UsageError: some are missing or of another size.
     """
     network = Network(weights.scale, weights.shape, stages)
     wanted = network.state_dict()
     tensors = {k: torch.from_numpy(v) for k, v in weights.tensors.items() if k in wanted}
+    for name, tensor in wanted.items():
+        if name not in tensors or tensors[name].shape != tensor.shape:
+            raise UsageError(f"the weights of x{weights.scale} are damaged: {name} is missing or misshapen")
     network.load_state_dict(tensors)
     return network.eval()

@@ -11,6 +11,8 @@ from av.video.format import names as pix_fmts
 
 from vs_emtcm.errors import UsageError
 
+DEFAULT_CODEC = "libx264"
+
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderSettings:
@@ -24,7 +26,7 @@ class EncoderSettings:
         threads: encoder threads; 0 lets it choose.
     """
 
-    codec: str = "libx264"
+    codec: str = DEFAULT_CODEC
     crf: float | None = None
     preset: str | None = None
     pix_fmt: str | None = None
