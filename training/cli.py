@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import numpy as np
 import torch
 import typer
@@ -34,6 +35,7 @@ from training.cache import (
 from training.codec import FRAMES as CLIP_FRAMES
 from training.codec import MAXIMUM_PAN, degraded_pair, draw_degradation, encode_and_decode
 from training.config import ConfigError, load_recipe
+from training.crops import CropSource
 from training.distributed import join, training_device
 from training.evaluate import (
     REDUCTIONS,
@@ -47,13 +49,15 @@ from training.evaluate import (
     networks,
     shipped_networks,
 )
-from training.loop import CHECKPOINT, Run, TrainingError
+from training.loop import CHECKPOINT, Run, TrainingError, write_weights
 from training.loop import train as run_training
+from training.narrow import NarrowError
+from training.narrow import narrow as make_narrow
 from training.pictures import PictureError, find_pictures, read_luma
 from training.similar import refuse_similar
 from training.teacher import taught
 from vs_emtcm.errors import EmtcmError, UsageError, reason
-from vs_emtcm.models import SCALES
+from vs_emtcm.models import SCALES, load
 
 app = typer.Typer(
     help="Make and measure EMTCM models.",
@@ -68,7 +72,7 @@ ABLATIONS = Path(__file__).with_name("ablations.toml")
 def _one_sentence_errors() -> Iterator[None]:
     try:
         yield
-    except (AmxError, CacheError, ConfigError, PictureError, UsageError) as error:
+    except (AmxError, CacheError, ConfigError, NarrowError, PictureError, UsageError) as error:
         print(f"training: error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
     except (EmtcmError, TrainingError, ValueError) as error:
@@ -211,6 +215,46 @@ def train(
             compiled = _compiles(eager, where)
             run = Run(settings, out, start=start, device=where, part=part, compiled=compiled, amx=amx)
             run_training(run, pairs, held_out)
+
+
+@app.command()
+def narrow(
+    recipe: Recipe,
+    start_from: Annotated[Path, typer.Option(help="A weights file of a larger network.")],
+    cache: Cache,
+    out: Annotated[Path, typer.Option(help="The weights file to write, for 'train --start-from'.")],
+    rounds: Annotated[int, typer.Option(min=1, help="In which features go.")] = 3,
+    fading: Annotated[int, typer.Option(min=1, help="Steps of a round in which they fade out.")] = 850,
+    settling: Annotated[int, typer.Option(min=1, help="Steps of a round without them.")] = 400,
+    threads: Threads = 0,
+    eager: Eager = False,
+    amx: Amx = False,
+) -> None:
+    """Make the network of a recipe's first phase out of a larger one."""
+    if threads:
+        torch.set_num_threads(threads)
+    with _one_sentence_errors():
+        settings, cpu = load_recipe(recipe), torch.device("cpu")
+        first = settings.phases[0]
+        if len(first.scales) > 1:
+            raise UsageError(f"the first phase of {recipe} has several scales; narrow takes one")
+        (scale,) = first.scales
+        weights, pairs = load(start_from, scale), read_cache(cache)
+        if scale not in pairs:
+            raise UsageError(f"{cache} holds no pairs for x{scale}; run 'python -m training prepare'")
+        form = make_narrow(
+            settings,
+            weights,
+            CropSource(pairs[scale], first.crop, cpu),
+            rounds=rounds,
+            fading=fading,
+            settling=settling,
+            compiled=_compiles(eager, cpu),
+            amx=amx,
+        )
+        model = msgspec.structs.replace(settings.model, scales=(scale,))
+        write_weights(out, form, model, rounds * (fading + settling))
+    print(out)
 
 
 @app.command()

@@ -168,13 +168,14 @@ class TrainedForm(nn.Module):
         assert isinstance(form, ScaleForm)
         return form
 
-    def _kernels(self, scale: int) -> dict[str, nn.Module]:
+    def kernels(self, scale: int) -> dict[str, nn.Module]:
+        """The kernels of a scale by their names, shared ones included."""
         own = {**dict(self.shared.items()), **dict(self.scale_form(scale).kernels.items())}
         return {key.replace("/", "."): kernel for key, kernel in own.items()}
 
     def collapse(self, scale: int) -> dict[str, Tensor]:
         """The state dict of :class:`vs_emtcm.network.Network` for ``scale``, differentiable."""
-        kernels = {name: kernel() for name, kernel in self._kernels(scale).items()}
+        kernels = {name: kernel() for name, kernel in self.kernels(scale).items()}
         # A first kernel that sums to zero makes every feature independent of the local level.
         kernels["head"] = kernels["head"] - kernels["head"].mean(dim=(2, 3), keepdim=True)
         state = {f"{name}.weight": kernels[name] for name in ("estimate1", "estimate2")}
@@ -189,7 +190,7 @@ class TrainedForm(nn.Module):
     @torch.no_grad()
     def start_scale(self, scale: int, source: int) -> None:
         """Give ``scale`` the weights of another scale, its sub-pixels interpolated from that one's."""
-        kernels, known = self._kernels(scale), self._kernels(source)
+        kernels, known = self.kernels(scale), self.kernels(source)
         spread = subpixel_interpolation(source, scale)
         gather = subpixel_interpolation(scale, source)
         for key in self.scale_form(scale).kernels:
@@ -222,15 +223,19 @@ class TrainedForm(nn.Module):
     def assign(self, tensors: Mapping[str, Tensor]) -> None:
         """Become the networks of a weights file; see :meth:`file_tensors`.
 
-        Of kernels that are shared here and not there, those of the first scale are taken.
+        Of kernels that are shared here and not there, those of the first scale are taken. Scales that they do
+        not hold stay as they are.
 
         Raises:
             KeyError, RuntimeError: the tensors are those of other networks.
         """
-        for number, key in enumerate(self.scales):
+        held = [key for key in self.scales if f"{key}/head.slope" in tensors]
+        if not held:
+            raise KeyError(f"none of {', '.join(self.scales)}")
+        for key in held:
             scale = int(key.removeprefix("x"))
-            for name, kernel in self._kernels(scale).items():
-                if number and _key(name) in self.shared:
+            for name, kernel in self.kernels(scale).items():
+                if key != held[0] and _key(name) in self.shared:
                     continue
                 suffix = "weight" if name.startswith("estimate") else "conv.weight"
                 # The file may share kernels that this form does not.

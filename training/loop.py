@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from training.amx import AmxDetails, AmxError
 from training.cache import PairStore
-from training.config import Phase, Recipe, Schedule
+from training.config import Model, Phase, Recipe, Schedule
 from training.crops import CropSource, check_crops
 from training.distributed import Part
 from training.form import TrainedForm
@@ -35,6 +35,7 @@ from training.optimizers import Optimizers
 from training.step import Step
 from training.validate import sample_sheet, validate
 from vs_emtcm.errors import reason
+from vs_emtcm.models import FORMAT
 from vs_emtcm.shape import Shape
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -135,9 +136,21 @@ class Run:
         try:
             if Shape.from_metadata(metadata) != self.recipe.model.shape:
                 raise ValueError("of another shape")
-            self.form.assign(tensors)
+            self.assign(tensors)
+            held = json.loads(metadata["scales"])
         except (KeyError, ValueError, RuntimeError) as error:
             raise TrainingError(f"{path} holds the weights of another network; start from another") from error
+        started = {scale for phase in self.recipe.phases for scale in phase.start}
+        missing = [f"x{s}" for s in self.recipe.model.scales if s not in held and s not in started]
+        if missing:
+            raise TrainingError(
+                f"{path} holds no {', '.join(missing)}; start from another file, or let a phase start them from "
+                "a scale that is there"
+            )
+
+    def assign(self, tensors: Mapping[str, Tensor]) -> None:
+        """Become the networks of a weights file; see :meth:`training.form.TrainedForm.assign`."""
+        self.form.assign(tensors)
         self.average = self._copied_weights()
 
     def begin_phase(self, index: int) -> None:
@@ -215,18 +228,7 @@ class Run:
 
     def export(self, path: Path) -> None:
         """Write the averaged weights, collapsed, as a weights file of :mod:`vs_emtcm.models`."""
-        model = self.recipe.model
-        metadata = {
-            "format": "emtcm-1",
-            "name": model.name,
-            "tune": model.tune,
-            "scales": json.dumps(model.scales),
-            "channels": str(model.shape.channels),
-            "stage1": str(model.shape.stage1),
-            "stage2": str(model.shape.stage2),
-            "steps": str(self.step),
-        }
-        _write(path, self.averaged().file_tensors(), metadata)
+        write_weights(path, self.averaged(), self.recipe.model, self.step)
 
     def _compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return torch.compile(function, dynamic=False) if self.compiled else function
@@ -289,6 +291,28 @@ class Run:
                 "lower the learning rate"
             )
         return loss
+
+
+def write_weights(path: Path, form: TrainedForm, model: Model, steps: int) -> None:
+    """Write a weights file of :mod:`vs_emtcm.models`.
+
+    Args:
+        path: of the file.
+        form: of the model's shape and scales.
+        model: what it is called.
+        steps: that it was trained for.
+    """
+    metadata = {
+        "format": FORMAT,
+        "name": model.name,
+        "tune": model.tune,
+        "scales": json.dumps(model.scales),
+        "channels": str(model.shape.channels),
+        "stage1": str(model.shape.stage1),
+        "stage2": str(model.shape.stage2),
+        "steps": str(steps),
+    }
+    _write(path, form.file_tensors(), metadata)
 
 
 def same_until(one: Recipe, other: Recipe, phase: int) -> bool:

@@ -67,6 +67,32 @@ def test_from_pictures_to_scores(tmp_path, pictures, tune):
     assert all(np.array_equal(first[k], second[k]) for k in first)
 
 
+def test_a_network_is_narrowed_and_trained_on(tmp_path, pictures):
+    (tmp_path / "wide.toml").write_text(RECIPE.format(tune="clean").replace("channels = 4", "channels = 6"))
+    one = RECIPE.format(tune="clean").replace("[2, 3, 4]", "[2]")
+    others = one[one.index("[[phases]]") :].replace("[2]", "[3, 4]\nstart = { 3 = 2, 4 = 2 }")
+    (tmp_path / "recipe.toml").write_text(f"{one}\n{others}")
+    (tmp_path / "alone.toml").write_text(one)
+    cache = tmp_path / "cache"
+    assert run("prepare", "--data", pictures, "--out", cache, "--tune", "clean").exit_code == 0
+    files = ("--cache", cache, "--validation", cache)
+    wide = run("train", "--eager", "--recipe", tmp_path / "wide.toml", *files, "--out", tmp_path / "wide")
+    assert wide.exit_code == 0, wide.output
+    small = tmp_path / "small.safetensors"
+    options = ("--recipe", tmp_path / "recipe.toml", "--cache", cache, "--out", small, "--eager")
+    steps = ("--rounds", 2, "--fading", 2, "--settling", 2)
+    result = run("narrow", "--start-from", tmp_path / "wide" / WEIGHTS, *options, *steps)
+    assert result.exit_code == 0, result.output
+    assert len(load_file(small)["x2/head.slope"]) == 4
+    more = (*files, "--start-from", small, "--out", tmp_path / "on", "--eager")
+    refused = run("train", "--recipe", tmp_path / "alone.toml", *more)
+    assert (refused.exit_code, "holds no x3, x4" in refused.stderr) == (1, True)
+    result = run("train", "--recipe", tmp_path / "recipe.toml", *more)
+    assert result.exit_code == 0, result.output
+    again = run("narrow", "--start-from", small, *options, *steps)
+    assert (again.exit_code, "give a wider network" in again.stderr) == (2, True)
+
+
 def test_an_ablation_is_a_table_of_its_variants(tmp_path, pictures):
     (tmp_path / "recipe.toml").write_text(RECIPE.format(tune="clean"))
     (tmp_path / "ablations.toml").write_text(ABLATIONS)
