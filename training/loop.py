@@ -144,8 +144,8 @@ class Run:
         missing = [f"x{s}" for s in self.recipe.model.scales if s not in held and s not in started]
         if missing:
             raise TrainingError(
-                f"{path} holds no {', '.join(missing)}; start from another file, or let a phase start them from "
-                "a scale that is there"
+                f"{path} holds no {', '.join(missing)}; start from another file, or let a phase start them "
+                "from a scale that is there"
             )
 
     def assign(self, tensors: Mapping[str, Tensor]) -> None:
