@@ -2,7 +2,7 @@
 
 Look at it, or encode it, with vspipe:
 
-    vspipe --arg source=film.mkv examples/upscale.py --outputindex 0 -c y4m - | ffmpeg -i - out.mkv
+    vspipe --arg source="$PWD/film.mkv" examples/upscale.py --outputindex 0 -c y4m - | ffmpeg -i - out.mkv
 
 Arguments: source (required), scale (2, 3 or 4), tune ("video" or "clean").
 """

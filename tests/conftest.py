@@ -58,6 +58,7 @@ def make_clip(tmp_path: Path) -> MakeClip:
         codec: str = "libx264",
         pix_fmt: str = "yuv420p",
         color_range: int = 0,
+        ratio: Fraction | None = None,
         audio: bool = False,
         pts: list[int] | None = None,
         time_base: Fraction = Fraction(1, 25),
@@ -72,6 +73,8 @@ def make_clip(tmp_path: Path) -> MakeClip:
             video.width, video.height, video.pix_fmt = width, height, pix_fmt
             video.codec_context.time_base = time_base
             video.codec_context.color_range = color_range
+            if ratio is not None:
+                video.codec_context.sample_aspect_ratio = ratio
             sound = container.add_stream("aac", rate=48000) if audio else None
             container.start_encoding()
             for i in range(frames):

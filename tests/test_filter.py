@@ -90,6 +90,13 @@ def test_properties_pass_through():
     assert dict(after) == dict(before)
 
 
+def test_opacity_beside_a_clip_does_not_stay_small_beside_the_larger_one():
+    clip = clip_of(int(vs.RGB24))
+    with_alpha = clip.std.ClipToProp(core.std.BlankClip(clip, format=vs.GRAY8), prop="_Alpha")
+    assert "_Alpha" in with_alpha.get_frame(0).props
+    assert "_Alpha" not in emtcm(with_alpha).get_frame(0).props
+
+
 @pytest.mark.parametrize("location", range(6))
 def test_the_chroma_location_is_honoured(location):
     clip = clip_of().std.SetFrameProps(_ChromaLocation=location)

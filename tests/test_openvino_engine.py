@@ -189,6 +189,15 @@ def test_without_it_auto_is_pytorch_and_an_explicit_choice_an_error(monkeypatch,
     assert not caplog.records
 
 
+def test_an_interruption_of_its_import_is_no_failure(monkeypatch):
+    def interrupted():
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr(openvino_engine, "_openvino", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        create_engine(WEIGHTS, stages=1, backend="auto", device="cpu")
+
+
 @pytest.mark.parametrize("device", ["cuda", "cuda:0"])
 @pytest.mark.parametrize("gpu", [False, True])
 def test_gpus_are_refused(device, gpu, monkeypatch):

@@ -35,6 +35,12 @@ def test_a_glob_pattern_is_what_matches(folder):
     assert names(find_pictures(str(folder / "frame001?.png"))) == ["frame0010.png"]
 
 
+def test_a_star_is_every_picture_of_a_folder(folder):
+    assert is_pattern(str(folder / "*"))
+    expected = ["b.JPG", "frame0008.png", "frame0009.png", "frame0010.png", "frameX.png"]
+    assert names(find_pictures(str(folder / "*"))) == expected
+
+
 def test_nothing_found_is_refused(folder):
     (folder / "empty").mkdir()
     for name in ("empty", "other%03d.png", "*.webp", "none/%d.png"):

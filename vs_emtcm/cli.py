@@ -101,7 +101,9 @@ def upscale(
     as_json: Annotated[bool, typer.Option("--json", help="Print the closing report as JSON.")] = False,
 ) -> None:
     """Upscale a video or pictures."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for ending in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, ending):
+            signal.signal(getattr(signal, ending), _terminate)
     with one_sentence_errors():
         from vs_emtcm.command import Request, run
 

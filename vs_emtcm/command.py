@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,8 @@ def _check_source(path: Path) -> None:
 def _run_video(request: Request) -> Outcome:
     source, target = Path(request.source), Path(request.target)
     _check_source(source)
+    # SVT-AV1 writes to the terminal by itself.
+    os.environ.setdefault("SVT_LOG", "1")
     if target.is_dir() or target.suffix.lower() in PICTURE_SUFFIXES:
         raise UsageError(
             f"{source} is taken for a video; {target} must name a video file, such as a .mkv or .mp4 "

@@ -96,7 +96,8 @@ def emtcm(
         for lane, upscaler in enumerate(upscalers)
     ]
     upscaled = vs.core.std.Interleave(parts, modify_duration=False)
-    return upscaled.std.CopyFrameProps(clip)
+    # Opacity that a source attaches to its frames would keep its size.
+    return upscaled.std.CopyFrameProps(clip).std.RemoveFrameProps("_Alpha")
 
 
 def modify_frame(

@@ -16,7 +16,8 @@ _PRINTF = re.compile(r"%(0?)(\d*)d")
 def is_pattern(name: str) -> bool:
     """Whether a name is a printf or glob pattern of pictures and not a file."""
     path = Path(name)
-    if path.exists() or (path.suffix.lower() not in SUFFIXES and not path.suffix.endswith("*")):
+    any_suffix = path.suffix.endswith("*") or path.name == "*"
+    if path.exists() or (path.suffix.lower() not in SUFFIXES and not any_suffix):
         return False
     return _PRINTF.search(name) is not None or glob.has_magic(name)
 
@@ -39,7 +40,8 @@ def find_pictures(name: str) -> list[tuple[Path, int | None]]:
     elif (match := _PRINTF.search(Path(name).name)) is not None:
         found = _numbered(Path(name), match)
     else:
-        found = [(Path(p), None) for p in sorted(glob.glob(name)) if Path(p).is_file()]
+        files = [Path(p) for p in sorted(glob.glob(name))]
+        found = [(p, None) for p in files if p.suffix.lower() in SUFFIXES and p.is_file()]
     if not found:
         accepted = ", ".join(SUFFIXES)
         raise UsageError(f"{name} holds no picture; accepted are {accepted}")
@@ -85,5 +87,5 @@ def name_results(found: list[tuple[Path, int | None]], target: str) -> list[Path
                 "as out/*.png or out/%05d.png"
             )
     if len(set(results)) != len(results):
-        raise UsageError(f"{target} gives several pictures the same name; use a pattern with *")
+        raise UsageError(f"{target} gives several pictures the same name; number them, as with out/%05d.png")
     return results

@@ -299,9 +299,140 @@ def test_motion_jpeg_keeps_the_range(make_clip, tmp_path, color_range):
     assert np.abs(luma.astype(int) - wanted).mean() < 2
 
 
+@pytest.mark.parametrize(
+    ("codec", "suffix", "kept"),
+    [("libx264", "avi", True), ("ffv1", "mkv", True), ("prores_ks", "mov", False), ("mpeg4", "avi", False)],
+)
+def test_full_range_looks_the_same_where_it_cannot_be_said(make_clip, tmp_path, codec, suffix, kept):
+    source = make_clip(color_range=2, codec="ffv1")
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+    report = upscale_video(source, tmp_path / f"out.{suffix}", Upscaler(2, stages=1), settings)
+    assert (
+        [w for w in report.warnings if "full range is written as limited" in w] == []
+        if kept
+        else report.warnings
+    )
+    upscale_video(source, tmp_path / "exact.mkv", Upscaler(2, stages=1), LOSSLESS)
+    frame, exact = (decoded(tmp_path / name)[0] for name in (f"out.{suffix}", "exact.mkv"))
+    assert (frame.color_range == 2) == kept
+    seen, wanted = (
+        f.reformat(format="gray16le", dst_color_range="JPEG").to_ndarray() for f in (frame, exact)
+    )
+    gain, _ = np.polyfit(wanted.ravel().astype(float), seen.ravel().astype(float), 1)
+    assert gain == pytest.approx(1, abs=0.04)
+
+
+@pytest.mark.parametrize(("codec", "pix_fmt"), [("libx264rgb", None), ("ffv1", "gbrp10le"), ("ffv1", "bgra")])
+def test_yuv_becomes_rgb_of_the_same_colours(tmp_path, codec, pix_fmt):
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv444p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = 1, 1
+        frame = av.VideoFrame(32, 32, "yuv444p")
+        # BT.709 of (200, 90, 40), limited range.
+        for plane, code in zip(frame.planes, (110, 95, 178), strict=True):
+            np.frombuffer(plane, np.uint8)[:] = code
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec, pix_fmt=pix_fmt))
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    (result,) = decoded(tmp_path / "out.mkv")
+    assert (result.colorspace, result.color_range) == (0, 2)
+    assert np.abs(result.to_ndarray(format="rgb24").astype(int) - (200, 90, 40)).max() <= 3
+
+
+def test_yuv_becomes_grey_by_its_luma(tmp_path, make_clip):
+    source = make_clip(codec="ffv1", color_range=1)
+    as_grey = VideoSettings(encoder=EncoderSettings(codec="ffv1", pix_fmt="gray"))
+    upscale_video(source, tmp_path / "yuv.mkv", Upscaler(2, stages=1), LOSSLESS)
+    upscale_video(source, tmp_path / "grey.mkv", Upscaler(2, stages=1), as_grey)
+    for grey, yuv in zip(decoded(tmp_path / "grey.mkv"), decoded(tmp_path / "yuv.mkv"), strict=True):
+        assert grey.color_range == 1
+        luma = frame_planes(yuv, PixelFormat(family="yuv", subsampling=(1, 1)))[0]
+        np.testing.assert_array_equal(frame_planes(grey, PixelFormat(family="gray"))[0], luma)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "avi"])
+def test_a_clock_that_stands_at_any_hour_begins_at_zero(make_clip, tmp_path, suffix):
+    source = make_clip(pts=[90_000 * 3600 + 3600 * n for n in range(6)], time_base=Fraction(1, 90_000))
+    report = upscale_video(source, tmp_path / f"out.{suffix}", Upscaler(2, stages=1), FAST)
+    assert report.damage == report.warnings == ()
+    shown = [float(t) for t in times(tmp_path / f"out.{suffix}")]
+    # AVI gives the time of decoding, a frame or two earlier than is shown.
+    np.testing.assert_allclose(shown, np.arange(6) / 25, atol=0.081 if suffix == "avi" else 1e-3)
+
+
+def test_avi_has_frames_where_they_are_due(make_clip, tmp_path):
+    source = make_clip(pts=[0, 40, 80, 1000, 1040], frames=5, time_base=Fraction(1, 1000))
+    upscale_video(source, tmp_path / "out.avi", Upscaler(2, stages=1), VideoSettings())
+    with av.open(str(tmp_path / "out.avi")) as container:
+        found = [p for p in container.demux(video=0) if p.size]
+    shown = [float(p.dts * p.time_base) for p in found]
+    frame = float(found[0].time_base)
+    np.testing.assert_allclose(shown, [0, 0.04, 0.08, 1, 1.04], atol=1.01 * frame)
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "kept"),
+    [("libvpx-vp9", "webm", False), ("ffv1", "mkv", False), ("prores_ks", "mov", True)],
+)
+def test_a_lost_pixel_aspect_ratio_is_said(make_clip, tmp_path, codec, suffix, kept):
+    source = make_clip(ratio=Fraction(16, 11))
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+    report = upscale_video(source, tmp_path / f"out.{suffix}", Upscaler(2, stages=1), settings)
+    with av.open(str(tmp_path / f"out.{suffix}")) as container:
+        assert (container.streams.video[0].sample_aspect_ratio == Fraction(16, 11)) == kept
+    assert any("pixel aspect ratio 16:11 is left out" in warning for warning in report.warnings) != kept
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "codec", "suffix", "result"),
+    [
+        ("yuva444p10le", "prores_ks", "mov", "yuva444p10le"),
+        ("bgra", "ffv1", "mkv", "bgra"),
+        ("bgra", "libvpx-vp9", "webm", "yuva420p"),
+        ("yuva420p", "libx265", "mp4", "yuv420p"),
+    ],
+)
+def test_alpha_goes_into_what_the_encoder_has_for_it(make_clip, tmp_path, pix_fmt, codec, suffix, result):
+    source = make_clip(pix_fmt=pix_fmt, codec="ffv1")
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+    report = upscale_video(source, tmp_path / f"out.{suffix}", Upscaler(2, stages=1), settings)
+    lost = any("transparency is left out" in warning for warning in report.warnings)
+    assert lost == (codec == "libx265")
+    with av.open(str(tmp_path / f"out.{suffix}")) as container:
+        # VP9 keeps alpha beside the video, where FFmpeg's own decoder does not see it.
+        assert container.streams.video[0].format.name.replace("yuva444p12le", "yuva444p10le") in (
+            result,
+            result.replace("yuva420p", "yuv420p") if codec == "libvpx-vp9" else result,
+        )
+
+
+def test_text_subtitles_are_left_out_of_a_transport_stream_and_named(make_clip, tmp_path):
+    source = tmp_path / "in.mkv"
+    with av.open(str(make_clip("film.mkv"))) as film, av.open(str(source), "w") as container:
+        video = container.add_stream_from_template(film.streams.video[0])
+        text = container.add_mux_stream("subrip")
+        text.time_base = Fraction(1, 1000)
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                container.mux(packet)
+        line = av.Packet(b"Hello")
+        line.stream, line.pts, line.dts, line.duration = text, 40, 40, 100
+        container.mux(line)
+    assert len(av.open(str(source)).streams.subtitles) == 1
+    report = upscale_video(source, tmp_path / "out.ts", Upscaler(2, stages=1), FAST)
+    assert report.warnings == ("subtitle stream 1 (subrip) is left out: a .ts file cannot hold it",)
+    with av.open(str(tmp_path / "out.ts")) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
 def test_x265_does_not_write_to_the_terminal(make_clip, tmp_path, capfd):
-    x265 = VideoSettings(encoder=EncoderSettings(codec="libx265", preset="ultrafast"))
-    upscale_video(make_clip(), tmp_path / "out.mkv", Upscaler(2, stages=1), x265)
+    for codec in ("libx265", "hevc"):
+        settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+        upscale_video(make_clip(), tmp_path / f"{codec}.mkv", Upscaler(2, stages=1), settings)
     assert capfd.readouterr() == ("", "")
 
 

@@ -31,6 +31,9 @@ def _one_sentence_errors() -> Iterator[None]:
     try:
         yield
     except (ImportError, OSError, RuntimeError, AttributeError, TypeError) as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            # Its import takes an interruption for a failure.
+            raise error.__cause__ from None
         # Another version may lack what is used here. OpenVINO's messages have several lines.
         words = " ".join(str(error).split())
         raise EmtcmError(

@@ -40,6 +40,12 @@ QUANTISER_ENCODERS = frozenset({"mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "h
 DEFAULT_QUANTISER = 2
 FF_QP2LAMBDA = 118
 
+# Formats that encoders list and refuse.
+ALPHA_REFUSED = {
+    "libx265": frozenset({"yuva420p", "yuva420p10le"}),
+    "libvpx-vp9": frozenset({"gbrap", "yuva422p", "yuva444p"}),
+}
+
 # They encode whole chroma pixels only.
 WHOLE_CHROMA_ENCODERS = frozenset({"libx264", "libx265"})
 
@@ -111,6 +117,11 @@ def encoder_options(name: str) -> frozenset[str]:
     return frozenset(option.name for option in context.supported_options.private)
 
 
+def has_alpha(format: av.VideoFormat) -> bool:
+    """Whether one of its components is opacity."""
+    return any(component.is_alpha for component in format.components)
+
+
 def fits_chroma(codec: Codec, pix_fmt: str, width: int, height: int) -> bool:
     """Whether the encoder takes pictures of this size in this pixel format."""
     if codec.name not in WHOLE_CHROMA_ENCODERS:
@@ -123,11 +134,13 @@ def fits_chroma(codec: Codec, pix_fmt: str, width: int, height: int) -> bool:
 def choose_pix_fmt(codec: Codec, source: str, width: int, height: int) -> str:
     """The encoder's pixel format that loses least of ``source`` at this size."""
     source = source.replace("yuvj", "yuv")
-    formats = [f.name for f in codec.video_formats or []]
+    alpha = has_alpha(av.VideoFormat(source))
+    refused = ALPHA_REFUSED.get(codec.name, frozenset())
+    formats = [f.name for f in codec.video_formats or [] if f.name not in refused]
     accepted = [name for name in formats if fits_chroma(codec, name, width, height)]
     if not formats or source in accepted:
         return source
-    best, _ = find_best_pix_fmt_of_list(accepted, source, has_alpha=False)
+    best, _ = find_best_pix_fmt_of_list(accepted, source, has_alpha=alpha)
     if best is None:
         raise UsageError(f"{codec.name} takes no pixel format near {source}; choose another codec")
     return str(best.name).replace("yuvj", "yuv")

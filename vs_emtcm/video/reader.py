@@ -43,6 +43,7 @@ class VideoReader:
         video: the stream that is decoded.
         rate: its average frame rate.
         time_base: its time base in seconds.
+        start: seconds at which the file begins; the times of what is read begin at zero.
         frames: the number of frames that the header gives or implies, or None.
         hdr: static HDR metadata of the first frame, once that is decoded, or None.
         damage: what was found damaged so far, one clause each.
@@ -68,7 +69,9 @@ class VideoReader:
         self.warnings: list[str] = []
         self.seconds = 0.0
         self._last_pts: int | None = None
-        self._timeline = Timeline(self.rate)
+        # A broadcast's clock may stand at any hour; before zero, sound is only prepared.
+        self.start = max(Fraction(0), Fraction(self.container.start_time or 0, av.time_base))
+        self._timeline = Timeline(self.rate, self.start)
         self._size: tuple[int, int, str] | None = None
         self._decoded = 0
 
@@ -153,9 +156,9 @@ class VideoReader:
     def _check_end(self, *, video_end: float, latest_end: float) -> None:
         promised = self._promised_end()
         if promised is not None:
-            missing = promised - video_end
+            missing = promised - float(self.start) - video_end
         elif self.container.duration and not self.container.streams.subtitles:
-            start = (self.container.start_time or 0) / av.time_base
+            start = (self.container.start_time or 0) / av.time_base - float(self.start)
             missing = start + self.container.duration / av.time_base - latest_end
         else:
             return

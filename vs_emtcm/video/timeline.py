@@ -1,4 +1,4 @@
-"""Lets the time of a file go on where the file starts it again, as joined recordings do."""
+"""The time of a file: it begins at zero, and goes on where joined recordings start it again."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ class Timeline:
 
     Args:
         rate: frames per second; a packet that does not say how long it lasts lasts for one.
+        start: seconds at which the file begins; they are taken off every time.
     """
 
-    def __init__(self, rate: Fraction) -> None:
+    def __init__(self, rate: Fraction, start: Fraction = Fraction(0)) -> None:
         self._rate = rate
         # Seconds added to the times of each stream, and to those of a stream that starts again.
         self._offsets: dict[int, Fraction] = {}
-        self._offset = Fraction(0)
+        self._offset = -start
         # Where each stream's decoding and what is shown of all streams end, in seconds.
         self._ends: dict[int, Fraction] = {}
         self._shown_end = Fraction(0)
@@ -30,7 +31,12 @@ class Timeline:
     def move(self, packet: Packet[Stream]) -> bool:
         """Give a packet its time; True if the file starts its time again here."""
         time_base, index = as_fraction(packet.time_base), packet.stream_index
-        if packet.dts is None or time_base is None:
+        if time_base is None:
+            return False
+        if packet.dts is None:
+            # The first of a stream may not say when they are decoded.
+            if packet.pts is not None:
+                packet.pts += round(self._offsets.get(index, self._offset) / time_base)
             return False
         restarted = False
         began, offset = packet.dts * time_base, self._offset

@@ -28,7 +28,9 @@ from vs_emtcm.video.encoder import (
     encoder_options,
     find_encoder,
     fits_chroma,
+    has_alpha,
 )
+from vs_emtcm.video.frames import frame_planes, native_format
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.timeline import as_fraction
 
@@ -40,11 +42,19 @@ ENCODING_TAGS = frozenset(
     {"DURATION", "ENCODER", "ENCODER_OPTIONS", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", ALPHA_MODE}
 )
 CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS"})
-AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED = 1, 1
+AVCOL_SPC_RGB, AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED, AVCOL_RANGE_FULL = 0, 1, 1, 2
 
 
 # Muxers that do not say what they hold; a codec that they lack shows when the header is written.
 WITHOUT_CODEC_LIST = frozenset({"mpegts", "mpeg", "mxf"})
+# Others would become streams of data there.
+MPEG_SUBTITLES = frozenset({"dvb_subtitle", "dvb_teletext"})
+# What says of itself what its container may not: which range it has, and the shape of its pixels.
+RANGE_CODECS = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg"})
+RANGE_CONTAINERS = frozenset({"matroska", "webm"})
+RATIO_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg"})
+RATIO_CONTAINERS = frozenset({"mp4", "mov"})
+ROTATION_CONTAINERS = frozenset({"mp4", "mov", "matroska", "webm"})
 
 
 def check_container(path: Path, codec: str) -> None:
@@ -66,12 +76,13 @@ def check_holds(container: OutputContainer, suffix: str, codec: Codec) -> None:
         UsageError: it cannot.
     """
     if not _holds(container, codec):
-        raise UsageError(f"a {suffix} file cannot hold {codec.canonical_name} video; use .mkv")
+        instead = "another codec" if suffix == ".mkv" else ".mkv"
+        raise UsageError(f"a {suffix} file cannot hold {codec.canonical_name} video; use {instead}")
 
 
 def _holds(container: OutputContainer, codec: Codec) -> bool:
     if container.format.name in WITHOUT_CODEC_LIST:
-        return True
+        return codec.type != "subtitle" or codec.canonical_name in MPEG_SUBTITLES
     # PyAV lists implementations: "dca" and "pgssub" for what FFmpeg calls "dts" and "hdmv_pgs_subtitle".
     return not container.supported_codecs.isdisjoint({codec.name, codec.canonical_name})
 
@@ -108,15 +119,18 @@ class VideoWriter:
                 "that its chroma divides; try --pix-fmt yuv444p"
             )
         tags = {name.upper(): value for name, value in reader.video.metadata.items()}
-        if tags.get(ALPHA_MODE) == "1" and not _has_alpha(reader.video.format):
+        if tags.get(ALPHA_MODE) == "1" and not has_alpha(reader.video.format):
             self.warnings.append("transparency is left out: FFmpeg's decoder of this video does not give it")
-        if _has_alpha(reader.video.format) and not _has_alpha(av.VideoFormat(self._pix_fmt)):
+        if has_alpha(reader.video.format) and not has_alpha(av.VideoFormat(self._pix_fmt)):
             self.warnings.append(
                 f"transparency is left out: {self._pix_fmt} has none, "
                 "--codec ffv1 --pix-fmt yuva444p keeps it"
             )
-        self._rgb_to_yuv = first.format.is_rgb and not av.VideoFormat(self._pix_fmt).is_rgb
+        to_rgb = av.VideoFormat(self._pix_fmt).is_rgb
+        self._rgb_to_yuv = first.format.is_rgb and not to_rgb
+        self._yuv_to_rgb = to_rgb and not first.format.is_rgb
         self._container = open_container(path)
+        self._to_limited = self._must_become_limited(first, codec)
         try:
             self._copied = self._add_streams(reader, first, codec, settings)
             self._copy_tags(reader)
@@ -124,8 +138,10 @@ class VideoWriter:
         except FFmpegError as error:
             self._container.close()
             given = [f"--{n}" for n in ("crf", "preset") if getattr(settings, n) is not None]
+            sound = [s.codec_context.codec.canonical_name for s in reader.container.streams.audio]
+            beside = f" and the source's {' and '.join(sound)} audio" if sound else ""
             raise UsageError(
-                f"{settings.codec} with {self._pix_fmt} in a {path.suffix} file does not work: "
+                f"{settings.codec} with {self._pix_fmt}{beside} in a {path.suffix} file does not work: "
                 f"{error.strerror}; try another {', '.join([*given, '--codec', '--pix-fmt'])} or container"
             ) from error
         except BaseException:
@@ -178,10 +194,32 @@ class VideoWriter:
             )
         return chosen
 
+    def _must_become_limited(self, first: av.VideoFrame, codec: Codec) -> bool:
+        """Whether full range would be taken for limited, because nothing in the file could say otherwise."""
+        says = codec.canonical_name in RANGE_CODECS or self._container.format.name in RANGE_CONTAINERS
+        grey = self._pix_fmt.startswith("gray") or first.format.name.startswith("gray")
+        if says or grey or self._rgb_to_yuv or self._yuv_to_rgb or first.format.is_rgb:
+            return False
+        if first.color_range != AVCOL_RANGE_FULL:
+            return False
+        self.warnings.append(
+            f"full range is written as limited range: {codec.name} in a {self._suffix} file could not say "
+            "which it is"
+        )
+        return True
+
     def _converted(self, frame: av.VideoFrame) -> av.VideoFrame:
-        if frame.format.name == self._pix_fmt:
+        if self._to_limited:
+            converted = frame.reformat(format=self._pix_fmt, src_color_range="JPEG", dst_color_range="MPEG")
+            converted.color_range = AVCOL_RANGE_LIMITED
+        elif frame.format.name == self._pix_fmt:
             return frame
-        if self._rgb_to_yuv:
+        elif self._yuv_to_rgb:
+            converted = frame.reformat(format=self._pix_fmt)
+            converted.colorspace, converted.color_range = AVCOL_SPC_RGB, AVCOL_RANGE_FULL
+        elif self._pix_fmt.startswith("gray") and frame.format.name.startswith("yuv"):
+            converted = _luma_of(frame, self._pix_fmt)
+        elif self._rgb_to_yuv:
             converted = frame.reformat(format=self._pix_fmt, dst_colorspace="ITU709", dst_color_range="MPEG")
         elif frame.format.name.startswith("gray"):
             # FFmpeg takes grey for full range whatever its tag: named the same on both sides, levels stay.
@@ -218,7 +256,7 @@ class VideoWriter:
         check_holds(self._container, self._suffix, codec)
         for stream in reader.container.streams:
             if stream.index == reader.video.index:
-                self._video = self._add_video(reader, first, settings)
+                self._video = self._add_video(reader, first, codec, settings)
             elif isinstance(stream, AttachmentStream):
                 self._add_attachment(stream)
             elif self._can_copy(stream):
@@ -236,9 +274,9 @@ class VideoWriter:
         if kind == "video" and not stream.disposition & Disposition.attached_pic:
             self.warnings.append(f"video stream {stream.index} is left out: one is upscaled")
             return False
-        if kind == "video" and self._container.format.name in ("matroska", "webm"):
+        if kind == "video" and self._container.format.name != "mp4":
             # It would become a second video track there.
-            self.warnings.append(f"cover picture {stream.index} is left out: only .mp4 and .mov keep it")
+            self.warnings.append(f"cover picture {stream.index} is left out: only .mp4 keeps it")
             return False
         codec = stream.codec_context.codec if stream.codec_context else None
         if codec is not None and _holds(self._container, codec):
@@ -258,7 +296,9 @@ class VideoWriter:
         name = stream.name or f"attachment{stream.index}"
         self._container.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
 
-    def _add_video(self, reader: VideoReader, first: av.VideoFrame, settings: EncoderSettings) -> VideoStream:
+    def _add_video(
+        self, reader: VideoReader, first: av.VideoFrame, codec: Codec, settings: EncoderSettings
+    ) -> VideoStream:
         options = {}
         known = encoder_options(settings.codec)
         if "crf" in known:
@@ -267,6 +307,9 @@ class VideoWriter:
             options |= {"flags": "+qscale", "global_quality": str(DEFAULT_QUANTISER * FF_QP2LAMBDA)}
         if settings.preset is not None:
             options["preset"] = settings.preset
+        if self._container.format.name == "avi":
+            # AVI has no time of showing beside that of decoding.
+            options["bf"] = "0"
         if settings.codec == "mjpeg":
             # Studio range is no part of JPEG; FFmpeg then writes it into a comment, which it reads again.
             options["strict"] = "unofficial"
@@ -278,7 +321,7 @@ class VideoWriter:
                     f"static HDR metadata is left out: {settings.codec} does not write it here, "
                     "libx264 and libx265 do"
                 )
-        if settings.codec == "libx265":
+        if codec.name == "libx265":
             # It reports to the terminal itself, past FFmpeg.
             given = options.get("x265-params")
             options["x265-params"] = f"{given}:log-level=error" if given else "log-level=error"
@@ -297,18 +340,30 @@ class VideoWriter:
         ratio = source.sample_aspect_ratio
         if ratio:
             context.sample_aspect_ratio = ratio
+        kept = codec.canonical_name in RATIO_CODECS or self._container.format.name in RATIO_CONTAINERS
+        if ratio and ratio != 1 and not kept:
+            self.warnings.append(
+                f"the pixel aspect ratio {ratio.numerator}:{ratio.denominator} is left out: "
+                f"{codec.name} in a {self._suffix} file does not keep it; .mp4 or --codec libx264 does"
+            )
         context.color_primaries = first.color_primaries
         context.color_trc = first.color_trc
         if self._rgb_to_yuv:
             context.colorspace, context.color_range = AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED
+        elif self._yuv_to_rgb:
+            context.colorspace, context.color_range = AVCOL_SPC_RGB, AVCOL_RANGE_FULL
         else:
             context.colorspace, context.color_range = first.colorspace, first.color_range
             context.chroma_sample_location = first.chroma_location
+        if self._to_limited:
+            context.color_range = AVCOL_RANGE_LIMITED
         stream.disposition = source.disposition
         tags = {k: v for k, v in source.metadata.items() if not _is_encoding_tag(k)}
         stream.metadata.update(tags)
         matrix = source.codec_context.coded_side_data.get("display_matrix")
-        if matrix is not None:
+        if matrix is not None and self._container.format.name not in ROTATION_CONTAINERS:
+            self.warnings.append(f"the rotation is left out: a {self._suffix} file cannot hold it")
+        elif matrix is not None:
             stream.set_display_matrix(np.frombuffer(matrix, np.int32).tolist())
         return stream
 
@@ -336,8 +391,20 @@ def open_container(path: Path) -> OutputContainer:
         raise UsageError(f"{path.parent} cannot be written to: {reason(error)}") from error
 
 
-def _has_alpha(format: av.VideoFormat) -> bool:
-    return any(component.is_alpha for component in format.components)
+def _luma_of(frame: av.VideoFrame, pix_fmt: str) -> av.VideoFrame:
+    """The luma of a YUV frame as it is: FFmpeg would bring it to full range, by way of RGB."""
+    bits = av.VideoFormat(pix_fmt).components[0].bits
+    depth = "" if bits == 8 else f"{bits}le"
+    same_depth = frame.reformat(
+        format=f"yuv444p{depth}", src_color_range="JPEG", dst_color_range="JPEG", interpolation="POINT"
+    )
+    source, target = native_format(same_depth.format.name), native_format(pix_fmt)
+    assert source is not None
+    assert target is not None
+    luma = av.VideoFrame(frame.width, frame.height, pix_fmt)
+    frame_planes(luma, target)[0][...] = frame_planes(same_depth, source)[0]
+    luma.color_range = frame.color_range
+    return luma
 
 
 def _is_encoding_tag(name: str) -> bool:
