@@ -47,6 +47,7 @@ AVCOL_SPC_RGB, AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED, AVCOL_RANGE_FULL = 0, 1, 1,
 
 # Muxers that do not say what they hold; a codec that they lack shows when the header is written.
 WITHOUT_CODEC_LIST = frozenset({"mpegts", "mpeg", "mxf"})
+GREY_FORMATS = frozenset({"gray", *(f"gray{bits}le" for bits in (9, 10, 12, 14, 16))})
 # Others would become streams of data there.
 MPEG_SUBTITLES = frozenset({"dvb_subtitle", "dvb_teletext"})
 # What says of itself what its container may not: which range it has, and the shape of its pixels.
@@ -138,7 +139,11 @@ class VideoWriter:
         except FFmpegError as error:
             self._container.close()
             given = [f"--{n}" for n in ("crf", "preset") if getattr(settings, n) is not None]
-            sound = [s.codec_context.codec.canonical_name for s in reader.container.streams.audio]
+            sound = [
+                s.codec_context.codec.canonical_name
+                for s in reader.container.streams.audio
+                if s.codec_context
+            ]
             beside = f" and the source's {' and '.join(sound)} audio" if sound else ""
             raise UsageError(
                 f"{settings.codec} with {self._pix_fmt}{beside} in a {path.suffix} file does not work: "
@@ -217,7 +222,7 @@ class VideoWriter:
         elif self._yuv_to_rgb:
             converted = frame.reformat(format=self._pix_fmt)
             converted.colorspace, converted.color_range = AVCOL_SPC_RGB, AVCOL_RANGE_FULL
-        elif self._pix_fmt.startswith("gray") and frame.format.name.startswith("yuv"):
+        elif self._pix_fmt in GREY_FORMATS and frame.format.name.startswith("yuv"):
             converted = _luma_of(frame, self._pix_fmt)
         elif self._rgb_to_yuv:
             converted = frame.reformat(format=self._pix_fmt, dst_colorspace="ITU709", dst_color_range="MPEG")
@@ -372,6 +377,9 @@ class VideoWriter:
         tags = {k: v for k, v in source.items() if k.upper() not in CONTAINER_TAGS}
         self._container.metadata.update(tags)
         chapters = reader.container.chapters()
+        for chapter in chapters:
+            shift = round(reader.start / (as_fraction(chapter["time_base"]) or 1))
+            chapter["start"], chapter["end"] = chapter["start"] - shift, chapter["end"] - shift
         if chapters:
             self._container.set_chapters(chapters)
 
