@@ -148,7 +148,8 @@ class Upscaler:
     ) -> Iterator[Tensor]:
         """Code values (1, 1, H, W) of every plane, as large as its target."""
         if format.alpha:
-            sources = filled_behind(sources, self.engine.radius)
+            # Opacity reaches a little into what was transparent.
+            sources = filled_behind(sources, self.engine.radius + resample.RADIUS)
         slope, offset = luma_slope_and_offset(format, color.range)
         if format.family == "rgb":
             red, blue = LUMA_WEIGHTS[color.matrix]
