@@ -37,6 +37,9 @@ def test_a_glob_pattern_is_what_matches(folder):
 
 def test_a_star_is_every_picture_of_a_folder(folder):
     assert is_pattern(str(folder / "*"))
+    assert names(find_pictures(str(folder / "*me001*"))) == ["frame0010.png"]
+    assert is_pattern(str(folder / "*me001*"))
+    assert not is_pattern(str(folder / "none"))
     expected = ["b.JPG", "frame0008.png", "frame0009.png", "frame0010.png", "frameX.png"]
     assert names(find_pictures(str(folder / "*"))) == expected
 

@@ -16,7 +16,7 @@ _PRINTF = re.compile(r"%(0?)(\d*)d")
 def is_pattern(name: str) -> bool:
     """Whether a name is a printf or glob pattern of pictures and not a file."""
     path = Path(name)
-    any_suffix = path.suffix.endswith("*") or path.name == "*"
+    any_suffix = path.suffix.endswith("*") or not path.suffix
     if path.exists() or (path.suffix.lower() not in SUFFIXES and not any_suffix):
         return False
     return _PRINTF.search(name) is not None or glob.has_magic(name)
