@@ -363,6 +363,14 @@ def test_a_clock_that_stands_at_any_hour_begins_at_zero(make_clip, tmp_path, suf
     np.testing.assert_allclose(shown, np.arange(6) / 25, atol=0.081 if suffix == "avi" else 1e-3)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_frames_of_avi_are_shown_in_step(make_clip, tmp_path, codec):
+    source = make_clip("in.avi", codec=codec, frames=12)
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert report.warnings == report.damage == ()
+    np.testing.assert_allclose([float(t) for t in times(tmp_path / "out.mkv")], np.arange(12) / 25, atol=1e-3)
+
+
 def test_avi_has_frames_where_they_are_due(make_clip, tmp_path):
     source = make_clip(pts=[0, 40, 80, 1000, 1040], frames=5, time_base=Fraction(1, 1000))
     upscale_video(source, tmp_path / "out.avi", Upscaler(2, stages=1), VideoSettings())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -72,6 +73,8 @@ class VideoReader:
         # A broadcast's clock may stand at any hour; before zero, sound is only prepared.
         self.start = max(Fraction(0), Fraction(self.container.start_time or 0, av.time_base))
         self._timeline = Timeline(self.rate, self.start)
+        # AVI says when packets are decoded; frames are shown at these times, in order.
+        self._due: deque[int] | None = deque() if self.container.format.name == "avi" else None
         self._size: tuple[int, int, str] | None = None
         self._decoded = 0
 
@@ -114,12 +117,18 @@ class VideoReader:
         self._check_end(video_end=ends[True], latest_end=max(ends))
 
     def _decode(self, packet: Packet[Stream] | None) -> list[av.VideoFrame]:
+        queued = False
+        if self._due is not None and packet is not None and packet.size and packet.dts is not None:
+            self._due.append(packet.dts)
+            queued = True
         try:
             frames = self.video.decode(packet)
         except av.error.EOFError:
             return []
         except FFmpegError as error:
             _note(self.damage, f"a packet could not be decoded: {reason(error)}")
+            if self._due and queued:
+                self._due.pop()
             return []
         for frame in frames:
             self._check(frame)
@@ -144,6 +153,8 @@ class VideoReader:
             )
         if frame.is_corrupt:
             _note(self.damage, "frames are damaged")
+        if self._due:
+            frame.pts = self._due.popleft()
         if frame.pts is None:
             step = 1 / self.rate / self.time_base
             frame.pts = 0 if self._last_pts is None else self._last_pts + round(step)
