@@ -52,7 +52,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def shape(self) -> Shape:
         """Size of the deployed network."""
-        return Shape(channels=self.size.channels, stage1=self.size.stage1, stage2=self.size.stage2)
+        return Shape(**msgspec.structs.asdict(self.size))
 
 
 class Optimizer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

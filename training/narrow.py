@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,10 +17,11 @@ from training.config import Recipe, Size
 from training.crops import CropSource
 from training.form import PlainKernel, TrainedForm
 from training.loop import Run
-from training.losses import log_error
+from training.losses import TaskWeights
+from training.objective import DetailsLoss, details_loss
 from vs_emtcm.engines.weights import load_network
 from vs_emtcm.models import Weights
-from vs_emtcm.network import Layer, Network, assemble, crop
+from vs_emtcm.network import Layer, Network
 from vs_emtcm.shape import Shape
 
 # By which features are judged.
@@ -62,17 +63,14 @@ def _layer(network: Network, name: str) -> Layer:
     return layer
 
 
-def _crop_loss(network: Network, low: Tensor, high: Tensor, weights: Sequence[float]) -> Tensor:
-    total = low.new_zeros(())
-    for weight, detail in zip(weights, network.details(low), strict=True):
-        estimate = assemble(low, detail, network.scale)
-        truth = crop(high, (high.shape[-1] - estimate.shape[-1]) // 2)
-        total = total + weight * log_error(estimate, truth)
-    return total
+def judgement(recipe: Recipe, scale: int) -> DetailsLoss:
+    """The loss by which layers and features are judged: the recipe's stages, and pixels alone."""
+    pixels = TaskWeights(luminance=0, contrast=0, structure=0, distribution=0)
+    return details_loss(scale, msgspec.structs.replace(recipe.loss, tasks=pixels), "log", 1.0)
 
 
 def importance(
-    network: Network, groups: Sequence[Group], low: Tensor, high: Tensor, weights: Sequence[float]
+    network: Network, groups: Sequence[Group], low: Tensor, high: Tensor, judge: DetailsLoss
 ) -> list[Tensor]:
     """How much each feature matters: the mean square of the loss's derivative by a factor on it.
 
@@ -82,7 +80,7 @@ def importance(
         network: on the CPU.
         groups: of :func:`feature_groups`.
         low, high: crops, (N, 1, H, H) and (N, 1, scale*H, scale*H), values in 0..1.
-        weights: of both stages.
+        judge: of :func:`judgement`.
 
     Returns:
         (channels,) for each group.
@@ -97,8 +95,8 @@ def importance(
         for maker in group.makers
     ]
     found = [torch.zeros(channels) for _ in groups]
-    for one in range(len(low)):
-        loss = _crop_loss(network, low[one : one + 1], high[one : one + 1], weights)
+    for x, truth in zip(low[:, None], high[:, None], strict=True):
+        loss = judge(network.details(x), x, truth)
         for sum_, derivative in zip(found, torch.autograd.grad(loss, factors), strict=True):
             sum_ += derivative.flatten().square() / len(low)
     for hook in hooks:
@@ -155,19 +153,16 @@ def without_layer(state: Mapping[str, Tensor], number: int) -> dict[str, Tensor]
 
 
 def shortened(
-    network: Network, shape: Shape, low: Tensor, high: Tensor, weights: Sequence[float]
+    network: Network, shape: Shape, low: Tensor, high: Tensor, judge: DetailsLoss
 ) -> tuple[Network, Shape]:
     """The network without the layer of stage 2 that its loss on some crops misses least, and its shape."""
     shorter = replace(shape, stage2=shape.stage2 - 1)
-    losses = []
+    candidates = [Network(network.scale, shorter).eval() for _ in range(shape.stage2 - 1)]
+    for number, candidate in enumerate(candidates):
+        candidate.load_state_dict(without_layer(network.state_dict(), number))
     with torch.inference_mode():
-        for number in range(shape.stage2 - 1):
-            candidate = Network(network.scale, shorter)
-            candidate.load_state_dict(without_layer(network.state_dict(), number))
-            losses.append((float(_crop_loss(candidate, low, high, weights)), number))
-    best = Network(network.scale, shorter)
-    best.load_state_dict(without_layer(network.state_dict(), min(losses)[1]))
-    return best.eval(), shorter
+        best = min(candidates, key=lambda candidate: float(judge(candidate.details(low), low, high)))
+    return best, shorter
 
 
 def wide_recipe(recipe: Recipe, shape: Shape, steps: int) -> Recipe:
@@ -180,7 +175,7 @@ def wide_recipe(recipe: Recipe, shape: Shape, steps: int) -> Recipe:
     """
     first = recipe.phases[0]
     phase = msgspec.structs.replace(first, steps=steps, start={}, end_rate=first.learning_rate)
-    size = Size(channels=shape.channels, stage1=shape.stage1, stage2=shape.stage2)
+    size = Size(**asdict(shape))
     model = msgspec.structs.replace(recipe.model, size=size, scales=first.scales, shared=(), width=None)
     return msgspec.structs.replace(recipe, model=model, phases=(phase,))
 
@@ -197,10 +192,11 @@ def fade_out(run: Run, source: CropSource, channels: int, fading: int) -> dict[s
     Returns:
         The weights of the narrower network.
     """
-    loss, scale = run.recipe.loss, source.scale
+    scale = source.scale
     groups = feature_groups(run.recipe.model.shape)
     low, high = source.draw(np.random.default_rng(run.recipe.schedule.seed), JUDGED_CROPS)
-    judged = importance(run.averaged().deployed(scale), groups, low, high, (loss.stage1, loss.stage2))
+    network = run.averaged().deployed(scale)
+    judged = importance(network, groups, low, high, judgement(run.recipe, scale))
     orders = [values.argsort(descending=True).tolist() for values in judged]
     step = run.stepper({scale: source})
     for number in range(run.end_of_phase()):
@@ -250,10 +246,10 @@ def narrow(
     if too_small or shape.stage1 != wanted.stage1:
         raise NarrowError(f"{wanted} cannot be made of {shape}; give a wider network with as long a stage 1")
     network = load_network(weights, 2)
-    stages = (recipe.loss.stage1, recipe.loss.stage2)
+    judge = judgement(recipe, scale)
     low, high = source.draw(np.random.default_rng(recipe.schedule.seed), JUDGED_CROPS)
     while shape.stage2 > wanted.stage2:
-        network, shape = shortened(network, shape, low, high, stages)
+        network, shape = shortened(network, shape, low, high, judge)
     state = network.state_dict()
     for left in range(rounds, 0, -1):
         channels = wanted.channels + (shape.channels - wanted.channels) * (left - 1) // left

@@ -11,7 +11,16 @@ from training.config import Loss, Model, Optimizer, Phase, Recipe, Schedule, Siz
 from training.crops import CropSource
 from training.form import TrainedForm, kernel_names
 from training.losses import TaskWeights
-from training.narrow import NarrowError, fade, feature_groups, importance, narrow, narrowed, without_layer
+from training.narrow import (
+    NarrowError,
+    fade,
+    feature_groups,
+    importance,
+    judgement,
+    narrow,
+    narrowed,
+    without_layer,
+)
 from vs_emtcm.models import Weights
 from vs_emtcm.network import Network
 from vs_emtcm.shape import Shape
@@ -76,7 +85,7 @@ def test_features_matter_as_far_as_they_are_taken():
         fade(form, 2, group, (1, 4), 0.0)
         fade(form, 2, group, (2,), 1e-3)
     low, high = SOURCE.draw(np.random.default_rng(0), 3)
-    for values in importance(form.deployed(2), groups, low, high, (0.5, 1.0)):
+    for values in importance(form.deployed(2), groups, low, high, judgement(RECIPE, 2)):
         assert values[1] == values[4] == 0
         assert 0 < values[2] < values[[0, 3, 5]].min()
 

@@ -22,6 +22,15 @@ def set_gradients(parameters, step):
         parameter.grad = ((parameter.detach() - number) * scales + 0.3 * noise) * scales
 
 
+def follow(soap, step):
+    if step == 0:
+        soap.begin()
+        return
+    soap.step(torch.tensor(1e-2))
+    if step % EVERY == 0:
+        soap.renew()
+
+
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_the_path_is_that_of_pytorch_optimizer(weight_decay):
     theirs, ours = matrices(), matrices()
@@ -33,12 +42,7 @@ def test_the_path_is_that_of_pytorch_optimizer(weight_decay):
         set_gradients(theirs, step)
         reference.step()
         set_gradients(ours, step)
-        if step == 0:
-            soap.begin()
-            continue
-        soap.step(torch.tensor(1e-2))
-        if step % EVERY == 0:
-            soap.renew()
+        follow(soap, step)
     for given, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(given.detach(), expected.detach(), rtol=0, atol=1e-5)
 
@@ -67,12 +71,7 @@ def test_rows_without_gradients_stay_as_they_are_and_others_go_on(alive):
     for step in range(20 * EVERY + 1):
         matrix.grad = torch.zeros_like(matrix)
         matrix.grad[:alive] = torch.randn(alive, 9, generator=generator)
-        if step == 0:
-            soap.begin()
-            continue
-        soap.step(torch.tensor(1e-2))
-        if step % EVERY == 0:
-            soap.renew()
+        follow(soap, step)
     changed = (matrix.detach() - start).abs().amax(dim=1)
     assert bool((changed[:alive] > 0.01).all())
     torch.testing.assert_close(changed[alive:], torch.zeros(6 - alive), rtol=0, atol=1e-6)

@@ -16,6 +16,12 @@ from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError, reason
+from vs_emtcm.video.conversion import (
+    AVCOL_RANGE_FULL,
+    AVCOL_RANGE_LIMITED,
+    Conversion,
+    choose_conversion,
+)
 from vs_emtcm.video.encoder import (
     DEFAULT_CRF,
     DEFAULT_QUANTISER,
@@ -30,7 +36,6 @@ from vs_emtcm.video.encoder import (
     fits_chroma,
     has_alpha,
 )
-from vs_emtcm.video.frames import frame_planes, native_format
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.timeline import as_fraction
 
@@ -42,12 +47,10 @@ ENCODING_TAGS = frozenset(
     {"DURATION", "ENCODER", "ENCODER_OPTIONS", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", ALPHA_MODE}
 )
 CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS"})
-AVCOL_SPC_RGB, AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED, AVCOL_RANGE_FULL = 0, 1, 1, 2
 
 
 # Muxers that do not say what they hold; a codec that they lack shows when the header is written.
 WITHOUT_CODEC_LIST = frozenset({"mpegts", "mpeg", "mxf"})
-GREY_FORMATS = frozenset({"gray", *(f"gray{bits}le" for bits in (9, 10, 12, 14, 16))})
 # Others would become streams of data there.
 MPEG_SUBTITLES = frozenset({"dvb_subtitle", "dvb_teletext"})
 # What says of itself what its container may not: which range it has, and the shape of its pixels.
@@ -127,11 +130,8 @@ class VideoWriter:
                 f"transparency is left out: {self._pix_fmt} has none, "
                 "--codec ffv1 --pix-fmt yuva444p keeps it"
             )
-        to_rgb = av.VideoFormat(self._pix_fmt).is_rgb
-        self._rgb_to_yuv = first.format.is_rgb and not to_rgb
-        self._yuv_to_rgb = to_rgb and not first.format.is_rgb
         self._container = open_container(path)
-        self._to_limited = self._must_become_limited(first, codec)
+        self._conversion = self._choose_conversion(first, codec)
         try:
             self._copied = self._add_streams(reader, first, codec, settings)
             self._copy_tags(reader)
@@ -162,7 +162,7 @@ class VideoWriter:
         began = time.perf_counter()
         try:
             if isinstance(item, av.VideoFrame):
-                self._container.mux(self._video.encode(self._timed(self._converted(item))))
+                self._container.mux(self._video.encode(self._timed(self._conversion(item))))
             elif item.stream_index in self._copied:
                 item.stream = self._copied[item.stream_index]
                 self._container.mux(item)
@@ -199,42 +199,16 @@ class VideoWriter:
             )
         return chosen
 
-    def _must_become_limited(self, first: av.VideoFrame, codec: Codec) -> bool:
-        """Whether full range would be taken for limited, because nothing in the file could say otherwise."""
-        says = codec.canonical_name in RANGE_CODECS or self._container.format.name in RANGE_CONTAINERS
-        grey = self._pix_fmt.startswith("gray") or first.format.name.startswith("gray")
-        if says or grey or self._rgb_to_yuv or self._yuv_to_rgb or first.format.is_rgb:
-            return False
-        if first.color_range != AVCOL_RANGE_FULL:
-            return False
-        self.warnings.append(
-            f"full range is written as limited range: {codec.name} in a {self._suffix} file could not say "
-            "which it is"
-        )
-        return True
-
-    def _converted(self, frame: av.VideoFrame) -> av.VideoFrame:
-        if self._to_limited:
-            converted = frame.reformat(format=self._pix_fmt, src_color_range="JPEG", dst_color_range="MPEG")
-            converted.color_range = AVCOL_RANGE_LIMITED
-        elif frame.format.name == self._pix_fmt:
-            return frame
-        elif self._yuv_to_rgb:
-            converted = frame.reformat(format=self._pix_fmt)
-            converted.colorspace, converted.color_range = AVCOL_SPC_RGB, AVCOL_RANGE_FULL
-        elif self._pix_fmt in GREY_FORMATS and frame.format.name.startswith("yuv"):
-            converted = _luma_of(frame, self._pix_fmt)
-        elif self._rgb_to_yuv:
-            converted = frame.reformat(format=self._pix_fmt, dst_colorspace="ITU709", dst_color_range="MPEG")
-        elif frame.format.name.startswith("gray"):
-            # FFmpeg takes grey for full range whatever its tag: named the same on both sides, levels stay.
-            converted = frame.reformat(format=self._pix_fmt, src_color_range="JPEG", dst_color_range="JPEG")
-            converted.color_range = frame.color_range
-        else:
-            converted = frame.reformat(format=self._pix_fmt)
-        converted.pts, converted.time_base = frame.pts, frame.time_base
-        converted.duration = frame.duration
-        return converted
+    def _choose_conversion(self, first: av.VideoFrame, codec: Codec) -> Conversion:
+        said = codec.canonical_name in RANGE_CODECS or self._container.format.name in RANGE_CONTAINERS
+        conversion = choose_conversion(first, self._pix_fmt, said)
+        ranges = first.color_range, conversion.color_range
+        if ranges == (AVCOL_RANGE_FULL, AVCOL_RANGE_LIMITED) and not first.format.is_rgb:
+            self.warnings.append(
+                f"full range is written as limited range: {codec.name} in a {self._suffix} file could not "
+                "say which it is"
+            )
+        return conversion
 
     def _timed(self, frame: av.VideoFrame) -> av.VideoFrame:
         # Where frames are counted, two that are closer than a count become neighbours.
@@ -353,15 +327,8 @@ class VideoWriter:
             )
         context.color_primaries = first.color_primaries
         context.color_trc = first.color_trc
-        if self._rgb_to_yuv:
-            context.colorspace, context.color_range = AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED
-        elif self._yuv_to_rgb:
-            context.colorspace, context.color_range = AVCOL_SPC_RGB, AVCOL_RANGE_FULL
-        else:
-            context.colorspace, context.color_range = first.colorspace, first.color_range
-            context.chroma_sample_location = first.chroma_location
-        if self._to_limited:
-            context.color_range = AVCOL_RANGE_LIMITED
+        context.colorspace, context.color_range = self._conversion.colorspace, self._conversion.color_range
+        context.chroma_sample_location = self._conversion.chroma_location
         stream.disposition = source.disposition
         tags = {k: v for k, v in source.metadata.items() if not _is_encoding_tag(k)}
         stream.metadata.update(tags)
@@ -397,22 +364,6 @@ def open_container(path: Path) -> OutputContainer:
         raise UsageError(f"no video container has the suffix {path.suffix!r}; use .mkv or .mp4") from error
     except (FFmpegError, OSError) as error:
         raise UsageError(f"{path.parent} cannot be written to: {reason(error)}") from error
-
-
-def _luma_of(frame: av.VideoFrame, pix_fmt: str) -> av.VideoFrame:
-    """The luma of a YUV frame as it is: FFmpeg would bring it to full range, by way of RGB."""
-    bits = av.VideoFormat(pix_fmt).components[0].bits
-    depth = "" if bits == 8 else f"{bits}le"
-    same_depth = frame.reformat(
-        format=f"yuv444p{depth}", src_color_range="JPEG", dst_color_range="JPEG", interpolation="POINT"
-    )
-    source, target = native_format(same_depth.format.name), native_format(pix_fmt)
-    assert source is not None
-    assert target is not None
-    luma = av.VideoFrame(frame.width, frame.height, pix_fmt)
-    frame_planes(luma, target)[0][...] = frame_planes(same_depth, source)[0]
-    luma.color_range = frame.color_range
-    return luma
 
 
 def _is_encoding_tag(name: str) -> bool:

@@ -1,0 +1,101 @@
+"""From an upscaled frame to the pixel format that is encoded, and what its colours are called then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import av
+
+from vs_emtcm.video.frames import frame_planes, native_format
+
+AVCOL_SPC_RGB, AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED, AVCOL_RANGE_FULL = 0, 1, 1, 2
+UNSPECIFIED = 0
+GREY_FORMATS = frozenset({"gray", *(f"gray{bits}le" for bits in (9, 10, 12, 14, 16))})
+# Named the same on both sides, levels stay.
+SAME_RANGE: Mapping[str, Any] = {"src_color_range": "JPEG", "dst_color_range": "JPEG"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What is done to every frame of a video; see :func:`choose_conversion`.
+
+    Attributes:
+        pix_fmt: that the frames get.
+        options: of FFmpeg's conversion; None where there is none.
+        luma_alone: the luma becomes the grey, as it is.
+        colorspace, color_range, chroma_location: FFmpeg's numbers for the result.
+    """
+
+    pix_fmt: str
+    options: Mapping[str, Any] | None
+    luma_alone: bool = False
+    colorspace: int
+    color_range: int
+    chroma_location: int
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The frame in the pixel format, with its time."""
+        if self.options is None:
+            return frame
+        if self.luma_alone:
+            converted = _luma_of(frame, self.pix_fmt)
+        else:
+            converted = frame.reformat(format=self.pix_fmt, **self.options)
+        converted.colorspace, converted.color_range = self.colorspace, self.color_range
+        converted.pts, converted.time_base = frame.pts, frame.time_base
+        converted.duration = frame.duration
+        return converted
+
+
+def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_said: bool) -> Conversion:
+    """The conversion of frames like ``first``.
+
+    Args:
+        first: with its colour tags.
+        pix_fmt: FFmpeg pixel format that is encoded.
+        range_is_said: whether the file can say which range it has; if not, full range, which would be taken
+            for limited, becomes limited.
+    """
+    name, from_rgb = first.format.name, first.format.is_rgb
+    to_rgb = av.VideoFormat(pix_fmt).is_rgb
+    if from_rgb != to_rgb:
+        return Conversion(
+            pix_fmt=pix_fmt,
+            options={} if to_rgb else {"dst_colorspace": "ITU709", "dst_color_range": "MPEG"},
+            colorspace=AVCOL_SPC_RGB if to_rgb else AVCOL_SPC_BT709,
+            color_range=AVCOL_RANGE_FULL if to_rgb else AVCOL_RANGE_LIMITED,
+            chroma_location=UNSPECIFIED,
+        )
+    grey = pix_fmt.startswith("gray") or name.startswith("gray")
+    limited = first.color_range == AVCOL_RANGE_FULL and not (range_is_said or grey or from_rgb)
+    options: Mapping[str, Any] | None = {}
+    if limited:
+        options = {"src_color_range": "JPEG", "dst_color_range": "MPEG"}
+    elif name == pix_fmt:
+        options = None
+    elif name.startswith("gray"):
+        # FFmpeg takes grey for full range whatever its tag.
+        options = SAME_RANGE
+    return Conversion(
+        pix_fmt=pix_fmt,
+        options=options,
+        luma_alone=pix_fmt in GREY_FORMATS and name.startswith("yuv"),
+        colorspace=first.colorspace,
+        color_range=AVCOL_RANGE_LIMITED if limited else first.color_range,
+        chroma_location=first.chroma_location,
+    )
+
+
+def _luma_of(frame: av.VideoFrame, pix_fmt: str) -> av.VideoFrame:
+    """The luma of a YUV frame as it is: FFmpeg would bring it to full range, by way of RGB."""
+    target = native_format(pix_fmt)
+    assert target is not None
+    depth = "" if target.bits == 8 else f"{target.bits}le"
+    same_depth = frame.reformat(format=f"yuv444p{depth}", interpolation="POINT", **SAME_RANGE)
+    source = native_format(same_depth.format.name)
+    assert source is not None
+    luma = av.VideoFrame(frame.width, frame.height, pix_fmt)
+    frame_planes(luma, target)[0][...] = frame_planes(same_depth, source)[0]
+    return luma
