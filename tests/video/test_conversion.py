@@ -1,0 +1,161 @@
+"""Frames reach the encoder in its pixel format and look the same."""
+
+import av
+import numpy as np
+import pytest
+
+from tests.video.clips import FAST, LOSSLESS, decoded
+from vs_emtcm import PixelFormat, Upscaler, UsageError
+from vs_emtcm.video import VideoSettings, upscale_video
+from vs_emtcm.video.encoder import EncoderSettings
+from vs_emtcm.video.frames import frame_planes
+
+
+def test_odd_sizes_are_written_with_whole_chroma(make_clip, tmp_path):
+    source = make_clip(width=33, height=31, codec="ffv1")
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(3, stages=1), FAST)
+    frames = decoded(tmp_path / "out.mkv")
+    assert (frames[0].width, frames[0].height, frames[0].format.name) == (99, 93, "yuv444p")
+    assert report.warnings == (
+        "99x93 is written as yuv444p: libx264 takes subsampled chroma at even sizes only, and not every "
+        "player takes this",
+    )
+    # Even after all: nothing changes.
+    report = upscale_video(source, tmp_path / "even.mkv", Upscaler(2, stages=1), FAST)
+    assert decoded(tmp_path / "even.mkv")[0].format.name == "yuv420p"
+    assert report.warnings == ()
+    asked = VideoSettings(encoder=EncoderSettings(pix_fmt="yuv420p"))
+    with pytest.raises(UsageError, match=r"takes no 99x93 video in yuv420p.*--pix-fmt yuv444p"):
+        upscale_video(source, tmp_path / "asked.mkv", Upscaler(3, stages=1), asked)
+    assert not (tmp_path / "asked.mkv").exists()
+
+
+def test_transparency_stays_or_is_said_to_be_lost(make_clip, tmp_path):
+    source = make_clip(codec="ffv1", pix_fmt="yuva420p")
+    report = upscale_video(source, tmp_path / "kept.mkv", Upscaler(2, stages=1), LOSSLESS)
+    assert decoded(tmp_path / "kept.mkv")[0].format.name == "yuva420p"
+    assert report.warnings == ()
+    report = upscale_video(source, tmp_path / "lost.mkv", Upscaler(2, stages=1), FAST)
+    assert report.warnings == (
+        "transparency is left out: yuv420p has none, --codec ffv1 --pix-fmt yuva444p keeps it",
+    )
+    settings = VideoSettings(encoder=EncoderSettings(codec="ffv1", pix_fmt="yuva444p"))
+    assert upscale_video(source, tmp_path / "f.mkv", Upscaler(2, stages=1), settings).warnings == ()
+
+
+def test_transparency_that_is_not_decoded_is_said_to_be_lost(make_clip, tmp_path):
+    source = make_clip("in.webm", codec="libvpx-vp9", pix_fmt="yuva420p")
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert report.warnings == ("transparency is left out: FFmpeg's decoder of this video does not give it",)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert "alpha_mode" not in {name.lower() for name in container.streams.video[0].metadata}
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "codec", "written"),
+    [("bgr0", "ffv1", "yuv444p"), ("yuv422p12le", "ffv1", "yuv422p10le"), ("yuv411p", "ffv1", "yuv422p")],
+)
+def test_pixel_formats_that_x264_lacks_become_the_nearest(make_clip, tmp_path, pix_fmt, codec, written):
+    source = make_clip(pix_fmt=pix_fmt, codec=codec)
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert decoded(tmp_path / "out.mkv")[0].format.name == written
+
+
+def test_grey_keeps_its_levels_when_it_becomes_yuv(make_clip, tmp_path):
+    source = make_clip(pix_fmt="gray", codec="ffv1")
+    upscale_video(source, tmp_path / "grey.mkv", Upscaler(2, stages=1), LOSSLESS)
+    as_yuv = VideoSettings(encoder=EncoderSettings(codec="ffv1", pix_fmt="yuv420p"))
+    upscale_video(source, tmp_path / "yuv.mkv", Upscaler(2, stages=1), as_yuv)
+    for grey, yuv in zip(decoded(tmp_path / "grey.mkv"), decoded(tmp_path / "yuv.mkv"), strict=True):
+        luma, u, v = frame_planes(yuv, PixelFormat(family="yuv", subsampling=(1, 1)))
+        np.testing.assert_array_equal(luma, frame_planes(grey, PixelFormat(family="gray"))[0])
+        assert u.min() == u.max() == v.min() == v.max() == 128
+
+
+@pytest.mark.parametrize("color_range", [1, 2], ids=["limited", "full"])
+def test_motion_jpeg_keeps_the_range(make_clip, tmp_path, color_range):
+    source = make_clip(color_range=color_range)
+    mjpeg = VideoSettings(encoder=EncoderSettings(codec="mjpeg"))
+    upscale_video(source, tmp_path / "jpeg.mov", Upscaler(2, stages=1), mjpeg)
+    upscale_video(source, tmp_path / "exact.mkv", Upscaler(2, stages=1), LOSSLESS)
+    frame, exact = (decoded(tmp_path / name)[0] for name in ("jpeg.mov", "exact.mkv"))
+    assert frame.color_range == exact.color_range == color_range
+    luma, wanted = (frame_planes(f, PixelFormat(family="yuv", subsampling=(1, 1)))[0] for f in (frame, exact))
+    assert np.abs(luma.astype(int) - wanted).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "kept"),
+    [("libx264", "avi", True), ("ffv1", "mkv", True), ("prores_ks", "mov", False), ("mpeg4", "avi", False)],
+)
+def test_full_range_looks_the_same_where_it_cannot_be_said(make_clip, tmp_path, codec, suffix, kept):
+    source = make_clip(color_range=2, codec="ffv1")
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+    report = upscale_video(source, tmp_path / f"out.{suffix}", Upscaler(2, stages=1), settings)
+    assert (
+        [w for w in report.warnings if "full range is written as limited" in w] == []
+        if kept
+        else report.warnings
+    )
+    upscale_video(source, tmp_path / "exact.mkv", Upscaler(2, stages=1), LOSSLESS)
+    frame, exact = (decoded(tmp_path / name)[0] for name in (f"out.{suffix}", "exact.mkv"))
+    assert (frame.color_range == 2) == kept
+    seen, wanted = (
+        f.reformat(format="gray16le", dst_color_range="JPEG").to_ndarray() for f in (frame, exact)
+    )
+    gain, _ = np.polyfit(wanted.ravel().astype(float), seen.ravel().astype(float), 1)
+    assert gain == pytest.approx(1, abs=0.04)
+
+
+@pytest.mark.parametrize(("codec", "pix_fmt"), [("libx264rgb", None), ("ffv1", "gbrp10le"), ("ffv1", "bgra")])
+def test_yuv_becomes_rgb_of_the_same_colours(tmp_path, codec, pix_fmt):
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv444p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = 1, 1
+        frame = av.VideoFrame(32, 32, "yuv444p")
+        # BT.709 of (200, 90, 40), limited range.
+        for plane, code in zip(frame.planes, (110, 95, 178), strict=True):
+            np.frombuffer(plane, np.uint8)[:] = code
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec, pix_fmt=pix_fmt))
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    (result,) = decoded(tmp_path / "out.mkv")
+    assert (result.colorspace, result.color_range) == (0, 2)
+    assert np.abs(result.to_ndarray(format="rgb24").astype(int) - (200, 90, 40)).max() <= 3
+
+
+def test_yuv_becomes_grey_by_its_luma(tmp_path, make_clip):
+    source = make_clip(codec="ffv1", color_range=1)
+    as_grey = VideoSettings(encoder=EncoderSettings(codec="ffv1", pix_fmt="gray"))
+    upscale_video(source, tmp_path / "yuv.mkv", Upscaler(2, stages=1), LOSSLESS)
+    upscale_video(source, tmp_path / "grey.mkv", Upscaler(2, stages=1), as_grey)
+    for grey, yuv in zip(decoded(tmp_path / "grey.mkv"), decoded(tmp_path / "yuv.mkv"), strict=True):
+        assert grey.color_range == 1
+        luma = frame_planes(yuv, PixelFormat(family="yuv", subsampling=(1, 1)))[0]
+        np.testing.assert_array_equal(frame_planes(grey, PixelFormat(family="gray"))[0], luma)
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "codec", "suffix", "result"),
+    [
+        ("yuva444p10le", "prores_ks", "mov", "yuva444p10le"),
+        ("bgra", "ffv1", "mkv", "bgra"),
+        ("bgra", "libvpx-vp9", "webm", "yuva420p"),
+        ("yuva420p", "libx265", "mp4", "yuv420p"),
+    ],
+)
+def test_alpha_goes_into_what_the_encoder_has_for_it(make_clip, tmp_path, pix_fmt, codec, suffix, result):
+    source = make_clip(pix_fmt=pix_fmt, codec="ffv1")
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+    report = upscale_video(source, tmp_path / f"out.{suffix}", Upscaler(2, stages=1), settings)
+    lost = any("transparency is left out" in warning for warning in report.warnings)
+    assert lost == (codec == "libx265")
+    with av.open(str(tmp_path / f"out.{suffix}")) as container:
+        # VP9 keeps alpha beside the video, where FFmpeg's own decoder does not see it.
+        assert container.streams.video[0].format.name.replace("yuva444p12le", "yuva444p10le") in (
+            result,
+            result.replace("yuva420p", "yuv420p") if codec == "libvpx-vp9" else result,
+        )
