@@ -1,5 +1,7 @@
 """Frames reach the encoder in its pixel format and look the same."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from tests.video.clips import FAST, LOSSLESS, decoded
 from vs_emtcm import PixelFormat, Upscaler, UsageError
 from vs_emtcm.video import VideoSettings, upscale_video
+from vs_emtcm.video.conversion import AVCHROMA_LOC_CENTER, choose_conversion
 from vs_emtcm.video.encoder import EncoderSettings
 from vs_emtcm.video.frames import frame_planes
 
@@ -105,6 +108,33 @@ def test_full_range_looks_the_same_where_it_cannot_be_said(make_clip, tmp_path, 
     )
     gain, _ = np.polyfit(wanted.ravel().astype(float), seen.ravel().astype(float), 1)
     assert gain == pytest.approx(1, abs=0.04)
+
+
+@pytest.mark.parametrize("target", ["yuv420p", "yuv422p"])
+@pytest.mark.parametrize("source", ["yuv444p", "gbrp", "bgra"])
+def test_halved_chroma_lies_where_its_tag_says(source, target):
+    wave = 128 + 60 * np.sin(2 * np.pi * np.arange(128) / 32)
+    picture = np.full((16, 128, 3), 128, np.uint8)
+    picture[..., 2] = np.round(wave)
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=source)
+    frame.time_base = Fraction(1, 25)
+    conversion = choose_conversion(frame, target, range_is_said=True)
+    blue = conversion(frame).planes[1]
+    samples = np.frombuffer(blue, np.uint8).reshape(blue.height, -1)[4, :64] - 128.0
+    # One sample of chroma each two of luma, the first at an unknown place.
+    turns = 2 * np.pi * np.arange(64) / 16
+    waves = np.stack([np.sin(turns), np.cos(turns), np.ones(64)], axis=1)
+    (sine, cosine, _), *_ = np.linalg.lstsq(waves, samples)
+    first = np.arctan2(cosine, sine) / (2 * np.pi) * 32
+    assert conversion.chroma_location == AVCHROMA_LOC_CENTER
+    assert first == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(("location", "target"), [(1, "yuv420p"), (3, "yuv422p"), (1, "yuv444p")])
+def test_chroma_that_keeps_its_width_keeps_its_location(location, target):
+    frame = av.VideoFrame(32, 32, "yuv422p10le")
+    frame.chroma_location = location
+    assert choose_conversion(frame, target, range_is_said=True).chroma_location == location
 
 
 @pytest.mark.parametrize(("codec", "pix_fmt"), [("libx264rgb", None), ("ffv1", "gbrp10le"), ("ffv1", "bgra")])

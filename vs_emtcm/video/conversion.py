@@ -11,6 +11,7 @@ import av
 from vs_emtcm.video.frames import frame_planes, native_format
 
 AVCOL_SPC_RGB, AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED, AVCOL_RANGE_FULL = 0, 1, 1, 2
+AVCHROMA_LOC_CENTER = 2
 UNSPECIFIED = 0
 GREY_FORMATS = frozenset({"gray", *(f"gray{bits}le" for bits in (9, 10, 12, 14, 16))})
 # Named the same on both sides, levels stay.
@@ -66,7 +67,7 @@ def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_said: bool) -
             options={} if to_rgb else {"dst_colorspace": "ITU709", "dst_color_range": "MPEG"},
             colorspace=AVCOL_SPC_RGB if to_rgb else AVCOL_SPC_BT709,
             color_range=AVCOL_RANGE_FULL if to_rgb else AVCOL_RANGE_LIMITED,
-            chroma_location=UNSPECIFIED,
+            chroma_location=_chroma_location(first, pix_fmt),
         )
     grey = pix_fmt.startswith("gray") or name.startswith("gray")
     limited = first.color_range == AVCOL_RANGE_FULL and not (range_is_said or grey or from_rgb)
@@ -84,8 +85,14 @@ def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_said: bool) -
         luma_alone=pix_fmt in GREY_FORMATS and name.startswith("yuv"),
         colorspace=first.colorspace,
         color_range=AVCOL_RANGE_LIMITED if limited else first.color_range,
-        chroma_location=first.chroma_location,
+        chroma_location=_chroma_location(first, pix_fmt),
     )
+
+
+def _chroma_location(first: av.VideoFrame, pix_fmt: str) -> int:
+    """FFmpeg's number for where chroma lies after its conversion, which halves widths around the middle."""
+    halved = av.VideoFormat(pix_fmt).chroma_width(2) < first.format.chroma_width(2)
+    return AVCHROMA_LOC_CENTER if halved else first.chroma_location
 
 
 def _luma_of(frame: av.VideoFrame, pix_fmt: str) -> av.VideoFrame:
