@@ -88,9 +88,10 @@ def test_rotation_stays(make_clip, tmp_path):
     assert decoded(source)[0].rotation == decoded(tmp_path / "out.mp4")[0].rotation != 0
 
 
-def test_a_truncated_video_yields_what_can_be_decoded(make_clip, tmp_path):
-    whole = make_clip(frames=100, width=96, height=96)
-    truncated = tmp_path / "truncated.mkv"
+@pytest.mark.parametrize(("suffix", "codec"), [("mkv", "libx264"), ("avi", "libx264"), ("avi", "mpeg4")])
+def test_a_truncated_video_yields_what_can_be_decoded(make_clip, tmp_path, suffix, codec):
+    whole = make_clip(f"whole.{suffix}", codec=codec, frames=100, width=96, height=96)
+    truncated = tmp_path / f"truncated.{suffix}"
     truncated.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     report = upscale_video(truncated, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
     assert 10 < report.frames < 90

@@ -179,7 +179,11 @@ class VideoReader:
     def _promised_end(self) -> float | None:
         """Where the video ends by its header, in seconds, or None if that does not say."""
         if self.video.duration:
-            return float(((self.video.start_time or 0) + self.video.duration) * self.time_base)
+            length = self.video.duration
+            if self._due is not None:
+                # FFmpeg shortens the duration of a cut AVI; its header still counts the frames.
+                length = max(length, self.video.frames)
+            return float(((self.video.start_time or 0) + length) * self.time_base)
         # Matroska has no field for it; muxers write the end as a tag "00:01:02.345000000".
         parts = self.video.metadata.get("DURATION", "").split(":")
         try:
