@@ -1,16 +1,18 @@
 """The engine that is asked for is the engine that runs."""
 
 import importlib.util
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from tests.conftest import codes, texture
-from vs_emtcm import UsageError, models
-from vs_emtcm.engines import availabilities, choose_device, create_engine
+from vs_emtcm import EmtcmError, UsageError, models
+from vs_emtcm.engines import availabilities, choice, choose_device, create_engine
 from vs_emtcm.engines.half import from_half, to_half
 from vs_emtcm.engines.weights import load_network
 from vs_emtcm.mirror import mirrored
@@ -104,6 +106,34 @@ def test_devices_are_counted(monkeypatch):
 def test_unknown_devices_are_refused(device):
     with pytest.raises(UsageError, match="accepted are auto, cpu, cuda and cuda:N"):
         choose_device(device)
+
+
+NO_KERNEL = "CUDA error: no kernel image is available for execution on the device"
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_a_gpu_that_pytorch_cannot_use_gives_way_to_the_cpu(monkeypatch, caplog, backend):
+    def no_kernel(*_):
+        raise RuntimeError(f"{NO_KERNEL}\nCUDA kernel errors might be asynchronously reported")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", no_kernel)
+    monkeypatch.setattr(choice, "tensorrt_missing", lambda: "not here")
+    monkeypatch.setattr(choice, "openvino_missing", lambda: "not here")
+    engine = create_engine(WEIGHTS, stages=1, backend=backend, device="auto")
+    assert engine.device == torch.device("cpu")
+    refusal = f"backend 'torch': the GPU cannot be used ({NO_KERNEL}); or use device 'cpu'"
+    assert caplog.messages == [f"emtcm: {refusal}; going on with PyTorch on the CPU"]
+    with pytest.raises(EmtcmError, match=re.escape(refusal)):
+        create_engine(WEIGHTS, stages=1, backend=backend, device="cuda")
+
+
+def test_damaged_weights_are_said_once(caplog):
+    tensors = {name: tensor for name, tensor in WEIGHTS.tensors.items() if name != "body1.1.conv.weight"}
+    with pytest.raises(UsageError, match=r"the weights of x2 are damaged: body1.1.conv.weight is missing"):
+        create_engine(replace(WEIGHTS, tensors=tensors), stages=1, backend="auto", device="auto")
+    assert not caplog.records
 
 
 def test_unknown_backends_are_refused():

@@ -97,6 +97,11 @@ def test_networks_are_written_as_onnx(tmp_path):
         (["build", "--target", "sm90"], "target is 'sm90'; accepted are all, sm75"),
         (["build", "--min", "64x64", "--opt", "32x32", "--target", "sm89"], "are not in order"),
         (["build", "--max", "big", "--target", "sm89"], "size is 'big'; give width and height"),
+        (
+            ["build", "--min", "1x16", "--target", "sm89"],
+            "1x16..1920x1080..4096x2304; accepted are sizes from",
+        ),
+        (["build", "--max", "16384x16384", "--target", "sm89"], "accepted are sizes from 2x2 to 16370x16370"),
         (["build", "--precision", "int8", "--target", "sm89"], "precision is 'int8'"),
         (["build", "--model", "huge"], "model 'huge' with tune 'video' does not exist"),
         (["build"], "name a GPU with a target such as sm89"),

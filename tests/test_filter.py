@@ -5,7 +5,9 @@ import pytest
 import vapoursynth as vs
 
 from tests.conftest import codes
-from vs_emtcm import Color, PixelFormat, Upscaler, emtcm
+from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, emtcm, upscaler
+from vs_emtcm import filter as filter_module
+from vs_emtcm.engines.cpu_engine import CpuEngine
 
 core = vs.core
 
@@ -156,6 +158,36 @@ def test_interlaced_frames_are_refused_with_a_remedy(field):
         clip.get_frame(2)
 
 
+class Crowded(CpuEngine):
+    """An engine that has room for two lanes."""
+
+    lanes = 1
+
+    def another(self):
+        if self.lanes == 2:
+            raise EmtcmError("there is not enough GPU memory for one more lane; use fewer lanes")
+        self.lanes += 1
+        return super().another()
+
+
+def test_all_lanes_have_the_engine_that_was_chosen_once(monkeypatch, caplog):
+    chosen = []
+
+    def create(weights, **settings):
+        chosen.append(settings)
+        return Crowded(weights, settings["stages"])
+
+    monkeypatch.setattr(upscaler, "create_engine", create)
+    monkeypatch.setattr(filter_module, "default_lanes", lambda _: 3)
+    caplog.set_level("INFO")
+    assert emtcm(clip_of()).num_frames == 5
+    assert len(chosen) == 1
+    assert caplog.messages[0].endswith("for one more lane; use fewer lanes; going on with 2")
+    assert caplog.messages[1].endswith("frames at once: 2")
+    with pytest.raises(vs.Error, match="emtcm: there is not enough GPU memory for one more lane"):
+        emtcm(clip_of(), lanes=3)
+
+
 def varying() -> vs.VideoNode:
     return core.std.Splice([clip_of(), clip_of(width=48)], mismatch=True)
 
@@ -181,6 +213,8 @@ def varying_format() -> vs.VideoNode:
         (clip_of, {"lanes": 0}, "emtcm: lanes is 0"),
         (clip_of, {"lanes": "two"}, "emtcm: lanes is 'two'"),
         (clip_of, {"tile": 3}, "emtcm: tile is 3"),
+        (clip_of, {"device": "gpu", "device_index": 1}, "emtcm: device is 'gpu'; accepted are auto, cpu"),
+        (clip_of, {"device": "cpu", "device_index": 1}, "emtcm: device is 'cpu' and device_index 1; give an"),
         (clip_of, {"device_index": -1}, "emtcm: device_index is -1"),
         (varying, {}, "emtcm: the clip's size varies"),
         (varying_format, {}, "emtcm: the clip's format varies"),

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch_file
 
 from vs_emtcm import models
 from vs_emtcm.engines.weights import load_network
@@ -59,6 +61,19 @@ def test_files_that_lack_a_part_are_refused(tmp_path, lacking):
     save_file(tensors, tmp_path / "part.safetensors", metadata)
     with pytest.raises(UsageError, match="damaged"):
         load_network(models.load(tmp_path / "part.safetensors", 2), 2)
+
+
+def test_numbers_and_descriptions_that_do_not_exist_here_are_refused(tmp_path):
+    with safe_open(models.find("base", "video").path, framework="numpy") as file:
+        metadata = file.metadata()
+        tensors = {k: torch.from_numpy(file.get_tensor(k)) for k in file.keys()}  # noqa: SIM118
+    path = tmp_path / "other.safetensors"
+    save_torch_file({k: v.bfloat16() for k, v in tensors.items()}, path, metadata=metadata)
+    with pytest.raises(UsageError, match=r"cannot be read as a weights file: .*bfloat16"):
+        models.load(path, 2)
+    save_torch_file(tensors, path, metadata=metadata | {"scales": "2"})
+    with pytest.raises(UsageError, match="its description is not whole"):
+        models.load(path, 2)
 
 
 def test_a_path_may_be_a_path(tmp_path):

@@ -83,7 +83,7 @@ def test_formats_that_do_not_exist_are_refused(wrong):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"range": "tv"}, {"matrix": "bt470bg"}, {"chroma_location": "topleft"}, {"range": None}]
+    "wrong", [{"range": "tv"}, {"matrix": "bt470bg"}, {"chroma_location": "topleft"}, {"matrix": None}]
 )
 def test_colours_that_do_not_exist_are_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} is .*; accepted are"):

@@ -148,6 +148,19 @@ def test_memory_is_asked_for_once_per_size_and_comes_from_pytorch(runtime, tmp_p
     assert [shape[2] - 2 * engine.radius for shape in runtime.context.sizes] == [40, 30, 40]
 
 
+def test_another_one_has_a_context_of_its_own_on_the_same_engine(runtime, tmp_path):
+    first = make(tmp_path)
+    with torch.inference_mode():
+        first(bordered(40, 60, first.radius))
+        second = first.another()
+        result = second(bordered(40, 60, second.radius))
+        torch.testing.assert_close(result, first(bordered(40, 60, first.radius)), rtol=0, atol=0)
+    assert len(runtime.configurations) == 2
+    runtime.engine.create_execution_context = lambda _: None
+    with pytest.raises(EmtcmError, match="not enough GPU memory for one more lane; use fewer lanes"):
+        first.another()
+
+
 def test_full_tensorrt_is_told_the_same_in_its_own_way(runtime, tmp_path):
     del runtime.trt.DynamicShapesKernelSpecializationStrategy
     make(tmp_path)
@@ -210,7 +223,7 @@ def test_whatever_tensorrt_says_auto_goes_on_with_pytorch(runtime, tmp_path, mon
     monkeypatch.setattr(choice, "choose_device", lambda *_: torch.device("cuda", 0))
     monkeypatch.setattr(choice, "CudaEngine", lambda *_: "PyTorch")
     assert create_engine(WEIGHTS, stages=2, backend="auto", device="auto", store=tmp_path) == "PyTorch"
-    assert "going on with PyTorch" in caplog.text
+    assert "going on with PyTorch on the GPU" in caplog.text
 
 
 def test_an_installation_that_cannot_build_for_this_card_is_found(monkeypatch):

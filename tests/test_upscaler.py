@@ -1,6 +1,7 @@
 """Upscaler: every format in and out, no seams, flat fields flat, one clear error for wrong planes."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -155,6 +156,31 @@ def test_full_range_and_limited_range_of_one_picture_agree():
     )[0]
     nominal = (limited.astype(float) - 4096) / 56064
     np.testing.assert_allclose(full / 65535, nominal.clip(0, 1), atol=1e-4)
+
+
+def test_the_matrix_does_not_change_the_range_of_rgb():
+    format = PixelFormat(family="rgb")
+    picture = [codes(20, 24, seed=seed) for seed in range(3)]
+    by_itself = Upscaler(2, tune="clean").upscale(picture, format)
+    named, full = (
+        Upscaler(2, tune="clean").upscale(picture, format, color)
+        for color in (Color(matrix="bt709"), Color(matrix="bt709", range="full"))
+    )
+    for a, b, c in zip(by_itself, named, full, strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(b, c)
+
+
+def test_another_one_works_beside_the_first_in_a_thread_of_its_own():
+    luma = codes(40, 60)
+    first = Upscaler(2, tune="clean", tile=(32, 32))
+    second = first.another()
+    expected = first.upscale([luma], GRAY)[0]
+    with ThreadPoolExecutor(2) as pool:
+        for results in pool.map(lambda one: [one.upscale([luma], GRAY) for _ in range(4)], (first, second)):
+            for (result,) in results:
+                np.testing.assert_array_equal(result, expected)
+    assert second.host is not first.host
 
 
 def test_read_only_and_strided_planes_are_taken():

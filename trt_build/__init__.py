@@ -1,6 +1,7 @@
 """Builds TensorRT engines of any module with one input and one output, with or without a GPU."""
 
 from trt_build.builder import Request, build, request
+from trt_build.container import read_engine
 from trt_build.errors import BuildError, EngineFileError
 from trt_build.onnx_file import export_onnx
 from trt_build.profile import Profile
@@ -19,6 +20,7 @@ __all__ = [
     "entries",
     "export_onnx",
     "get_or_build",
+    "read_engine",
     "request",
     "stored_engine",
     "verify",

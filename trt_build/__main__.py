@@ -17,7 +17,8 @@ def _made(factory: str) -> nn.Module:
     module_name, _, function = factory.partition(":")
     try:
         made = getattr(importlib.import_module(module_name), function)()
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except Exception as error:
+        # Another package's code may raise anything.
         raise BuildError(f"{factory!r} cannot be called ({error}); give package.module:function") from error
     if not isinstance(made, nn.Module):
         raise BuildError(f"{factory!r} returned a {type(made).__name__}; it must return a torch.nn.Module")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import pickle
 import sys
+import threading
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -27,6 +29,8 @@ from trt_build.targets import parse_targets, target_of
 FULL_TENSORRT = ("tensorrt", "tensorrt_cu13", "tensorrt_cu12")
 # Raised whenever the same request is to be built in another way: what is stored is then built again.
 BUILDER = 2
+# PyTorch traces one module at a time, and Torch-TensorRT's questions are answered for all threads alike.
+_COMPILING = threading.Lock()
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -36,7 +40,7 @@ class Request:
 
     Attributes:
         label: of the module, for people.
-        weights: sha256 of the module's parameters, buffers and source.
+        weights: sha256 of the module's parameters, buffers, other attributes and source.
         scale: upscaling factor.
         profile: of its input.
         precision: "fp16" or "fp32".
@@ -108,15 +112,47 @@ def tensorrt_version() -> str:
 
 
 def fingerprint(module: nn.Module) -> str:
-    """sha256 of a module's structure, parameters, buffers and the source files of its parts."""
+    """sha256 of a module's structure, tensors, other attributes and the source files of its parts.
+
+    Raises:
+        BuildError: something of it cannot be compared with that of another module.
+    """
     digest = hashlib.sha256(repr(module).encode())
     for name in sorted({type(part).__module__ for part in module.modules()}):
         if not name.startswith("torch."):
-            digest.update(inspect.getsource(sys.modules[name]).encode())
+            digest.update(_source(name).encode())
+    for name, part in module.named_modules():
+        for attribute, value in sorted(vars(part).items()):
+            if attribute not in _OF_EVERY_MODULE:
+                digest.update(f"{name} {attribute}".encode() + _comparable(f"{name}.{attribute}", value))
     for name, tensor in sorted({**dict(module.named_parameters()), **dict(module.named_buffers())}.items()):
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+# Tensors and parts are looked at by themselves, hooks and the mode are not exported.
+_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+
+
+def _source(name: str) -> str:
+    try:
+        return inspect.getsource(sys.modules[name])
+    except (OSError, TypeError) as error:
+        raise BuildError(
+            f"the source of module {name!r} cannot be read, so that its engines could not be told apart; "
+            "define the network in a file that can be imported"
+        ) from error
+
+
+def _comparable(name: str, value: object) -> bytes:
+    try:
+        return pickle.dumps(value, protocol=5)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise BuildError(
+            f"the attribute {name.lstrip('.')!r} is a {type(value).__name__} that cannot be compared with "
+            "another, so that engines could not be told apart; leave it out of the network"
+        ) from error
 
 
 def present_target() -> str:
@@ -214,4 +250,5 @@ def compiled(module: nn.Module, wanted: Request, *, ahead: bool) -> bytes:
     dtype = dtype_of(wanted.precision)
     # A graph of the module as it is: the caller's stays in its own dtype.
     copy = deepcopy(module).requires_grad_(False).to("cpu", dtype).eval()
-    return serialized_engine(copy, wanted.profile, dtype, wanted.targets, ahead=ahead)
+    with _COMPILING:
+        return serialized_engine(copy, wanted.profile, dtype, wanted.targets, ahead=ahead)

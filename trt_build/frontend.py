@@ -21,7 +21,7 @@ from unittest import mock
 import torch
 
 from trt_build.errors import BuildError
-from trt_build.quiet import quiet
+from trt_build.quiet import native_silence, quiet
 from trt_build.targets import TARGETS, capability
 
 Flavour = Literal["rtx", "full"]
@@ -134,8 +134,12 @@ def front_end(target: str | None) -> Iterator[None]:
             stack.enter_context(_device_answers(target))
         stack.enter_context(quiet("torch_tensorrt"))
         try:
-            # It says an error about CUDA 13, which plugins for language models alone cannot use.
-            with quiet("torch_tensorrt", logging.CRITICAL):
+            with ExitStack() as silence:
+                # It says an error about CUDA 13, which plugins for language models alone cannot use.
+                silence.enter_context(quiet("torch_tensorrt", logging.CRITICAL))
+                if target is not None and "torch_tensorrt" not in sys.modules:
+                    # Its library warns that it finds no GPU, which nobody asked for.
+                    silence.enter_context(native_silence())
                 importlib.import_module("torch_tensorrt")
         except (ImportError, OSError, RuntimeError, AttributeError) as error:
             # AttributeError: 2.11 takes any TensorRT-RTX, and cannot use those that came after 1.4.

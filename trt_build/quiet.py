@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,3 +28,22 @@ def quiet(logger: str, level: int = logging.ERROR) -> Iterator[None]:
             yield
     finally:
         log.setLevel(before)
+
+
+@contextmanager
+def native_silence() -> Iterator[None]:
+    """Nothing reaches the standard error stream, whichever language it is written in."""
+    try:
+        before = os.dup(2)
+    except OSError:
+        # It is closed already.
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)

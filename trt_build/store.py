@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from trt_build.errors import BuildError, EngineFileError
 
 _log = logging.getLogger(__name__)
 SUFFIX = ".engine"
+# Threads that want the same engine wait for the first of them to build it.
+_BUILDING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,8 @@ def stored_engine(path: Path, wanted: Request) -> bytes:
 def get_or_build(folder: Path, module: nn.Module, wanted: Request, *, ahead: bool) -> bytes:
     """The engine of a request: from the store, or built and stored.
 
-    Two processes may do this at once: each file appears whole, and one of two equal ones stays.
+    Threads wait for each other. Two processes may do this at once: each file appears whole, and one of two
+    equal ones stays.
 
     Args:
         folder: the store.
@@ -64,15 +68,16 @@ def get_or_build(folder: Path, module: nn.Module, wanted: Request, *, ahead: boo
     Raises:
         BuildError: it cannot be built. A store that cannot be written is a warning.
     """
-    found = _found(folder, wanted)
-    if found is not None:
-        return found[1]
-    engine = _built(module, wanted, ahead=ahead)
-    try:
-        write_engine(engine_path(folder, wanted), wanted.to_json(), engine)
-    except BuildError as error:
-        _log.warning("the engine was built but not kept: %s", error)
-    return engine
+    with _BUILDING:
+        found = _found(folder, wanted)
+        if found is not None:
+            return found[1]
+        engine = _built(module, wanted, ahead=ahead)
+        try:
+            write_engine(engine_path(folder, wanted), wanted.to_json(), engine)
+        except BuildError as error:
+            _log.warning("the engine was built but not kept: %s", error)
+        return engine
 
 
 def build_into(folder: Path, module: nn.Module, wanted: Request, *, ahead: bool) -> Path:
@@ -83,12 +88,13 @@ def build_into(folder: Path, module: nn.Module, wanted: Request, *, ahead: bool)
     Raises:
         BuildError: it cannot be built or written.
     """
-    found = _found(folder, wanted)
-    if found is not None:
-        return found[0]
-    path = engine_path(folder, wanted)
-    write_engine(path, wanted.to_json(), _built(module, wanted, ahead=ahead))
-    return path
+    with _BUILDING:
+        found = _found(folder, wanted)
+        if found is not None:
+            return found[0]
+        path = engine_path(folder, wanted)
+        write_engine(path, wanted.to_json(), _built(module, wanted, ahead=ahead))
+        return path
 
 
 def _found(folder: Path, wanted: Request) -> tuple[Path, bytes] | None:

@@ -24,6 +24,8 @@ PACKAGES = (
     "safetensors",
     "torch-tensorrt-rtx",
     "torch-tensorrt",
+    "tensorrt_rtx",
+    "tensorrt",
     "openvino",
 )
 

@@ -6,13 +6,16 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vs_emtcm import models
 from vs_emtcm.console import FAILURE, one_sentence_errors, say
 from vs_emtcm.errors import UsageError
+
+if TYPE_CHECKING:
+    from trt_build import Profile
 
 engines = typer.Typer(help="Build and look after TensorRT engines.", no_args_is_help=True)
 exports = typer.Typer(help="Write the networks for other programs.", no_args_is_help=True)
@@ -63,15 +66,13 @@ def build(
     precision: Precision = "fp16",
     smallest: Annotated[str, typer.Option("--min", help="Smallest picture, width x height.")] = "16x16",
     usual: Annotated[str, typer.Option("--opt", help="Picture that it is made for.")] = "1920x1080",
-    largest: Annotated[
-        str, typer.Option("--max", help="Largest picture; larger ones are tiled.")
-    ] = "4096x2304",
+    largest: Annotated[str, typer.Option("--max", help="Largest picture.")] = "4096x2304",
     store: Store = None,
 ) -> None:
     """Build engines ahead of time, one for each scale and number of stages.
 
-    The filter and the upscale command use engines of the default sizes and precision; others are for
-    other programs.
+    The filter and the upscale command use engines of the default sizes and precision alone. Other programs
+    build their own from "vs-emtcm export onnx".
     """
     with _one_sentence_errors():
         from trt_build import Profile, build_into, request
@@ -88,6 +89,7 @@ def build(
             for number in stages or (1, 2):
                 models.check_stages(number)
                 module, radius = engine_module(weights, number)
+                _check_sizes(picture, radius)
                 wanted = request(
                     module,
                     label=f"{path.stem}-stage{number}",
@@ -97,6 +99,18 @@ def build(
                     targets=None if target is None else tuple(target),
                 )
                 print(build_into(_folder(store), module, wanted, ahead=target is not None))
+
+
+def _check_sizes(picture: Profile, border: int) -> None:
+    from trt_build.profile import LARGEST
+
+    # The tracer takes a size of one for a constant; the border counts into TensorRT's limit.
+    smallest, largest = 2, LARGEST - 2 * border
+    if min(picture.minimum) < smallest or max(picture.maximum) > largest:
+        raise UsageError(
+            f"the pictures are {picture}; accepted are sizes from {smallest}x{smallest} to "
+            f"{largest}x{largest}"
+        )
 
 
 @engines.command("list")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import numpy as np
 import vapoursynth as vs
@@ -38,7 +37,8 @@ def emtcm(
     """Upscale a clip 2x, 3x or 4x.
 
     Luma goes through the network, chroma is interpolated; the format stays what it is. The frame
-    properties ``_Range``, ``_ColorRange`` and ``_ChromaLocation`` are honoured and passed on.
+    properties ``_Range``, ``_ColorRange`` and ``_ChromaLocation`` are honoured and passed on, with all
+    others but ``_Alpha``: upscale an opacity as a clip of its own.
 
     Args:
         clip: constant format and size, progressive; GRAY, YUV or RGB, 8 to 16 bit integer, half or
@@ -50,7 +50,8 @@ def emtcm(
         backend: "auto", "tensorrt", "openvino" or "torch".
         device: "auto", "cpu" or "cuda".
         device_index: which CUDA device.
-        lanes: frames worked on at once; None chooses. The result does not depend on it.
+        lanes: frames worked on at once; None chooses, fewer where memory is short. The result does not depend
+            on it.
         tile: tile size in input pixels, (width, height) or one number for both; 0 never tiles, None
             chooses.
 
@@ -64,25 +65,21 @@ def emtcm(
         format = clip_format(clip)
         if lanes is not None and (not is_whole(lanes) or lanes < 1):
             raise UsageError(f"lanes is {lanes!r}; accepted are None and numbers from 1")
-        if not is_whole(device_index) or device_index < 0:
-            raise UsageError(f"device_index is {device_index!r}; accepted are numbers from 0")
-        place = f"cuda:{device_index}" if device == "cuda" or (device_index and device != "cpu") else device
-        count = min(lanes or default_lanes(choose_device(place, backend).type), clip.num_frames)
-        make_upscaler = partial(
-            Upscaler,
+        upscaler = Upscaler(
             scale,
             model=model,
             tune=tune,
             stages=stages,
             backend=backend,
-            device=place,
+            device=numbered_device(device, device_index),
             tile=tile,
         )
-        upscalers = [make_upscaler() for _ in range(count)]
+        upscalers = one_each(upscaler, lanes, clip.num_frames)
     except EmtcmError as error:
         raise vs.Error(f"emtcm: {error}") from None
 
-    _log.info("emtcm: %s; frames at once: %d", upscalers[0].engine.description, count)
+    count = len(upscalers)
+    _log.info("emtcm: %s; frames at once: %d", upscaler.engine.description, count)
     canvas = clip.std.BlankClip(width=clip.width * scale, height=clip.height * scale, keep=True)
 
     def every(node: vs.VideoNode, lane: int) -> vs.VideoNode:
@@ -98,6 +95,38 @@ def emtcm(
     upscaled = vs.core.std.Interleave(parts, modify_duration=False)
     # Opacity that a source attaches to its frames would keep its size.
     return upscaled.std.CopyFrameProps(clip).std.RemoveFrameProps("_Alpha")
+
+
+def numbered_device(device: str, index: int) -> str:
+    """The name of the device with this index.
+
+    Raises:
+        UsageError: there is none, or the name does not go with an index.
+    """
+    if not is_whole(index) or index < 0:
+        raise UsageError(f"device_index is {index!r}; accepted are numbers from 0")
+    if index and device not in ("auto", "cuda"):
+        choose_device(device)
+        raise UsageError(f"device is {device!r} and device_index {index}; give an index with 'cuda' alone")
+    return f"cuda:{index}" if device == "cuda" or index else device
+
+
+def one_each(upscaler: Upscaler, lanes: int | None, frames: int) -> list[Upscaler]:
+    """The upscalers of as many lanes as were asked for, or as are good for the device and fit into it.
+
+    Raises:
+        EmtcmError: those that were asked for do not fit.
+    """
+    count = min(lanes or default_lanes(upscaler.engine.device.type), frames)
+    upscalers = [upscaler]
+    try:
+        while len(upscalers) < count:
+            upscalers.append(upscaler.another())
+    except EmtcmError as error:
+        if lanes is not None:
+            raise
+        _log.warning("emtcm: %s; going on with %d", error, len(upscalers))
+    return upscalers
 
 
 def modify_frame(

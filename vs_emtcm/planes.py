@@ -103,7 +103,8 @@ class Color:
     """What the samples of a frame mean.
 
     Attributes:
-        range: "limited" (studio: 16 to 235 in 8 bits, nominal 0..1 for float) or "full".
+        range: "limited" (studio: 16 to 235 in 8 bits, nominal 0..1 for float) or "full"; None is full for
+            RGB and limited for YUV and grey.
         chroma_location: where a subsampled chroma sample lies (H.273 types 0 to 5).
         matrix: which luma RGB is split into; not used for YUV and grey.
 
@@ -111,18 +112,24 @@ class Color:
         ValueError: one of them does not exist.
     """
 
-    range: Range = "limited"
+    range: Range | None = None
     chroma_location: ChromaLocation = "left"
     matrix: Matrix = "bt709"
 
     def __post_init__(self) -> None:
         for name, accepted in (
-            ("range", get_args(Range)),
+            ("range", (*get_args(Range), None)),
             ("chroma_location", CHROMA_LOCATIONS),
             ("matrix", get_args(Matrix)),
         ):
             if getattr(self, name) not in accepted:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; accepted are {', '.join(accepted)}")
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}; accepted are {', '.join(map(str, accepted))}"
+                )
+
+    def range_in(self, family: Family) -> Range:
+        """The range of samples of such a family."""
+        return self.range or ("full" if family == "rgb" else "limited")
 
 
 def full_scale(format: PixelFormat) -> float:

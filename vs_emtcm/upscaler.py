@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor
 from vs_emtcm import models, resample
 from vs_emtcm.alpha import filled_behind
 from vs_emtcm.engines import create_engine
-from vs_emtcm.errors import UsageError
+from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.mirror import mirrored
 from vs_emtcm.planes import (
     LUMA_WEIGHTS,
@@ -31,7 +33,7 @@ MINIMUM_TILE = 16
 
 
 class Upscaler:
-    """Upscales frames by a fixed factor; use one per thread.
+    """Upscales frames by a fixed factor; use one per thread, see :meth:`another`.
 
     Args:
         scale: 2, 3 or 4.
@@ -78,7 +80,21 @@ class Upscaler:
             weights, stages=stages, backend=backend, device=device, label=path.stem, store=store
         )
         place = self.engine.device
-        self.host = HostBuffer(place, pinned=place.type == "cuda" and pinned_is_faster(place))
+        try:
+            self.host = HostBuffer(place, pinned=place.type == "cuda" and pinned_is_faster(place))
+        except RuntimeError as error:
+            raise EmtcmError(f"device {str(place)!r} cannot be used: {error}") from error
+
+    def another(self) -> Self:
+        """One more of the same for another thread; it shares weights and whatever was compiled.
+
+        Raises:
+            EmtcmError: the device has no room for it.
+        """
+        twin = copy.copy(self)
+        twin.engine = self.engine.another()
+        twin.host = HostBuffer(self.host.device, pinned=self.host.pinned)
+        return twin
 
     def upscale(
         self, planes: Sequence[Plane], format: PixelFormat, color: Color | None = None
@@ -89,8 +105,7 @@ class Upscaler:
             planes: one (H, W) array per plane of ``format``, of its dtype, in its order: Y, U, V or
                 R, G, B, then alpha. Any strides.
             format: how the samples are stored.
-            color: what they mean; None is limited range and left-sited chroma for grey and YUV, full
-                range for RGB.
+            color: what they mean; None is what :class:`Color` is by itself.
 
         Returns:
             New planes of the same format, ``scale`` times the size: (scale * H, scale * W). Chroma of
@@ -120,8 +135,7 @@ class Upscaler:
         check_planes(planes, format)
         height, width = planes[0].shape
         check_shapes(targets, format, self.scale * width, self.scale * height)
-        if color is None:
-            color = Color(range="full" if format.family == "rgb" else "limited")
+        color = Color() if color is None else color
         released = False
         while True:
             try:
@@ -150,7 +164,7 @@ class Upscaler:
         if format.alpha:
             # Opacity reaches a little into what was transparent.
             sources = filled_behind(sources, self.engine.radius + resample.RADIUS)
-        slope, offset = luma_slope_and_offset(format, color.range)
+        slope, offset = luma_slope_and_offset(format, color.range_in(format.family))
         if format.family == "rgb":
             red, blue = LUMA_WEIGHTS[color.matrix]
             luma = red * sources[0] + (1 - red - blue) * sources[1] + blue * sources[2]

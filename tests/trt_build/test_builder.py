@@ -1,5 +1,9 @@
 """Real engines, built without a GPU."""
 
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
@@ -117,6 +121,46 @@ def test_the_key_depends_on_the_weights_and_the_versions(tiny, monkeypatch):
     assert request(other, **settings).key != first.key
     monkeypatch.setattr("trt_build.builder.tensorrt_version", lambda: "rtx 9.9")
     assert request(tiny, **settings).key != first.key
+
+
+class Scaled(nn.Module):
+    """Whose attributes are not to be seen in its parameters."""
+
+    def __init__(self, **attributes):
+        super().__init__()
+        vars(self).update(attributes)
+
+    def forward(self, x):
+        return x * self.factor
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "equal"),
+    [
+        ({"factor": 1.0}, {"factor": 1.0}, True),
+        ({"factor": 1.0}, {"factor": 8.0}, False),
+        ({"function": torch.relu}, {"function": torch.relu}, True),
+        ({"function": torch.relu}, {"function": torch.tanh}, False),
+        ({"table": np.arange(9000)}, {"table": np.arange(9000)}, True),
+        ({"table": np.arange(9000)}, {"table": np.arange(9000)[::-1].copy()}, False),
+    ],
+)
+def test_the_key_depends_on_the_attributes_of_every_part(first, second, equal):
+    keys = [
+        request(nn.Sequential(Scaled(**attributes)), label="", scale=1, profile=SMALL, targets=("sm89",)).key
+        for attributes in (first, second)
+    ]
+    assert (keys[0] == keys[1]) == equal
+
+
+def test_a_module_that_cannot_be_told_apart_is_refused():
+    settings = {"label": "", "scale": 1, "profile": SMALL, "targets": ("sm89",)}
+    with pytest.raises(BuildError, match=r"attribute '0.function' is a function that cannot be compared"):
+        request(nn.Sequential(Scaled(function=lambda x: x)), **settings)
+    typed = type("Typed", (nn.Module,), {"__module__": "__main__"})
+    nowhere = mock.patch.dict("sys.modules", {"__main__": ModuleType("__main__")})
+    with nowhere, pytest.raises(BuildError, match="source of module '__main__' cannot be read"):
+        request(typed(), **settings)
 
 
 def test_without_a_gpu_a_target_is_needed(tiny, monkeypatch):
@@ -260,6 +304,27 @@ def test_two_processes_may_build_the_same_engine(tmp_path):
     assert entry.problem is None
     verify(entry.path)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_threads_that_want_one_engine_build_it_once(tmp_path, tiny, wanted, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    with ThreadPoolExecutor(3) as pool:
+        engines = list(pool.map(lambda _: get_or_build(tmp_path, tiny, wanted, ahead=True), range(3)))
+    assert engines[0] == engines[1] == engines[2]
+    assert messages(caplog) == ["building the TensorRT engine tiny for sm89"]
+
+
+def test_threads_may_build_other_engines_at_once(tmp_path, tiny):
+    before = torch.cuda.get_device_capability
+
+    def build_one(target):
+        out = tmp_path / f"{target}.engine"
+        return build(tiny, scale=2, profile=SMALL, targets=(target,), out=out), out
+
+    with ThreadPoolExecutor(3) as pool:
+        for built, path in pool.map(build_one, ("sm86", "sm89", "sm120")):
+            assert stored_engine(path, built)
+    assert torch.cuda.get_device_capability is before
 
 
 def _build_in_process(folder):

@@ -17,6 +17,10 @@ def number():
     return 4
 
 
+def broken():
+    raise RuntimeError("no weights")
+
+
 def test_a_module_of_any_package_is_compiled(tmp_path, capsys):
     sizes = ["--min", "8x8", "--opt", "64x32", "--max", "64x64"]
     out = tmp_path / "network.engine"
@@ -33,6 +37,7 @@ def test_a_module_of_any_package_is_compiled(tmp_path, capsys):
     [
         ("nowhere:network", "cannot be called"),
         (f"{__name__}:missing", "cannot be called"),
+        (f"{__name__}:broken", "cannot be called (no weights)"),
         (f"{__name__}:number", "returned a int; it must return a torch.nn.Module"),
     ],
 )

@@ -1,11 +1,12 @@
 """A library is silent for a while, and says what it did before afterwards."""
 
 import logging
+import os
 import warnings
 
 import pytest
 
-from trt_build.quiet import quiet
+from trt_build.quiet import native_silence, quiet
 
 
 def talk():
@@ -29,3 +30,11 @@ def test_everything_is_heard_again_even_after_an_error(caplog, recwarn):
     talk()
     assert caplog.messages == ["optional package missing", "it is broken"]
     assert [str(w.message) for w in recwarn] == ["deprecated"]
+
+
+def test_what_libraries_write_themselves_is_not_seen(capfd):
+    with pytest.raises(OSError, match="gone"), native_silence():
+        os.write(2, b"WARNING: no GPU")
+        raise OSError("gone")
+    os.write(2, b"heard again")
+    assert capfd.readouterr().err == "heard again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -152,19 +153,45 @@ def create_engine(
     }
     if missing.get(backend) is not None:
         raise UsageError(f"backend {backend!r} is not usable: {missing[backend]}; or use backend 'torch'")
-    faster = "tensorrt" if place.type == "cuda" else "openvino"
-    if backend in ("auto", faster) and missing[faster] is None:
+    candidates = _candidates(place, backend, device)
+    for engine, following in pairwise(candidates):
         try:
-            # Only who wants an engine pays for the import.
-            if faster == "openvino":
-                from vs_emtcm.engines.openvino_engine import OpenvinoEngine
-
-                return OpenvinoEngine(weights, stages)
-            from vs_emtcm.engines.tensorrt_engine import TensorrtEngine, default_store
-
-            return TensorrtEngine(weights, stages, place, label=label, store=store or default_store())
+            return _made(engine, weights, stages, place, label, store)
+        except UsageError:
+            raise
         except EmtcmError as error:
-            if backend != "auto":
-                raise
-            _log.warning("emtcm: %s; going on with PyTorch", error)
-    return CudaEngine(weights, stages, place) if place.type == "cuda" else CpuEngine(weights, stages)
+            _log.warning("emtcm: %s; going on with %s", error, following)
+    return _made(candidates[-1], weights, stages, place, label, store)
+
+
+def _candidates(place: torch.device, backend: str, device: str) -> list[str]:
+    """The engines that would do, the fastest first."""
+    found = []
+    if place.type == "cuda":
+        if backend in ("auto", "tensorrt") and tensorrt_missing() is None:
+            found.append("TensorRT")
+        if backend in ("auto", "torch"):
+            found.append("PyTorch on the GPU")
+    if place.type == "cpu" or device == "auto":
+        if backend in ("auto", "openvino") and openvino_missing() is None:
+            found.append("OpenVINO")
+        if backend in ("auto", "torch"):
+            found.append("PyTorch on the CPU")
+    return found
+
+
+def _made(
+    engine: str, weights: Weights, stages: int, place: torch.device, label: str, store: Path | None
+) -> Engine:
+    # Only who wants an engine pays for the import.
+    if engine == "TensorRT":
+        from vs_emtcm.engines.tensorrt_engine import TensorrtEngine, default_store
+
+        return TensorrtEngine(weights, stages, place, label=label, store=store or default_store())
+    if engine == "OpenVINO":
+        from vs_emtcm.engines.openvino_engine import OpenvinoEngine
+
+        return OpenvinoEngine(weights, stages)
+    if engine == "PyTorch on the GPU":
+        return CudaEngine(weights, stages, place)
+    return CpuEngine(weights, stages)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor
 
@@ -31,6 +33,10 @@ class CpuEngine:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
         estimate: Tensor = self._network.estimates(x.contiguous(memory_format=torch.channels_last))[-1]
         return estimate
+
+    def another(self) -> Self:
+        """See :class:`vs_emtcm.engines.engine.Engine`; nothing here belongs to a thread."""
+        return self
 
     def release(self) -> None:
         """See :class:`vs_emtcm.engines.engine.Engine`; nothing is kept."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from vs_emtcm.engines.half import from_half, to_half
 from vs_emtcm.engines.weights import load_network
+from vs_emtcm.errors import EmtcmError
 from vs_emtcm.models import Weights
 from vs_emtcm.network import DetailNetwork
 
@@ -43,6 +46,15 @@ def _as_out_of_memory() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _one_sentence_errors() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        words = str(error).strip().partition("\n")[0]
+        raise EmtcmError(f"backend 'torch': the GPU cannot be used ({words}); or use device 'cpu'") from error
+
+
 class CudaEngine:
     """See :class:`vs_emtcm.engines.engine.Engine`.
 
@@ -50,17 +62,32 @@ class CudaEngine:
         weights: of one scale.
         stages: 1 or 2.
         device: a CUDA device.
+
+    Raises:
+        EmtcmError: PyTorch has no kernels for it, or it has no memory left.
     """
 
     def __init__(self, weights: Weights, stages: int, device: torch.device) -> None:
         network = load_network(weights, stages)
         self.device = device
-        self.stream: torch.cuda.Stream | None = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.largest: tuple[int, int] | None = None
         self.scale = weights.scale
         self.radius = network.radius
-        self.description = f"torch {torch.__version__} on {torch.cuda.get_device_name(device)}, float16"
-        self._network = DetailNetwork(network).to(device, torch.float16, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with _one_sentence_errors():
+            self.description = f"torch {torch.__version__} on {torch.cuda.get_device_name(device)}, float16"
+            self._network = DetailNetwork(network).to(
+                device, torch.float16, memory_format=torch.channels_last
+            )  # type: ignore[call-overload]
+            # What does not work shall show while another engine can still be chosen.
+            side = 2 * self.radius + 1
+            with torch.inference_mode():
+                self._network(torch.zeros(1, 1, side, side, dtype=torch.float16, device=device)).cpu()
+        self._begin()
+
+    def _begin(self) -> None:
+        """What belongs to one thread."""
+        with _one_sentence_errors():
+            self.stream: torch.cuda.Stream | None = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         self._recorded: OrderedDict[torch.Size, _Recorded] = OrderedDict()
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -73,6 +100,12 @@ class CudaEngine:
         recorded.x.copy_(to_half(x))
         recorded.graph.replay()
         return from_half(x, recorded.detail, self.scale)
+
+    def another(self) -> Self:
+        """See :class:`vs_emtcm.engines.engine.Engine`."""
+        twin = copy.copy(self)
+        twin._begin()
+        return twin
 
     def release(self) -> None:
         """See :class:`vs_emtcm.engines.engine.Engine`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -40,6 +40,14 @@ class Engine(Protocol):
 
         Raises:
             torch.OutOfMemoryError: the device has no room for a picture of this size.
+        """
+        ...
+
+    def another(self) -> Self:
+        """One more of the same for another thread; what was built and compiled is shared.
+
+        Raises:
+            EmtcmError: there is no room for it.
         """
         ...
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -98,6 +99,12 @@ class OpenvinoEngine:
             request.set_output_tensor(tensor(result.numpy(), shared_memory=True))
             request.infer(share_outputs=True)
         return result
+
+    def another(self) -> Self:
+        """See :class:`vs_emtcm.engines.engine.Engine`."""
+        twin = copy.copy(self)
+        twin._requests = OrderedDict()
+        return twin
 
     def release(self) -> None:
         """See :class:`vs_emtcm.engines.engine.Engine`."""

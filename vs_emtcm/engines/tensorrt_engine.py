@@ -1,14 +1,15 @@
-"""TensorRT: a float16 engine from the store, built on demand, one execution context per lane."""
+"""TensorRT: a float16 engine from the store, built on demand, one execution context per thread."""
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -106,25 +107,15 @@ class TensorrtEngine:
                 profile=PROFILE.grown(radius),
             )
             serialized = get_or_build(store, module, wanted, ahead=False)
-            trt = _tensorrt()
-            self._logger = trt.Logger(trt.Logger.WARNING)
-            self._runtime = trt.Runtime(self._logger)
+            self._trt = _tensorrt()
+            self._logger = self._trt.Logger(self._trt.Logger.WARNING)
+            self._runtime = self._trt.Runtime(self._logger)
             self._engine = self._runtime.deserialize_cuda_engine(serialized)
             if self._engine is None:
                 raise EmtcmError(
                     "backend 'tensorrt': the driver refuses the engine; update the NVIDIA driver, or "
                     "run 'vs-emtcm engines clear' and try again"
                 )
-            # Its memory comes from PyTorch, for the size at hand: a frame that does not fit is then
-            # reported like any other tensor that does not fit.
-            self._context = self._engine.create_execution_context(_configuration(trt, self._engine))
-            if self._context is None:
-                raise EmtcmError(
-                    "backend 'tensorrt': there is not enough GPU memory for one more lane; use fewer lanes"
-                )
-            self._size: torch.Size | None = None
-            self._memory: Tensor | None = None
-            self.stream: torch.cuda.Stream | None = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.device = device
         self.largest: tuple[int, int] | None = PROFILE.maximum
         self.scale = weights.scale
@@ -133,6 +124,22 @@ class TensorrtEngine:
         self.description = f"TensorRT {wanted.tensorrt} on {name}, float16"
         self._input = self._engine.get_tensor_name(0)
         self._output = self._engine.get_tensor_name(1)
+        self._begin()
+
+    def _begin(self) -> None:
+        """What belongs to one thread."""
+        with torch.cuda.device(self.device), _one_sentence_errors():
+            # Its memory comes from PyTorch, for the size at hand: a frame that does not fit is then
+            # reported like any other tensor that does not fit.
+            configuration = _configuration(self._trt, self._engine)
+            self._context = self._engine.create_execution_context(configuration)
+            if self._context is None:
+                raise EmtcmError(
+                    "backend 'tensorrt': there is not enough GPU memory for one more lane; use fewer lanes"
+                )
+            self._size: torch.Size | None = None
+            self._memory: Tensor | None = None
+            self.stream: torch.cuda.Stream | None = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
 
     def __call__(self, x: Tensor) -> Tensor:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
@@ -149,6 +156,12 @@ class TensorrtEngine:
         if not ready or not context.execute_async_v3(torch.cuda.current_stream(self.device).cuda_stream):
             raise EmtcmError("backend 'tensorrt': the engine failed; its own message is above")
         return from_half(x, detail[..., :rows, :columns], self.scale)
+
+    def another(self) -> Self:
+        """See :class:`vs_emtcm.engines.engine.Engine`."""
+        twin = copy.copy(self)
+        twin._begin()
+        return twin
 
     def release(self) -> None:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
