@@ -107,7 +107,7 @@ def numbered_device(device: str, index: int) -> str:
         raise UsageError(f"device_index is {index!r}; accepted are numbers from 0")
     if index and device not in ("auto", "cuda"):
         choose_device(device)
-        raise UsageError(f"device is {device!r} and device_index {index}; give an index with 'cuda' alone")
+        raise UsageError(f"device is {device!r} and device_index {index}; give one of them")
     return f"cuda:{index}" if device == "cuda" or index else device
 
 

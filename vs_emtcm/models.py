@@ -112,11 +112,10 @@ def load(path: Path, scale: int) -> Weights:
         # TypeError: of numbers that numpy does not have, such as bfloat16.
         raise UsageError(f"{path} cannot be read as a weights file: {error}") from error
     try:
-        scales, shape = json.loads(metadata["scales"]), Shape.from_metadata(metadata)
+        scales = [int(number) for number in json.loads(metadata["scales"])]
+        shape = Shape.from_metadata(metadata)
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path} is a damaged weights file: its description is not whole") from error
-    if not isinstance(scales, list):
-        raise UsageError(f"{path} is a damaged weights file: its description is not whole")
     if scale not in scales:
         accepted = ", ".join(map(str, scales))
         raise UsageError(f"scale {scale} is not in {path.name}; accepted are {accepted}")

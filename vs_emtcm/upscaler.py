@@ -86,7 +86,7 @@ class Upscaler:
             raise EmtcmError(f"device {str(place)!r} cannot be used: {error}") from error
 
     def another(self) -> Self:
-        """One more of the same for another thread; it shares weights and whatever was compiled.
+        """One more of the same for another thread; it shares the weights, and TensorRT's engine.
 
         Raises:
             EmtcmError: the device has no room for it.

@@ -44,7 +44,7 @@ class Engine(Protocol):
         ...
 
     def another(self) -> Self:
-        """One more of the same for another thread; what was built and compiled is shared.
+        """One more of the same for another thread; it shares whatever is no thread's own.
 
         Raises:
             EmtcmError: there is no room for it.
