@@ -13,6 +13,8 @@ from PIL import Image
 
 from vs_emtcm import PixelFormat, Upscaler
 
+if len(sys.argv) != 2:
+    sys.exit("usage: python examples/frames.py VIDEO")
 with av.open(sys.argv[1]) as container:
     frame = next(container.decode(video=0))
 rgb = frame.to_ndarray(format="rgb24")

@@ -15,6 +15,9 @@ arguments = globals()
 if "source" not in arguments:
     raise vs.Error("upscale.py: give the video file with --arg source=FILE")
 
+if not hasattr(vs.core, "bs"):
+    raise vs.Error("upscale.py: BestSource is missing; run 'pip install vapoursynth-bestsource'")
+
 # Frames are read in order, so a small cache (in MB) does.
 clip = vs.core.bs.VideoSource(arguments["source"], cachesize=32)
 clip = emtcm(

@@ -65,6 +65,47 @@ def test_a_folder_is_upscaled_and_a_bad_picture_does_not_stop_it(tmp_path):
     assert "b.png cannot be read as a picture" in result.stderr
 
 
+def test_results_that_are_there_can_be_skipped(make_clip, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(codes(9, 9)).save(tmp_path / "in" / name)
+    (tmp_path / "out" / "a.png").write_bytes(b"finished")
+    arguments = ("upscale", tmp_path / "in", tmp_path / "out", "--skip-existing")
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "1 frame of 18x18" in result.stderr
+    assert "1 skipped, there already" in result.stderr
+    assert (tmp_path / "out" / "a.png").read_bytes() == b"finished"
+    report = json.loads(run(*arguments, "--json").stdout)
+    assert (report["frames"], report["skipped"]) == (0, 2)
+    film = make_clip("film.mkv", frames=2)
+    assert run("upscale", film, tmp_path / "out", "--skip-existing").exit_code == 0
+    written = (tmp_path / "out" / "film.mkv").read_bytes()
+    report = json.loads(run("upscale", film, tmp_path / "out", "--skip-existing", "--json").stdout)
+    assert (report["frames"], report["skipped"]) == (0, 1)
+    assert (tmp_path / "out" / "film.mkv").read_bytes() == written
+
+
+def test_a_kind_of_picture_that_is_not_read_is_named(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.gif"):
+        Image.fromarray(codes(9, 9)).save(tmp_path / "in" / name)
+    result = run("upscale", tmp_path / "in", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "b.gif is a kind of picture that is not read; convert it to PNG first" in result.stderr
+
+
+def test_what_is_lost_is_said_before_the_work_is_done(make_clip, tmp_path):
+    source = make_clip(codec="ffv1", pix_fmt="yuva420p", frames=2)
+    result = run("upscale", source, tmp_path / "out.mkv", "--stages", 1)
+    first, last = result.stderr.splitlines()
+    assert first.startswith("vs-emtcm: warning: transparency is left out")
+    assert last.startswith("2 frames of 96x64")
+    report = json.loads(run("upscale", source, tmp_path / "b.mkv", "--stages", 1, "--json").stdout)
+    assert len(report["warnings"]) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -76,6 +117,17 @@ def test_a_folder_is_upscaled_and_a_bad_picture_does_not_stop_it(tmp_path):
         (["clip.mkv", "there.mkv"], "exists already"),
         (["clip.mkv", "nowhere/out.mkv"], "does not exist; create it first"),
         (["clip.mkv", "out.png"], "must name a video file"),
+        (["moving.gif", "out.png"], "is a kind of picture that is not read; convert it to PNG first"),
+        (["-", "out.mkv"], "- is a pipe; give a video"),
+        (["*.mkv", "out.mkv"], "a folder of pictures or a pattern of pictures"),
+        (["empty", "out"], "give one video at a time"),
+        (["grey.png", "no/where/out.png"], "the folder no does not exist; create it first"),
+        (["clip.mkv", "out.mkv", "--crf", "99"], "crf is 99; libx264 takes 0 to 51"),
+        (
+            ["clip.mkv", "out.mkv", "--codec", "libvpx-vp9", "--crf", "-1"],
+            "crf is -1; libvpx-vp9 takes 0 to 63",
+        ),
+        (["clip.mkv", "out.mkv", "--codec", "h264_nvenc"], "it needs its graphics card and driver"),
         (["clip.mkv", "out.mkv", "--codec", "h266"], "is not a known encoder"),
         (["clip.mkv", "out.mkv", "--model", "huge"], "does not exist; available are"),
         (["clip.mkv", "out.mkv", "--scale", "5"], "scale is 5"),
@@ -98,6 +150,7 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(make_clip, tmp_path, monkey
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.png").write_text("no picture")
     Image.new("L", (8, 8)).save(tmp_path / "grey.png")
+    Image.new("L", (8, 8)).save(tmp_path / "moving.gif")
     monkeypatch.chdir(tmp_path)
     before = {p: p.is_file() and p.read_bytes() for p in tmp_path.iterdir()}
     result = run("upscale", *arguments)

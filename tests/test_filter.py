@@ -214,7 +214,11 @@ def varying_format() -> vs.VideoNode:
         (clip_of, {"lanes": "two"}, "emtcm: lanes is 'two'"),
         (clip_of, {"tile": 3}, "emtcm: tile is 3"),
         (clip_of, {"device": "gpu", "device_index": 1}, "emtcm: device is 'gpu'; accepted are auto, cpu"),
-        (clip_of, {"device": "cpu", "device_index": 1}, "emtcm: device is 'cpu' and device_index 1; give one"),
+        (
+            clip_of,
+            {"device": "cpu", "device_index": 1},
+            "emtcm: device is 'cpu' and device_index 1; give one",
+        ),
         (clip_of, {"device_index": -1}, "emtcm: device_index is -1"),
         (varying, {}, "emtcm: the clip's size varies"),
         (varying_format, {}, "emtcm: the clip's format varies"),

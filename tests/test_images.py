@@ -213,3 +213,20 @@ def test_what_bmp_cannot_hold_is_named(tmp_path):
     exif[0x0112] = 6
     source = save(tmp_path / "in.jpg", RGB, exif=exif.tobytes())
     assert "cannot hold the Exif" in upscale_picture(source, tmp_path / "out.bmp", UPSCALER).warnings[0]
+
+
+@pytest.mark.parametrize("after", ["png", "jpg", "tif", "bmp"])
+@pytest.mark.parametrize("before", ["png", "jpg", "tif"])
+def test_the_size_in_print_stays(tmp_path, before, after):
+    source = save(tmp_path / f"in.{before}", RGB, dpi=(300, 150))
+    upscale_picture(source, tmp_path / f"out.{after}", UPSCALER)
+    with Image.open(tmp_path / f"out.{after}") as picture:
+        assert [float(n) for n in picture.info["dpi"]] == pytest.approx([600, 300], abs=0.1)
+
+
+@pytest.mark.parametrize("dpi", [(1, 1), (0, 0), None])
+def test_no_size_in_print_stays_none(tmp_path, dpi):
+    source = save(tmp_path / "in.tif", RGB, **({} if dpi is None else {"dpi": dpi}))
+    upscale_picture(source, tmp_path / "out.png", UPSCALER)
+    with Image.open(tmp_path / "out.png") as picture:
+        assert "dpi" not in picture.info

@@ -87,13 +87,21 @@ def upscale(
     ] = None,
     threads: Annotated[
         int,
-        typer.Option(min=0, max=1024, help="Threads for each of decoder, network, encoder; 0: all cores."),
+        typer.Option(
+            min=0,
+            max=1024,
+            help="Threads for each of decoder, network, encoder; 0: all cores. "
+            "Fewer are faster beside other work.",
+        ),
     ] = 0,
     tile: Annotated[
         int | None,
         typer.Option(help="Tile size in input pixels; 0: never tile. [default: automatic]"),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave results that are there already, and go on.")
+    ] = False,
     allow_damaged: Annotated[
         bool, typer.Option("--allow-damaged", help="Exit with 0 although the input is damaged.")
     ] = False,
@@ -123,11 +131,10 @@ def upscale(
             threads=threads,
             tile=tile,
             overwrite=overwrite,
+            skip_existing=skip_existing,
             show_progress=not quiet and not as_json,
         )
-        outcome = run(request)
-    for warning in (*outcome.warnings, *outcome.failures):
-        say(warning)
+        outcome = run(request, say)
     if as_json:
         print(json.dumps(outcome.as_dict()))
     elif not quiet:

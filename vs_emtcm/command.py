@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.images import SUFFIXES as PICTURE_SUFFIXES
-from vs_emtcm.images import picture_kind, upscale_picture
+from vs_emtcm.images import UNREAD_PICTURES, picture_kind, upscale_picture
 from vs_emtcm.output import check_output
 from vs_emtcm.progress import show_progress
-from vs_emtcm.sequences import find_pictures, is_pattern, name_results
+from vs_emtcm.sequences import find_pictures, is_pattern, left_out, name_results
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import DEFAULT_CODEC, EncoderSettings, check_encoder
@@ -38,6 +39,7 @@ class Request:
     threads: int
     tile: int | None
     overwrite: bool
+    skip_existing: bool
     show_progress: bool
 
 
@@ -48,6 +50,7 @@ class Outcome:
     Attributes:
         engine: what ran the network.
         frames: frames or pictures written.
+        skipped: results that were there already.
         size: (width, height) of the last.
         seconds: wall time.
         parts: seconds per part of the work; the parts overlap.
@@ -57,6 +60,7 @@ class Outcome:
 
     engine: str
     frames: int
+    skipped: int
     size: tuple[int, int] | None
     seconds: float
     parts: dict[str, float]
@@ -69,15 +73,17 @@ class Outcome:
         rate = self.frames / self.seconds if self.seconds else 0.0
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.parts.items())
         times = f"; {parts}" if parts else ""
+        skipped = f"; {self.skipped} skipped, there already" if self.skipped else ""
         frames = "1 frame" if self.frames == 1 else f"{self.frames} frames"
         done = f"{frames}{size} in {self.seconds:.1f} s, {rate:.2f} fps"
-        return f"{done}{times}; {self.engine}"
+        return f"{done}{times}{skipped}; {self.engine}"
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return {
             "engine": self.engine,
             "frames": self.frames,
+            "skipped": self.skipped,
             "width": None if self.size is None else self.size[0],
             "height": None if self.size is None else self.size[1],
             "seconds": round(self.seconds, 3),
@@ -88,8 +94,12 @@ class Outcome:
         }
 
 
-def run(request: Request) -> Outcome:
+def run(request: Request, tell: Callable[[str], None]) -> Outcome:
     """Upscale what was asked for; the kind of the work follows from the input's name.
+
+    Args:
+        request: what was asked for.
+        tell: called with every warning and failure as soon as it is known.
 
     Raises:
         UsageError: the request cannot be carried out; nothing was written.
@@ -97,8 +107,8 @@ def run(request: Request) -> Outcome:
     """
     several = Path(request.source).is_dir() or is_pattern(request.source)
     if several or Path(request.source).suffix.lower() in PICTURE_SUFFIXES:
-        return _run_pictures(request, several)
-    return _run_video(request)
+        return _run_pictures(request, several, tell)
+    return _run_video(request, tell)
 
 
 def _make_upscaler(request: Request, default_tune: str) -> Upscaler:
@@ -119,22 +129,31 @@ def _make_upscaler(request: Request, default_tune: str) -> Upscaler:
 
 
 def _check_source(path: Path) -> None:
+    accepted = "give a video, a picture, a folder of pictures or a pattern of pictures"
+    if str(path) == "-" or path.is_fifo() or path.is_char_device():
+        raise UsageError(f"{path} is a pipe; {accepted}")
     if not path.exists():
-        raise UsageError(f"{path} does not exist; give a video, a picture, a folder or a pattern")
+        raise UsageError(f"{path} does not exist; {accepted}")
     if not path.is_file():
-        raise UsageError(f"{path} is not a file; give a video, a picture, a folder or a pattern")
+        raise UsageError(f"{path} is not a file; {accepted}")
 
 
-def _run_video(request: Request) -> Outcome:
+def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     source, target = Path(request.source), Path(request.target)
     _check_source(source)
     # SVT-AV1 writes to the terminal by itself.
     os.environ.setdefault("SVT_LOG", "1")
-    if target.is_dir() or target.suffix.lower() in PICTURE_SUFFIXES:
+    if target.is_dir():
+        target = target / source.name
+    if target.suffix.lower() in PICTURE_SUFFIXES:
+        if source.suffix.lower() in UNREAD_PICTURES:
+            raise UsageError(f"{source} is a kind of picture that is not read; convert it to PNG first")
         raise UsageError(
             f"{source} is taken for a video; {target} must name a video file, such as a .mkv or .mp4 "
             f"(pictures are {', '.join(PICTURE_SUFFIXES)})"
         )
+    if request.skip_existing and target.exists():
+        return _nothing_to_do(skipped=1)
     check_output(source, target, request.overwrite)
     encoder = EncoderSettings(
         codec=request.codec or DEFAULT_CODEC,
@@ -147,20 +166,43 @@ def _run_video(request: Request) -> Outcome:
     check_container(target, encoder.codec)
     upscaler = _make_upscaler(request, "video")
     settings = VideoSettings(encoder=encoder, threads=request.threads)
+    told = []
+
+    def warn(warning: str) -> None:
+        told.append(f"warning: {warning}")
+        tell(told[-1])
+
     with show_progress(source.name, not request.show_progress) as progress:
-        report = upscale_video(source, target, upscaler, settings, progress)
+        report = upscale_video(source, target, upscaler, settings, progress, warn)
+    failures = tuple(f"warning: {source} is damaged: {damage}" for damage in report.damage)
+    for failure in failures:
+        tell(failure)
     return Outcome(
         engine=upscaler.engine.description,
         frames=report.frames,
+        skipped=0,
         size=report.size,
         seconds=report.seconds,
         parts={"decode": report.decode, "network": report.network, "encode": report.encode},
-        warnings=tuple(f"warning: {warning}" for warning in report.warnings),
-        failures=tuple(f"warning: {source} is damaged: {damage}" for damage in report.damage),
+        warnings=tuple(told),
+        failures=failures,
     )
 
 
-def _run_pictures(request: Request, several: bool) -> Outcome:
+def _nothing_to_do(*, skipped: int) -> Outcome:
+    return Outcome(
+        engine="no engine",
+        frames=0,
+        skipped=skipped,
+        size=None,
+        seconds=0.0,
+        parts={},
+        warnings=(),
+        failures=(),
+    )
+
+
+def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) -> Outcome:
     for option in ("codec", "crf", "preset", "pix_fmt"):
         if getattr(request, option) is not None:
             raise UsageError(f"--{option.replace('_', '-')} is for videos; leave it out for pictures")
@@ -175,10 +217,17 @@ def _run_pictures(request: Request, several: bool) -> Outcome:
             targets = [targets[0] / sources[0].name]
     folder = targets[0].parent
     originals = {source.resolve() for source in sources}
-    for source, target in zip(sources, targets, strict=True):
+    for target in targets:
         picture_kind(target)
         if target.resolve() in originals:
             raise UsageError(f"{target} is an input itself; give another folder or pattern for the output")
+    asked = len(sources)
+    if request.skip_existing:
+        pairs = [(s, t) for s, t in zip(sources, targets, strict=True) if not t.exists()]
+        if not pairs:
+            return _nothing_to_do(skipped=asked)
+        sources, targets = [s for s, _ in pairs], [t for _, t in pairs]
+    for source, target in zip(sources, targets, strict=True):
         if target.parent != folder or folder.exists():
             check_output(source, target, request.overwrite)
     upscaler = _make_upscaler(request, "clean")
@@ -186,6 +235,9 @@ def _run_pictures(request: Request, several: bool) -> Outcome:
     began = time.perf_counter()
     size: tuple[int, int] | None = None
     done, warnings, failures = 0, [], []
+    for path in left_out(request.source):
+        warnings.append(f"warning: {path} is a kind of picture that is not read; convert it to PNG first")
+        tell(warnings[-1])
     with show_progress(request.source, not request.show_progress) as progress:
         for source, target in zip(sources, targets, strict=True):
             try:
@@ -196,16 +248,20 @@ def _run_pictures(request: Request, several: bool) -> Outcome:
                         folder.rmdir()
                     raise
                 failures.append(f"error: {error}")
+                tell(failures[-1])
                 continue
             done += 1
             height, width = picture.pixels.shape[:2]
             size = (width, height)
-            warnings += [f"warning: {w}" for w in picture.warnings]
+            for warning in picture.warnings:
+                warnings.append(f"warning: {warning}")
+                tell(warnings[-1])
             if progress is not None:
                 progress(done, len(sources))
     return Outcome(
         engine=upscaler.engine.description,
         frames=done,
+        skipped=asked - len(sources),
         size=size,
         seconds=time.perf_counter() - began,
         parts={},
@@ -217,6 +273,8 @@ def _run_pictures(request: Request, several: bool) -> Outcome:
 def _prepare_folder(folder: Path) -> bool:
     """Make the folder if it is not there; returns whether it was not."""
     missing = not folder.exists()
+    if not folder.parent.exists():
+        raise UsageError(f"the folder {folder.parent} does not exist; create it first")
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

@@ -26,6 +26,9 @@ SUFFIXES = {
     ".bmp": "BMP",
 }
 
+# Common kinds of pictures that are told from videos, which have other suffixes.
+UNREAD_PICTURES = frozenset({".gif", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".exr", ".tga"})
+
 # How each mode that Pillow opens is worked on.
 FORMATS: Mapping[str, PixelFormat] = {
     "L": PixelFormat(family="gray"),
@@ -50,6 +53,7 @@ SAVE_OPTIONS: Mapping[str, Mapping[str, object]] = {
 # Pixels of a side.
 LARGEST: Mapping[str, int] = {"JPEG": 65500, "WEBP": 16383}
 
+LARGEST_DPI = 10_000.0
 EXIF_PREFIX = b"Exif\0\0"
 
 # Baseline TIFF tags that describe the photograph and not its storage: description, make, model,
@@ -67,6 +71,7 @@ class Picture:
         mode: a key of :data:`FORMATS`.
         pixels: (H, W) or (H, W, channels), uint8 or uint16.
         icc_profile, exif: as stored in the file, or None.
+        dpi: pixels per inch, horizontally and vertically, if the file says so.
         warnings: what was lost in reading, one sentence each.
     """
 
@@ -74,6 +79,7 @@ class Picture:
     pixels: Plane
     icc_profile: bytes | None
     exif: bytes | None
+    dpi: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -109,6 +115,7 @@ def read_picture(path: Path) -> Picture:
                 pixels=pixels,
                 icc_profile=image.info.get("icc_profile"),
                 exif=_exif(image),
+                dpi=_dpi(image),
                 warnings=tuple(lost),
             )
     except FileNotFoundError as error:
@@ -142,6 +149,15 @@ def _pixels(path: Path, image: Image.Image) -> tuple[str, Plane]:
     grey = image.mode in ("1", "L", "LA", "La")
     mode = ("L" if grey else "RGB") + ("A" if image.has_transparency_data else "")
     return mode, np.asarray(image.convert(mode))
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    found = image.info.get("dpi")
+    if found is None:
+        return None
+    across, down = (float(number) for number in found)
+    # NaN is not below itself either; a resolution of 1 is how some programs say that there is none.
+    return (across, down) if 1 < across < LARGEST_DPI and 1 < down < LARGEST_DPI else None
 
 
 def _exif(image: Image.Image) -> bytes | None:
@@ -184,6 +200,8 @@ def write_picture(picture: Picture, target: Path) -> None:
     options = dict(SAVE_OPTIONS.get(kind, {}))
     if picture.icc_profile is not None and kind != "BMP":
         options["icc_profile"] = picture.icc_profile
+    if picture.dpi is not None:
+        options["dpi"] = picture.dpi
     image = Image.fromarray(picture.pixels)
     try:
         if picture.exif is not None and kind == "TIFF":
@@ -267,5 +285,7 @@ def upscale(picture: Picture, upscaler: Upscaler) -> Picture:
         pixels=results[0] if len(results) == 1 else np.stack(results, axis=2),
         icc_profile=picture.icc_profile,
         exif=picture.exif,
+        # It is printed as large as it was.
+        dpi=picture.dpi and (picture.dpi[0] * upscaler.scale, picture.dpi[1] * upscaler.scale),
         warnings=picture.warnings,
     )

@@ -72,7 +72,10 @@ class PixelFormat:
         depths = range(8, 17) if self.sample_type == "integer" else (16, 32)
         if self.bits not in depths:
             accepted = "8 to 16" if self.sample_type == "integer" else "16 and 32"
-            raise ValueError(f"{self.bits} bits per {self.sample_type} sample; accepted are {accepted}")
+            other = "; or sample_type 'float'" if self.sample_type == "integer" else ""
+            raise ValueError(
+                f"{self.bits} bits per {self.sample_type} sample; accepted are {accepted}{other}"
+            )
         if self.family != "yuv" and self.subsampling != (0, 0):
             raise ValueError(f"{self.family} cannot be subsampled; subsampling must be (0, 0)")
         if not all(s in (0, 1, 2) for s in self.subsampling):

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from vs_emtcm.errors import UsageError
-from vs_emtcm.images import SUFFIXES
+from vs_emtcm.images import SUFFIXES, UNREAD_PICTURES
 
 _PRINTF = re.compile(r"%(0?)(\d*)d")
 
@@ -44,8 +44,16 @@ def find_pictures(name: str) -> list[tuple[Path, int | None]]:
         found = [(p, None) for p in files if p.suffix.lower() in SUFFIXES and p.is_file()]
     if not found:
         accepted = ", ".join(SUFFIXES)
-        raise UsageError(f"{name} holds no picture; accepted are {accepted}")
+        raise UsageError(f"{name} holds no picture; accepted are {accepted}; give one video at a time")
     return found
+
+
+def left_out(name: str) -> list[Path]:
+    """The pictures of a folder that are of a kind that is not read; none of a pattern, which names kinds."""
+    if not Path(name).is_dir():
+        return []
+    files = (p for p in sorted(Path(name).iterdir()) if not p.name.startswith("."))
+    return [p for p in files if p.suffix.lower() in UNREAD_PICTURES]
 
 
 def _numbered(pattern: Path, match: re.Match[str]) -> list[tuple[Path, int | None]]:

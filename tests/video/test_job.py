@@ -157,6 +157,36 @@ def test_progress_counts_every_frame(make_clip, tmp_path):
     assert seen[-1][1] == 5
 
 
+def test_a_warning_is_known_with_the_first_frame(make_clip, tmp_path):
+    source = make_clip(codec="ffv1", pix_fmt="yuva420p", frames=4)
+    events = []
+    report = upscale_video(
+        source,
+        tmp_path / "out.mkv",
+        Upscaler(2, stages=1),
+        FAST,
+        lambda done, _: events.append(done),
+        events.append,
+    )
+    assert events == [*report.warnings, 1, 2, 3, 4]
+
+
+def test_frames_are_counted_by_the_video_and_not_by_its_longer_sound(make_clip, tmp_path):
+    source = tmp_path / "in.mkv"
+    with av.open(str(make_clip(audio=True, frames=50))) as film, av.open(str(source), "w") as container:
+        streams = [container.add_stream_from_template(stream) for stream in film.streams]
+        for packet in film.demux():
+            if packet.size and (packet.stream_index or packet.pts * packet.time_base < 0.5):
+                packet.stream = streams[packet.stream_index]
+                container.mux(packet)
+    seen = []
+    upscale_video(
+        source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST, lambda *counts: seen.append(counts)
+    )
+    done, total = seen[-1]
+    assert abs(total - done) <= 1 < 20 > done
+
+
 def test_codecs_without_crf_are_not_starved(make_clip, tmp_path):
     source = make_clip(frames=20, width=96, height=96)
     mpeg4 = VideoSettings(encoder=EncoderSettings(codec="mpeg4"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import av
@@ -53,6 +54,20 @@ WHOLE_CHROMA_ENCODERS = frozenset({"libx264", "libx265"})
 RATE_ENCODERS = frozenset({"mpeg1video", "mpeg2video"})
 MPEG4_TICKS = 65535
 
+# The highest constant rate factor; FFmpeg takes any number and the encoder its highest.
+HIGHEST_CRF = {
+    "libx264": 51,
+    "libx264rgb": 51,
+    "libx265": 51,
+    "libvpx": 63,
+    "libvpx-vp9": 63,
+    "libaom-av1": 63,
+    "libsvtav1": 63,
+}
+
+# What the name of an encoder ends with that is part of a graphics card.
+HARDWARE = ("_nvenc", "_qsv", "_vaapi", "_amf", "_vulkan", "_v4l2m2m", "_videotoolbox", "_mf")
+
 _X264_PRESETS = (
     "ultrafast",
     "superfast",
@@ -87,6 +102,10 @@ def check_encoder(settings: EncoderSettings) -> None:
     for name, value in (("crf", settings.crf), ("preset", settings.preset)):
         if value is not None and name not in options:
             raise UsageError(f"{settings.codec} has no {name}; leave --{name} out")
+    highest = HIGHEST_CRF.get(settings.codec)
+    if settings.crf is not None and not 0 <= settings.crf <= (highest or math.inf):
+        accepted_crf = "from 0" if highest is None else f"0 to {highest}"
+        raise UsageError(f"crf is {settings.crf:g}; {settings.codec} takes {accepted_crf}")
     presets = PRESETS.get(settings.codec)
     if settings.preset is not None and presets is not None and settings.preset not in presets:
         raise UsageError(

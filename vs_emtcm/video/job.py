@@ -108,6 +108,7 @@ def upscale_video(
     upscaler: Upscaler,
     settings: VideoSettings,
     progress: Callable[[int, int | None], None] | None = None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> VideoReport:
     """Upscale a video file.
 
@@ -119,6 +120,7 @@ def upscale_video(
         upscaler: what upscales its frames.
         settings: how it is read and written.
         progress: called after each frame with the frames done and the total, if known.
+        warn: called with each of the report's warnings as soon as it is known.
 
     Raises:
         UsageError: the source, the target or the settings cannot be used.
@@ -142,6 +144,8 @@ def upscale_video(
                 raise EmtcmError(_no_frames(source, reader))
             writer = VideoWriter(temporary, reader, first, settings.encoder)
             try:
+                for warning in writer.warnings:
+                    warn(warning)
                 for item in chain(waiting, [first], ready):
                     writer.write(item)
                     if isinstance(item, av.VideoFrame):
@@ -152,6 +156,8 @@ def upscale_video(
             except BaseException:
                 writer.abandon()
                 raise
+    for warning in reader.warnings:
+        warn(warning)
     return VideoReport(
         frames=frames,
         size=(first.width, first.height),

@@ -64,7 +64,6 @@ class VideoReader:
         self.video.thread_type = "AUTO"
         self.rate = Fraction(as_fraction(video.average_rate) or as_fraction(video.guessed_rate) or 25)
         self.time_base = as_fraction(video.time_base) or 1 / self.rate
-        self.frames = self._frame_count()
         self.hdr: StaticHdr | None = None
         self.damage: list[str] = []
         self.warnings: list[str] = []
@@ -77,6 +76,7 @@ class VideoReader:
         self._due: deque[int] | None = deque() if self.container.format.name == "avi" else None
         self._size: tuple[int, int, str] | None = None
         self._decoded = 0
+        self.frames = self._frame_count()
 
     def close(self) -> None:
         """Close the file."""
@@ -211,8 +211,9 @@ class VideoReader:
             return int(counted)
         if self.rate > HIGHEST_RATE:
             return None
-        if self.video.duration:
-            return max(1, round(self.video.duration * self.time_base * self.rate))
+        promised = self._promised_end()
+        if promised is not None:
+            return max(1, round((promised - float(self.start)) * self.rate))
         if self.container.duration:
             return max(1, round(Fraction(self.container.duration, av.time_base) * self.rate))
         return None

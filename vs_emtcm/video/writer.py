@@ -26,6 +26,7 @@ from vs_emtcm.video.encoder import (
     DEFAULT_CRF,
     DEFAULT_QUANTISER,
     FF_QP2LAMBDA,
+    HARDWARE,
     MPEG4_TICKS,
     QUANTISER_ENCODERS,
     RATE_ENCODERS,
@@ -138,6 +139,11 @@ class VideoWriter:
             self._container.start_encoding()
         except FFmpegError as error:
             self._container.close()
+            if settings.codec.endswith(HARDWARE):
+                raise UsageError(
+                    f"{settings.codec} does not work here: {error.strerror}; it needs its graphics card and "
+                    "driver, libx264 and libx265 need none"
+                ) from error
             given = [f"--{n}" for n in ("crf", "preset") if getattr(settings, n) is not None]
             sound = [
                 s.codec_context.codec.canonical_name
