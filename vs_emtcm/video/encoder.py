@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import av
 from av.codec import Codec, CodecContext
 from av.codec.codec import UnknownCodecError, find_best_pix_fmt_of_list
+from av.codec.context import CodecOption, OptionType
 from av.video.format import names as pix_fmts
 
 from vs_emtcm.errors import UsageError
@@ -106,6 +107,13 @@ def check_encoder(settings: EncoderSettings) -> None:
     if settings.crf is not None and not 0 <= settings.crf <= (highest or math.inf):
         accepted_crf = "from 0" if highest is None else f"0 to {highest}"
         raise UsageError(f"crf is {settings.crf:g}; {settings.codec} takes {accepted_crf}")
+    if settings.preset is not None and not _is_known_preset(settings.preset, options["preset"]):
+        names = "".join(f", {choice.name}" for choice in options["preset"].choices)
+        lowest, highest_preset = int(options["preset"].min), int(options["preset"].max)
+        raise UsageError(
+            f"{settings.codec} has no preset {settings.preset!r}; accepted are {lowest} to "
+            f"{highest_preset}{names}"
+        )
     presets = PRESETS.get(settings.codec)
     if settings.preset is not None and presets is not None and settings.preset not in presets:
         raise UsageError(
@@ -130,10 +138,17 @@ def find_encoder(name: str) -> Codec:
     return codec
 
 
-def encoder_options(name: str) -> frozenset[str]:
-    """Names of the encoder's own options."""
+def encoder_options(name: str) -> dict[str, CodecOption]:
+    """The encoder's own options by name."""
     context = CodecContext.create(name, "w")
-    return frozenset(option.name for option in context.supported_options.private)
+    return {option.name: option for option in context.supported_options.private}
+
+
+def _is_known_preset(preset: str, option: CodecOption) -> bool:
+    """Whether an encoder whose presets are numbers, some of them with names, has this one."""
+    if option.type != OptionType.INT or preset in {choice.name for choice in option.choices}:
+        return True
+    return preset.removeprefix("-").isdecimal() and option.min <= int(preset) <= option.max
 
 
 def has_alpha(format: av.VideoFormat) -> bool:
