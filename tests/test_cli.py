@@ -77,6 +77,7 @@ def test_results_that_are_there_can_be_skipped(make_clip, tmp_path):
     assert "1 frame of 18x18" in result.stderr
     assert "1 skipped, there already" in result.stderr
     assert (tmp_path / "out" / "a.png").read_bytes() == b"finished"
+    assert run(*arguments).stderr == "nothing to do: there already: 2\n"
     report = json.loads(run(*arguments, "--json").stdout)
     assert (report["frames"], report["skipped"]) == (0, 2)
     film = make_clip("film.mkv", frames=2)

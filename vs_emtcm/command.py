@@ -69,6 +69,8 @@ class Outcome:
 
     def summary(self) -> str:
         """One line for people."""
+        if self.skipped and not self.frames:
+            return f"nothing to do: there already: {self.skipped}"
         size = "" if self.size is None else f" of {self.size[0]}x{self.size[1]}"
         rate = self.frames / self.seconds if self.seconds else 0.0
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.parts.items())
