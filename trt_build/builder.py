@@ -146,9 +146,12 @@ def _source(name: str) -> str:
 
 
 def _comparable(name: str, value: object) -> bytes:
+    if isinstance(value, torch.Tensor):
+        samples = value.detach().cpu().float().contiguous().numpy()
+        return f"{value.dtype} {tuple(value.shape)}".encode() + samples.tobytes()
     try:
         return pickle.dumps(value, protocol=5)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
+    except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise BuildError(
             f"the attribute {name.lstrip('.')!r} is a {type(value).__name__} that cannot be compared with "
             "another, so that engines could not be told apart; leave it out of the network"

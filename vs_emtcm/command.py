@@ -69,7 +69,7 @@ class Outcome:
 
     def summary(self) -> str:
         """One line for people."""
-        if self.skipped and not self.frames:
+        if self.skipped and not self.frames and not self.failures:
             return f"nothing to do: there already: {self.skipped}"
         size = "" if self.size is None else f" of {self.size[0]}x{self.size[1]}"
         rate = self.frames / self.seconds if self.seconds else 0.0
@@ -101,12 +101,14 @@ def run(request: Request, tell: Callable[[str], None]) -> Outcome:
 
     Args:
         request: what was asked for.
-        tell: called with every warning and failure as soon as it is known.
+        tell: called with every warning and failure; of a video, at the first frame or at the end.
 
     Raises:
         UsageError: the request cannot be carried out; nothing was written.
         EmtcmError: the work failed on the way.
     """
+    if request.overwrite and request.skip_existing:
+        raise UsageError("--overwrite and --skip-existing exclude each other; give one of them")
     several = Path(request.source).is_dir() or is_pattern(request.source)
     if several or Path(request.source).suffix.lower() in PICTURE_SUFFIXES:
         return _run_pictures(request, several, tell)
@@ -145,16 +147,20 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     _check_source(source)
     # SVT-AV1 writes to the terminal by itself.
     os.environ.setdefault("SVT_LOG", "1")
-    if target.is_dir():
+    into_folder = target.is_dir()
+    if into_folder:
         target = target / source.name
-    if target.suffix.lower() in PICTURE_SUFFIXES:
-        if source.suffix.lower() in UNREAD_PICTURES:
-            raise UsageError(f"{source} is a kind of picture that is not read; convert it to PNG first")
+    elif request.target.endswith(("/", os.sep)):
+        raise UsageError(f"the folder {target} does not exist; create it first")
+    named_picture = target.suffix.lower() in PICTURE_SUFFIXES
+    if source.suffix.lower() in UNREAD_PICTURES and (into_folder or named_picture):
+        raise UsageError(f"{source} is a kind of picture that is not read; convert it to PNG first")
+    if named_picture:
         raise UsageError(
             f"{source} is taken for a video; {target} must name a video file, such as a .mkv or .mp4 "
             f"(pictures are {', '.join(PICTURE_SUFFIXES)})"
         )
-    if request.skip_existing and target.exists():
+    if request.skip_existing and target.is_file() and not target.samefile(source):
         return _nothing_to_do(skipped=1)
     check_output(source, target, request.overwrite)
     encoder = EncoderSettings(
@@ -225,7 +231,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
             raise UsageError(f"{target} is an input itself; give another folder or pattern for the output")
     asked = len(sources)
     if request.skip_existing:
-        pairs = [(s, t) for s, t in zip(sources, targets, strict=True) if not t.exists()]
+        pairs = [(s, t) for s, t in zip(sources, targets, strict=True) if not t.is_file()]
         if not pairs:
             return _nothing_to_do(skipped=asked)
         sources, targets = [s for s, _ in pairs], [t for _, t in pairs]

@@ -142,6 +142,8 @@ class Scaled(nn.Module):
         ({"function": torch.relu}, {"function": torch.relu}, True),
         ({"function": torch.relu}, {"function": torch.tanh}, False),
         ({"table": np.arange(9000)}, {"table": np.arange(9000)}, True),
+        ({"table": torch.ones(3)}, {"table": torch.ones(3)}, True),
+        ({"table": torch.ones(3)}, {"table": torch.zeros(3)}, False),
         ({"table": np.arange(9000)}, {"table": np.arange(9000)[::-1].copy()}, False),
     ],
 )

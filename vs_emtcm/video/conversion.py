@@ -67,7 +67,7 @@ def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_said: bool) -
             options={} if to_rgb else {"dst_colorspace": "ITU709", "dst_color_range": "MPEG"},
             colorspace=AVCOL_SPC_RGB if to_rgb else AVCOL_SPC_BT709,
             color_range=AVCOL_RANGE_FULL if to_rgb else AVCOL_RANGE_LIMITED,
-            chroma_location=_chroma_location(first, pix_fmt),
+            chroma_location=UNSPECIFIED if to_rgb else _chroma_location(first, pix_fmt),
         )
     grey = pix_fmt.startswith("gray") or name.startswith("gray")
     limited = first.color_range == AVCOL_RANGE_FULL and not (range_is_said or grey or from_rgb)
@@ -90,9 +90,13 @@ def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_said: bool) -
 
 
 def _chroma_location(first: av.VideoFrame, pix_fmt: str) -> int:
-    """FFmpeg's number for where chroma lies after its conversion, which halves widths around the middle."""
+    """FFmpeg's number for where chroma lies after its conversion.
+
+    It halves widths to where the frame's own tag says, and around the middle if there is none.
+    """
     halved = av.VideoFormat(pix_fmt).chroma_width(2) < first.format.chroma_width(2)
-    return AVCHROMA_LOC_CENTER if halved else first.chroma_location
+    untagged = first.chroma_location == UNSPECIFIED
+    return AVCHROMA_LOC_CENTER if halved and untagged else first.chroma_location
 
 
 def _luma_of(frame: av.VideoFrame, pix_fmt: str) -> av.VideoFrame:

@@ -103,7 +103,7 @@ def check_encoder(settings: EncoderSettings) -> None:
     for name, value in (("crf", settings.crf), ("preset", settings.preset)):
         if value is not None and name not in options:
             raise UsageError(f"{settings.codec} has no {name}; leave --{name} out")
-    highest = HIGHEST_CRF.get(settings.codec)
+    highest = HIGHEST_CRF.get(codec.name)
     if settings.crf is not None and not 0 <= settings.crf <= (highest or math.inf):
         accepted_crf = "from 0" if highest is None else f"0 to {highest}"
         raise UsageError(f"crf is {settings.crf:g}; {settings.codec} takes {accepted_crf}")
@@ -114,7 +114,7 @@ def check_encoder(settings: EncoderSettings) -> None:
             f"{settings.codec} has no preset {settings.preset!r}; accepted are {lowest} to "
             f"{highest_preset}{names}"
         )
-    presets = PRESETS.get(settings.codec)
+    presets = PRESETS.get(codec.name)
     if settings.preset is not None and presets is not None and settings.preset not in presets:
         raise UsageError(
             f"{settings.codec} has no preset {settings.preset!r}; accepted are {', '.join(presets)}"

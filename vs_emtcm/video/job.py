@@ -120,7 +120,8 @@ def upscale_video(
         upscaler: what upscales its frames.
         settings: how it is read and written.
         progress: called after each frame with the frames done and the total, if known.
-        warn: called with each of the report's warnings as soon as it is known.
+        warn: called with each of the report's warnings: with the first frame if it is about what the result
+            cannot hold, at the end if it is about the source's times.
 
     Raises:
         UsageError: the source, the target or the settings cannot be used.
