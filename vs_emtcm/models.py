@@ -111,6 +111,10 @@ def load(path: Path, scale: int) -> Weights:
     except (OSError, TypeError, SafetensorError) as error:
         # TypeError: of numbers that numpy does not have, such as bfloat16.
         raise UsageError(f"{path} cannot be read as a weights file: {error}") from error
+    for name, tensor in tensors.items():
+        # bfloat16 is no number to numpy, whether or not something has taught it the name.
+        if tensor.dtype.kind != "f":
+            raise UsageError(f"{path} cannot be read as a weights file: {name} is of {tensor.dtype}")
     try:
         scales = [int(number) for number in json.loads(metadata["scales"])]
         shape = Shape.from_metadata(metadata)
