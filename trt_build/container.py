@@ -27,7 +27,9 @@ def write_engine(path: Path, description: Mapping[str, Any], engine: bytes) -> N
         BuildError: it cannot be written.
     """
     digest = hashlib.sha256(engine).hexdigest()
-    header = json.dumps({"description": description, "bytes": len(engine), "sha256": digest}).encode()
+    facts = {"description": description, "bytes": len(engine), "sha256": digest}
+    # Without spaces every byte means something: none can change unnoticed.
+    header = json.dumps(facts, separators=(",", ":")).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A name of its own for each process: two may build the same engine at once.

@@ -11,7 +11,7 @@ from pathlib import Path
 from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.images import SUFFIXES as PICTURE_SUFFIXES
 from vs_emtcm.images import UNREAD_PICTURES, picture_kind, upscale_picture
-from vs_emtcm.output import check_output
+from vs_emtcm.output import check_folder, check_output
 from vs_emtcm.progress import show_progress
 from vs_emtcm.sequences import find_pictures, is_pattern, left_out, name_results
 from vs_emtcm.upscaler import Upscaler
@@ -142,6 +142,10 @@ def _check_source(path: Path) -> None:
         raise UsageError(f"{path} is not a file; {accepted}")
 
 
+def _unread(picture: Path) -> str:
+    return f"{picture} is a kind of picture that is not read; convert it to PNG first"
+
+
 def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     source, target = Path(request.source), Path(request.target)
     _check_source(source)
@@ -151,10 +155,10 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     if into_folder:
         target = target / source.name
     elif request.target.endswith(("/", os.sep)):
-        raise UsageError(f"the folder {target} does not exist; create it first")
+        check_folder(target)
     named_picture = target.suffix.lower() in PICTURE_SUFFIXES
     if source.suffix.lower() in UNREAD_PICTURES and (into_folder or named_picture):
-        raise UsageError(f"{source} is a kind of picture that is not read; convert it to PNG first")
+        raise UsageError(_unread(source))
     if named_picture:
         raise UsageError(
             f"{source} is taken for a video; {target} must name a video file, such as a .mkv or .mp4 "
@@ -242,10 +246,16 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
     made = _prepare_folder(folder)
     began = time.perf_counter()
     size: tuple[int, int] | None = None
-    done, warnings, failures = 0, [], []
+    done = 0
+    warnings: list[str] = []
+    failures: list[str] = []
+
+    def note(notes: list[str], message: str) -> None:
+        notes.append(message)
+        tell(message)
+
     for path in left_out(request.source):
-        warnings.append(f"warning: {path} is a kind of picture that is not read; convert it to PNG first")
-        tell(warnings[-1])
+        note(warnings, f"warning: {_unread(path)}")
     with show_progress(request.source, not request.show_progress) as progress:
         for source, target in zip(sources, targets, strict=True):
             try:
@@ -255,15 +265,13 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
                     if made:
                         folder.rmdir()
                     raise
-                failures.append(f"error: {error}")
-                tell(failures[-1])
+                note(failures, f"error: {error}")
                 continue
             done += 1
             height, width = picture.pixels.shape[:2]
             size = (width, height)
             for warning in picture.warnings:
-                warnings.append(f"warning: {warning}")
-                tell(warnings[-1])
+                note(warnings, f"warning: {warning}")
             if progress is not None:
                 progress(done, len(sources))
     return Outcome(
@@ -281,8 +289,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
 def _prepare_folder(folder: Path) -> bool:
     """Make the folder if it is not there; returns whether it was not."""
     missing = not folder.exists()
-    if not folder.parent.exists():
-        raise UsageError(f"the folder {folder.parent} does not exist; create it first")
+    check_folder(folder.parent)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

@@ -11,6 +11,16 @@ from pathlib import Path
 from vs_emtcm.errors import UsageError, reason
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that does not exist.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"the folder {folder} does not exist; create it first")
+
+
 def check_output(source: Path, target: Path, overwrite: bool) -> None:
     """Refuse a target that must not or cannot be written.
 
@@ -26,8 +36,7 @@ def check_output(source: Path, target: Path, overwrite: bool) -> None:
         if not overwrite:
             raise UsageError(f"{target} exists already; give another name or --overwrite")
     folder = target.parent
-    if not folder.is_dir():
-        raise UsageError(f"the folder {folder} does not exist; create it first")
+    check_folder(folder)
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
