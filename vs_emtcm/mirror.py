@@ -23,7 +23,7 @@ def mirrored(x: Tensor, border: int) -> Tensor:
 
     The reduction of a mirrored picture is its mirrored reduction, so that the network sees nothing at an
     edge that it could not see inside. With edge pixels replicated instead, it scored 0.1 dB less on
-    Set5 (docs/model.md).
+    Set5 (docs/experiments.md).
 
     Args:
         x: (..., H, W) of at least one pixel.
