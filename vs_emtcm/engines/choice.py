@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -153,45 +155,55 @@ def create_engine(
     }
     if missing.get(backend) is not None:
         raise UsageError(f"backend {backend!r} is not usable: {missing[backend]}; or use backend 'torch'")
-    candidates = _candidates(place, backend, device)
-    for engine, following in pairwise(candidates):
+    candidates = _candidates(weights, stages, backend, device, place, label, store)
+    for candidate, following in pairwise(candidates):
         try:
-            return _made(engine, weights, stages, place, label, store)
+            return candidate.make()
         except UsageError:
             raise
         except EmtcmError as error:
-            _log.warning("emtcm: %s; going on with %s", error, following)
-    return _made(candidates[-1], weights, stages, place, label, store)
+            _log.warning("emtcm: %s; going on with %s", error, following.name)
+    return candidates[-1].make()
 
 
-def _candidates(place: torch.device, backend: str, device: str) -> list[str]:
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    name: str
+    make: Callable[[], Engine]
+
+
+def _candidates(
+    weights: Weights,
+    stages: int,
+    backend: str,
+    device: str,
+    place: torch.device,
+    label: str,
+    store: Path | None,
+) -> list[_Candidate]:
     """The engines that would do, the fastest first."""
-    found = []
-    if place.type == "cuda":
-        if backend in ("auto", "tensorrt") and tensorrt_missing() is None:
-            found.append("TensorRT")
-        if backend in ("auto", "torch"):
-            found.append("PyTorch on the GPU")
-    if place.type == "cpu" or device == "auto":
-        if backend in ("auto", "openvino") and openvino_missing() is None:
-            found.append("OpenVINO")
-        if backend in ("auto", "torch"):
-            found.append("PyTorch on the CPU")
-    return found
 
-
-def _made(
-    engine: str, weights: Weights, stages: int, place: torch.device, label: str, store: Path | None
-) -> Engine:
     # Only who wants an engine pays for the import.
-    if engine == "TensorRT":
+    def tensorrt() -> Engine:
         from vs_emtcm.engines.tensorrt_engine import TensorrtEngine, default_store
 
         return TensorrtEngine(weights, stages, place, label=label, store=store or default_store())
-    if engine == "OpenVINO":
+
+    def openvino() -> Engine:
         from vs_emtcm.engines.openvino_engine import OpenvinoEngine
 
         return OpenvinoEngine(weights, stages)
-    if engine == "PyTorch on the GPU":
-        return CudaEngine(weights, stages, place)
-    return CpuEngine(weights, stages)
+
+    found = []
+    if place.type == "cuda":
+        if backend in ("auto", "tensorrt") and tensorrt_missing() is None:
+            found.append(_Candidate(name="TensorRT", make=tensorrt))
+        if backend in ("auto", "torch"):
+            cuda = partial(CudaEngine, weights, stages, place)
+            found.append(_Candidate(name="PyTorch on the GPU", make=cuda))
+    if place.type == "cpu" or device == "auto":
+        if backend in ("auto", "openvino") and openvino_missing() is None:
+            found.append(_Candidate(name="OpenVINO", make=openvino))
+        if backend in ("auto", "torch"):
+            found.append(_Candidate(name="PyTorch on the CPU", make=partial(CpuEngine, weights, stages)))
+    return found
