@@ -62,7 +62,13 @@ def test_an_explicit_choice_never_falls_back(monkeypatch):
     with pytest.raises(UsageError, match="device 'cuda' is not usable: PyTorch finds no NVIDIA GPU"):
         choose_device("cuda")
     works = {(a.backend, a.device): a.reason is None for a in availabilities()}
-    assert list(works) == [("tensorrt", "cuda"), ("torch", "cuda"), ("openvino", "cpu"), ("torch", "cpu")]
+    assert list(works) == [
+        ("tensorrt", "cuda"),
+        ("torch", "cuda"),
+        ("openvino", "cpu"),
+        ("torch", "cpu"),
+        ("openvino-bf16", "cpu"),
+    ]
     assert not works["tensorrt", "cuda"]
     assert not works["torch", "cuda"]
     assert works["torch", "cpu"]
@@ -137,7 +143,9 @@ def test_damaged_weights_are_said_once(caplog):
 
 
 def test_unknown_backends_are_refused():
-    with pytest.raises(UsageError, match="backend is 'opencl'; accepted are auto, tensorrt, openvino, torch"):
+    with pytest.raises(
+        UsageError, match="backend is 'opencl'; accepted are auto, tensorrt, openvino, openvino-bf16, torch"
+    ):
         create_engine(WEIGHTS, stages=2, backend="opencl", device="cpu")
 
 

@@ -218,7 +218,10 @@ def test_planes_that_do_not_fit_are_refused(planes, message):
         ({"stages": 0}, "stages is 0"),
         ({"model": "huge"}, "model 'huge' with tune 'video' does not exist"),
         ({"tune": "anime"}, "tune is 'anime'; accepted are video and clean"),
-        ({"backend": "magic"}, "backend is 'magic'; accepted are auto, tensorrt, openvino, torch"),
+        (
+            {"backend": "magic"},
+            "backend is 'magic'; accepted are auto, tensorrt, openvino, openvino-bf16, torch",
+        ),
         ({"device": "tpu"}, "device is 'tpu'; accepted are auto, cpu, cuda"),
         ({"tile": 8}, "tile is 8; accepted are 0 .never. and sizes from 16"),
         ({"tile": (64, 8)}, "tile is"),

@@ -73,7 +73,7 @@ def upscale(
         ),
     ] = None,
     stages: Annotated[int, typer.Option(help="2, or 1 for about twice the speed.")] = 2,
-    backend: Annotated[str, typer.Option(help="auto, tensorrt, openvino or torch.")] = "auto",
+    backend: Annotated[str, typer.Option(help="auto, tensorrt, openvino, openvino-bf16 or torch.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     codec: Annotated[
         str | None, typer.Option(help="Video encoder, as FFmpeg calls it. [default: libx264]")

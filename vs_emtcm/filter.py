@@ -47,7 +47,7 @@ def emtcm(
         model: a shipped model's name or the path of a ``.safetensors`` weights file.
         tune: "video" for compressed or noisy sources, "clean" for sharp, uncompressed ones.
         stages: 2, or 1 for about twice the speed at a little less quality.
-        backend: "auto", "tensorrt", "openvino" or "torch".
+        backend: "auto", "tensorrt", "openvino", "openvino-bf16" or "torch".
         device: "auto", "cpu" or "cuda".
         device_index: which CUDA device.
         lanes: frames worked on at once; None chooses, fewer where memory is short. The result does not depend

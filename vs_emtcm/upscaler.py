@@ -41,7 +41,7 @@ class Upscaler:
         tune: "video" for compressed or noisy sources, "clean" for sharp, uncompressed ones; not used
             with a weights file.
         stages: 2, or 1 for about twice the speed at a little less quality.
-        backend: "auto", "tensorrt", "openvino" or "torch".
+        backend: "auto", "tensorrt", "openvino", "openvino-bf16" or "torch".
         device: "auto", "cpu", "cuda" or "cuda:N".
         tile: work in tiles of this many input pixels, (width, height) or one number for both, to
             bound memory; 0 never tiles; None chooses. The result is the same up to the rounding of

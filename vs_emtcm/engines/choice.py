@@ -19,7 +19,7 @@ from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.models import Weights
 
 _log = logging.getLogger(__name__)
-BACKENDS = ("auto", "tensorrt", "openvino", "torch")
+BACKENDS = ("auto", "tensorrt", "openvino", "openvino-bf16", "torch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +70,21 @@ def openvino_missing() -> str | None:
     return None
 
 
+def bfloat16_missing() -> str | None:
+    """Why OpenVINO engines in bfloat16 are of no use here, or None if they are."""
+    if not torch.cpu.get_capabilities().get("amx_bf16", False):
+        return "the processor has no AMX, and without it bfloat16 is slower; use backend 'openvino'"
+    return openvino_missing()
+
+
 def availabilities() -> tuple[Availability, ...]:
-    """Every backend and device, the one that "auto" prefers first."""
+    """Every backend and device, the one that "auto" prefers first; the last it never takes."""
     return (
         Availability(backend="tensorrt", device="cuda", reason=tensorrt_missing()),
         Availability(backend="torch", device="cuda", reason=cuda_missing()),
         Availability(backend="openvino", device="cpu", reason=openvino_missing()),
         Availability(backend="torch", device="cpu", reason=None),
+        Availability(backend="openvino-bf16", device="cpu", reason=bfloat16_missing()),
     )
 
 
@@ -107,11 +115,11 @@ def choose_device(device: str, backend: str = "auto") -> torch.device:
     name, _, index = device.partition(":")
     if device != "auto" and (name != "cuda" or (index and not index.isdecimal()) or device.endswith(":")):
         raise UsageError(f"device is {device!r}; accepted are auto, cpu, cuda and cuda:N")
-    if backend == "openvino":
+    if backend in ("openvino", "openvino-bf16"):
         if device == "auto":
             return torch.device("cpu")
         raise UsageError(
-            f"backend 'openvino' is not usable on device {device!r}: it runs on the CPU alone; "
+            f"backend {backend!r} is not usable on device {device!r}: it runs on the CPU alone; "
             "use device 'cpu', or backend 'torch'"
         )
     if not torch.cuda.is_available():
@@ -152,6 +160,7 @@ def create_engine(
     missing = {
         "tensorrt": "it runs on CUDA devices alone" if device == "cpu" else tensorrt_missing(),
         "openvino": openvino_missing(),
+        "openvino-bf16": bfloat16_missing(),
     }
     if missing.get(backend) is not None:
         raise UsageError(f"backend {backend!r} is not usable: {missing[backend]}; or use backend 'torch'")
@@ -194,6 +203,11 @@ def _candidates(
 
         return OpenvinoEngine(weights, stages)
 
+    def openvino_bfloat16() -> Engine:
+        from vs_emtcm.engines.openvino_bfloat16 import OpenvinoBfloat16Engine
+
+        return OpenvinoBfloat16Engine(weights, stages)
+
     found = []
     if place.type == "cuda":
         if backend in ("auto", "tensorrt") and tensorrt_missing() is None:
@@ -204,6 +218,8 @@ def _candidates(
     if place.type == "cpu" or device == "auto":
         if backend in ("auto", "openvino") and openvino_missing() is None:
             found.append(_Candidate(name="OpenVINO", make=openvino))
+        if backend == "openvino-bf16":
+            found.append(_Candidate(name="OpenVINO in bfloat16", make=openvino_bfloat16))
         if backend in ("auto", "torch"):
             found.append(_Candidate(name="PyTorch on the CPU", make=partial(CpuEngine, weights, stages)))
     return found

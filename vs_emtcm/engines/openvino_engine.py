@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU, float32: one compiled model per size, as many threads as PyTorch takes."""
+"""OpenVINO on the CPU: one compiled model per size, as many threads as PyTorch takes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _openvino() -> ModuleType:
 
 
 class OpenvinoEngine:
-    """See :class:`vs_emtcm.engines.engine.Engine`.
+    """In single precision; see :class:`vs_emtcm.engines.engine.Engine`.
 
     Args:
         weights: of one scale.
@@ -65,6 +65,8 @@ class OpenvinoEngine:
     Raises:
         EmtcmError: OpenVINO cannot be imported or cannot run the network.
     """
+
+    precision = "float32"
 
     def __init__(self, weights: Weights, stages: int) -> None:
         self._network = load_network(weights, stages)
@@ -78,7 +80,7 @@ class OpenvinoEngine:
             self._openvino = _openvino()
             self._core = self._openvino.Core()
             version = self._openvino.__version__.partition("-")[0]
-            self.description = f"OpenVINO {version} on cpu, float32"
+            self.description = f"OpenVINO {version} on cpu, {self.precision}"
             # What does not work shall show while another engine can still be chosen.
             side = 2 * self.radius + 1
             self(torch.zeros(1, 1, side, side))
@@ -89,11 +91,13 @@ class OpenvinoEngine:
         Raises:
             EmtcmError: OpenVINO failed.
         """
+        rows, columns = (self.scale * (n - 2 * self.radius) for n in x.shape[-2:])
+        return self._infer(x.contiguous(), x.new_empty((x.shape[0], 1, rows, columns)))
+
+    def _infer(self, source: Tensor, result: Tensor) -> Tensor:
+        """Run the graph; OpenVINO works in the memory of these two."""
         with _one_sentence_errors():
-            request = self._request(x.shape, torch.get_num_threads())
-            rows, columns = (self.scale * (n - 2 * self.radius) for n in x.shape[-2:])
-            # OpenVINO works in the memory of these two.
-            source, result = x.contiguous(), x.new_empty((x.shape[0], 1, rows, columns))
+            request = self._request(source.shape, torch.get_num_threads())
             tensor = self._openvino.Tensor
             request.set_input_tensor(tensor(source.numpy(), shared_memory=True))
             request.set_output_tensor(tensor(result.numpy(), shared_memory=True))
@@ -128,16 +132,19 @@ class OpenvinoEngine:
                 return
             self._requests.popitem(last=False)
 
+    def _graph(self, x: Any) -> Any:
+        """What is compiled, of a recorded input."""
+        return self._network.estimates(x)[-1]
+
     def _compiled(self, shape: torch.Size, threads: int) -> Any:
         ops = self._openvino.opset13
         x = ops.parameter(shape, self._openvino.Type.f32)
-        estimate: Any = self._network.estimates(Recorded(x, ops))[-1]  # type: ignore[arg-type]
         return self._core.compile_model(
-            self._openvino.Model([estimate.node], [x]),
+            self._openvino.Model([self._graph(Recorded(x, ops)).node], [x]),
             "CPU",
             {
-                # Processors that have bfloat16 would calculate with its 8 bits.
-                "INFERENCE_PRECISION_HINT": "f32",
+                # Left to itself it takes bfloat16 where the processor has it.
+                "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[self.precision],
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
                 # The lanes would all be pinned to the same cores.

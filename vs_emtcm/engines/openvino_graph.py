@@ -48,6 +48,9 @@ class Recorded:
     def __add__(self, other: Recorded) -> Recorded:
         return Recorded(self.ops.add(self.node, other.node), self.ops)
 
+    def __sub__(self, other: Recorded) -> Recorded:
+        return Recorded(self.ops.subtract(self.node, other.node), self.ops)
+
     def __getitem__(self, index: tuple[Any, slice, slice]) -> Recorded:
         # ``x[..., a:b, c:d]`` is all that the network asks for.
         spans = [part.indices(size) for part, size in zip(index[1:], self.shape[-2:], strict=True)]

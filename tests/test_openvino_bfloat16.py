@@ -1,0 +1,102 @@
+"""OpenVINO in bfloat16 stays within what an eye or a score could tell from single precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import codes
+from vs_emtcm import PixelFormat, Upscaler, UsageError, models
+from vs_emtcm.engines import choice, create_engine
+from vs_emtcm.engines.bfloat16 import split_network, split_picture
+from vs_emtcm.engines.cpu_engine import CpuEngine
+from vs_emtcm.engines.openvino_bfloat16 import OpenvinoBfloat16Engine
+from vs_emtcm.engines.weights import load_network
+from vs_emtcm.mirror import mirrored
+
+WEIGHTS = models.load(models.find("base", "video").path, 2)
+MODELS = [(name, tune) for name in ("base", "large") for tune in ("clean", "video")]
+needs_amx = pytest.mark.skipif(choice.bfloat16_missing() is not None, reason="the processor has no AMX")
+
+
+def picture(height: int = 120, width: int = 160) -> torch.Tensor:
+    return torch.from_numpy(codes(height, width).astype("float32") / 255)[None, None]
+
+
+def test_a_split_picture_and_the_split_network_lose_nothing_in_single_precision():
+    network = load_network(WEIGHTS, 2)
+    x = mirrored(
+        torch.from_numpy(codes(30, 40, bits=16).astype("float32") / 65535)[None, None], network.radius
+    )
+    parts = split_picture(x)
+    np.testing.assert_array_equal(parts[:, 0] + parts[:, 1], x[:, 0])
+    np.testing.assert_array_equal(parts.bfloat16().float()[:, 0], parts[:, 0])
+    with torch.inference_mode():
+        # What is small is left out: the rest of a pixel times the rest of a kernel.
+        for split, expected in zip(split_network(network).details(parts), network.details(x), strict=True):
+            torch.testing.assert_close(split, expected, rtol=0, atol=2e-5)
+
+
+@needs_amx
+@pytest.mark.parametrize("model", MODELS, ids=str)
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("stages", [1, 2])
+def test_a_picture_is_as_in_single_precision(model, scale, stages):
+    weights = models.load(models.find(*model).path, scale)
+    ours, exact = OpenvinoBfloat16Engine(weights, stages), CpuEngine(weights, stages)
+    x = mirrored(picture(), ours.radius)
+    with torch.inference_mode():
+        difference = (ours(x) - exact(x)) * 255
+    # Of photographs it is a third of that.
+    assert difference.square().mean().sqrt() < 0.2
+    assert difference.abs().max() < 5
+    assert difference.mean().abs() < 0.05
+
+
+@needs_amx
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_flat_field_stays_flat(scale):
+    format = PixelFormat(family="gray")
+    upscaler = Upscaler(scale, backend="openvino-bf16")
+    for value in (0, 16, 100, 235, 255):
+        (result,) = upscaler.upscale([np.full((12, 16), value, np.uint8)], format)
+        np.testing.assert_array_equal(result, value)
+
+
+@needs_amx
+def test_a_slow_ramp_of_16_bits_keeps_its_steps():
+    ramp = np.tile(np.arange(30000, 30000 + 240, dtype=np.uint16), (24, 1))
+    format = PixelFormat(family="gray", bits=16)
+    (result,) = Upscaler(2, tune="clean", backend="openvino-bf16").upscale([ramp], format)
+    expected = 30000 + (np.arange(480) + 0.5) / 2 - 0.5
+    # Less than a quarter of a code value of 8 bits, where a bfloat16 pixel would be off by up to one.
+    assert np.abs(result[:, 40:-40] - expected[40:-40]).max() < 64
+
+
+@needs_amx
+def test_it_is_taken_when_asked_for_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    asked = create_engine(WEIGHTS, stages=1, backend="openvino-bf16", device="auto")
+    assert asked.description.endswith("on cpu, bfloat16")
+    for backend in ("auto", "openvino"):
+        engine = create_engine(WEIGHTS, stages=1, backend=backend, device="auto")
+        assert not isinstance(engine, OpenvinoBfloat16Engine)
+
+
+@needs_amx
+def test_lanes_share_what_is_no_threads_own():
+    engine = OpenvinoBfloat16Engine(WEIGHTS, 1)
+    other = engine.another()
+    x = mirrored(picture(), engine.radius)
+    with torch.inference_mode():
+        np.testing.assert_array_equal(engine(x).numpy(), other(x).numpy())
+    assert other._split is engine._split
+
+
+def test_without_amx_it_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    with pytest.raises(
+        UsageError, match="'openvino-bf16' is not usable: the processor has no AMX, and without"
+    ):
+        create_engine(WEIGHTS, stages=1, backend="openvino-bf16", device="auto")

@@ -1,0 +1,58 @@
+"""OpenVINO on the CPU in bfloat16, for processors with AMX: several times as fast."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vs_emtcm.engines.bfloat16 import split_network, split_picture
+from vs_emtcm.engines.openvino_engine import OpenvinoEngine
+from vs_emtcm.models import Weights
+from vs_emtcm.network import Network, assemble, crop
+from vs_emtcm.shape import HEAD_SIZE
+
+# The network is blind to a constant: any level shows what it makes of a flat field.
+FLAT = 0.5
+
+
+class OpenvinoBfloat16Engine(OpenvinoEngine):
+    """Features in bfloat16, pixels and their interpolation in single precision.
+
+    Results differ from those of single precision by 0.03 to 0.05 code values of 8 bits (root of the mean
+    square). A flat field comes out as it went in.
+    """
+
+    precision = "bfloat16"
+
+    def __init__(self, weights: Weights, stages: int) -> None:
+        self._flat = torch.zeros(1)
+        super().__init__(weights, stages)
+        side = 2 * self.radius + 1
+        # Biases cancel in single precision; what rounding leaves of them is taken off.
+        self._flat = self._corrections(torch.full((1, 1, side, side), FLAT))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """See :class:`vs_emtcm.engines.engine.Engine`.
+
+        Raises:
+            EmtcmError: OpenVINO failed.
+        """
+        cubic = crop(F.conv2d(x, self._network.cubic), self.radius - HEAD_SIZE // 2)
+        return assemble(x, cubic + self._corrections(x) - self._flat, self.scale)
+
+    @cached_property
+    def _split(self) -> Network:
+        return split_network(self._network)
+
+    def _corrections(self, x: Tensor) -> Tensor:
+        rows, columns = (n - 2 * self.radius for n in x.shape[-2:])
+        return self._infer(split_picture(x), x.new_empty((len(x), self.scale**2, rows, columns)))
+
+    def _graph(self, x: Any) -> Any:
+        """What the network adds to cubic interpolation, which has more bits than a bfloat16."""
+        cubic: Any = crop(F.conv2d(x, self._split.cubic), self.radius - HEAD_SIZE // 2)
+        return self._split.details(x)[-1] - cubic
