@@ -102,6 +102,14 @@ def upscale(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave results that are there already, and go on.")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Keep what is done of a video in a hidden folder beside OUTPUT; "
+            "after an interruption the same command goes on there.",
+        ),
+    ] = False,
     allow_damaged: Annotated[
         bool, typer.Option("--allow-damaged", help="Exit with 0 although the input is damaged.")
     ] = False,
@@ -132,6 +140,7 @@ def upscale(
             tile=tile,
             overwrite=overwrite,
             skip_existing=skip_existing,
+            resume=resume,
             show_progress=not quiet and not as_json,
         )
         outcome = run(request, say)

@@ -40,6 +40,7 @@ class Request:
     tile: int | None
     overwrite: bool
     skip_existing: bool
+    resume: bool
     show_progress: bool
 
 
@@ -50,6 +51,7 @@ class Outcome:
     Attributes:
         engine: what ran the network.
         frames: frames or pictures written.
+        resumed: how many of them were done before.
         skipped: results that were there already.
         size: (width, height) of the last.
         seconds: wall time.
@@ -60,6 +62,7 @@ class Outcome:
 
     engine: str
     frames: int
+    resumed: int
     skipped: int
     size: tuple[int, int] | None
     seconds: float
@@ -72,12 +75,13 @@ class Outcome:
         if self.skipped and not self.frames and not self.failures:
             return f"nothing to do: there already: {self.skipped}"
         size = "" if self.size is None else f" of {self.size[0]}x{self.size[1]}"
-        rate = self.frames / self.seconds if self.seconds else 0.0
+        rate = (self.frames - self.resumed) / self.seconds if self.seconds else 0.0
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.parts.items())
         times = f"; {parts}" if parts else ""
         skipped = f"; {self.skipped} skipped, there already" if self.skipped else ""
+        resumed = f" ({self.resumed} of them done before)" if self.resumed else ""
         frames = "1 frame" if self.frames == 1 else f"{self.frames} frames"
-        done = f"{frames}{size} in {self.seconds:.1f} s, {rate:.2f} fps"
+        done = f"{frames}{size}{resumed} in {self.seconds:.1f} s, {rate:.2f} fps"
         return f"{done}{times}{skipped}; {self.engine}"
 
     def as_dict(self) -> dict[str, object]:
@@ -85,11 +89,12 @@ class Outcome:
         return {
             "engine": self.engine,
             "frames": self.frames,
+            "resumed": self.resumed,
             "skipped": self.skipped,
             "width": None if self.size is None else self.size[0],
             "height": None if self.size is None else self.size[1],
             "seconds": round(self.seconds, 3),
-            "fps": round(self.frames / self.seconds, 3) if self.seconds else None,
+            "fps": round((self.frames - self.resumed) / self.seconds, 3) if self.seconds else None,
             "parts": {name: round(seconds, 3) for name, seconds in self.parts.items()},
             "warnings": list(self.warnings),
             "failures": list(self.failures),
@@ -177,7 +182,7 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     check_encoder(encoder)
     check_container(target, encoder.codec)
     upscaler = _make_upscaler(request, "video")
-    settings = VideoSettings(encoder=encoder, threads=request.threads)
+    settings = VideoSettings(encoder=encoder, threads=request.threads, resume=request.resume)
     told = []
 
     def warn(warning: str) -> None:
@@ -192,6 +197,7 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     return Outcome(
         engine=upscaler.engine.description,
         frames=report.frames,
+        resumed=report.resumed,
         skipped=0,
         size=report.size,
         seconds=report.seconds,
@@ -205,6 +211,7 @@ def _nothing_to_do(*, skipped: int) -> Outcome:
     return Outcome(
         engine="no engine",
         frames=0,
+        resumed=0,
         skipped=skipped,
         size=None,
         seconds=0.0,
@@ -218,6 +225,10 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
     for option in ("codec", "crf", "preset", "pix_fmt"):
         if getattr(request, option) is not None:
             raise UsageError(f"--{option.replace('_', '-')} is for videos; leave it out for pictures")
+    if request.resume:
+        raise UsageError(
+            "--resume is for videos; for pictures, --skip-existing goes on where a run was interrupted"
+        )
     if several:
         found = find_pictures(request.source)
         targets = name_results(found, request.target)
@@ -277,6 +288,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
     return Outcome(
         engine=upscaler.engine.description,
         frames=done,
+        resumed=0,
         skipped=asked - len(sources),
         size=size,
         seconds=time.perf_counter() - began,

@@ -36,7 +36,7 @@ def one_sentence_errors() -> Iterator[None]:
         say("error: out of memory; a smaller --scale needs less, and on a GPU a smaller --tile does")
         raise typer.Exit(FAILURE) from error
     except KeyboardInterrupt as error:
-        say("interrupted; no unfinished file was left behind")
+        say(str(error) or "interrupted; no unfinished file was left behind")
         raise typer.Exit(FAILURE) from error
 
 

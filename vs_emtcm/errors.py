@@ -9,6 +9,10 @@ class UsageError(EmtcmError):
     """What was asked for cannot be done as asked; the command line exits with 2."""
 
 
+class WritingError(EmtcmError):
+    """A file could not be written to its end, such as for want of room."""
+
+
 def reason(error: Exception) -> str:
     """What went wrong, as a clause: the system's or FFmpeg's words without capital and full stop."""
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -129,6 +130,15 @@ def load(path: Path, scale: int) -> Weights:
         if name.startswith(("shared/", f"x{scale}/"))
     }
     return Weights(scale=scale, shape=shape, tensors=own)
+
+
+def fingerprint(weights: Weights) -> str:
+    """A short name for these weights; others have another one."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+        digest.update(np.ascontiguousarray(tensor).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def resolve(model: str | os.PathLike[str], tune: str) -> Path:

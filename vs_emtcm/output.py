@@ -47,10 +47,15 @@ def check_output(source: Path, target: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def complete_file(target: Path) -> Iterator[Path]:
-    """A temporary name beside ``target``; renamed to it at the end, removed after an exception."""
+def complete_file(target: Path, folder: Path | None = None) -> Iterator[Path]:
+    """A temporary name beside ``target``; renamed to it at the end, removed after an exception.
+
+    Args:
+        target: the file that appears at the end.
+        folder: where it is until then, on the same file system; None is beside it.
+    """
     # Not made of the target's name, which may be as long as names can be.
-    temporary = target.with_name(f".{os.getpid()}.partial{target.suffix}")
+    temporary = (folder or target.parent) / f".{os.getpid()}.partial{target.suffix}"
     try:
         yield temporary
         temporary.replace(target)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -16,7 +17,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-Report = Callable[[int, int | None], None]
+
+class Report(Protocol):
+    """What is called with the frames done, their total, and how many of them were done before."""
+
+    def __call__(self, done: int, total: int | None, resumed: int = 0) -> None: ...  # noqa: D102
+
 
 # Seconds between two plain lines.
 LINE_INTERVAL = 10.0
@@ -24,7 +30,7 @@ LINE_INTERVAL = 10.0
 
 @contextmanager
 def show_progress(what: str, quiet: bool) -> Iterator[Report | None]:
-    """A function to call with the frames done and their total, or None if quiet."""
+    """What to call with the frames done and their total, or None if quiet."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
@@ -45,10 +51,16 @@ def _bar(what: str) -> Iterator[Report]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None, rate="")
 
-        def report(done: int, total: int | None) -> None:
-            rate = done / max(1e-9, time.monotonic() - began)
+        def report(done: int, total: int | None, resumed: int = 0) -> None:
+            nonlocal began
             # Headers are estimates: never show more frames done than there are.
             known = None if total is None else max(total, done)
+            if done == resumed:
+                # Frames that were done before say nothing about the pace.
+                began = time.monotonic()
+                progress.reset(task, completed=done, total=known, rate="done before")
+                return
+            rate = (done - resumed) / max(1e-9, time.monotonic() - began)
             progress.update(task, completed=done, total=known, rate=f"{rate:.1f} fps")
 
         yield report
@@ -57,15 +69,21 @@ def _bar(what: str) -> Iterator[Report]:
 def _lines(what: str) -> Report:
     began = last = time.monotonic()
 
-    def report(done: int, total: int | None) -> None:
-        nonlocal last
+    def report(done: int, total: int | None, resumed: int = 0) -> None:
+        nonlocal began, last
         now = time.monotonic()
+        if done == resumed:
+            # Frames that were done before say nothing about the pace.
+            began = now
         if now - last < LINE_INTERVAL:
             return
         last = now
-        rate = done / (now - began)
-        left = "" if total is None else f", {max(0, total - done) / rate:.0f} s left"
         of = "" if total is None else f" of {total}"
+        if done == resumed:
+            print(f"{what}: frame {done}{of}, done before", file=sys.stderr, flush=True)
+            return
+        rate = (done - resumed) / max(1e-9, now - began)
+        left = "" if total is None else f", {max(0, total - done) / rate:.0f} s left"
         print(f"{what}: frame {done}{of}, {rate:.2f} fps{left}", file=sys.stderr, flush=True)
 
     return report

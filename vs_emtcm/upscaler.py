@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -52,6 +52,11 @@ class Upscaler:
         UsageError: an argument is not among those accepted.
         EmtcmError: the engine could not be built.
 
+    Attributes:
+        scale: as given.
+        engine: what runs the network.
+        recipe: what the result depends on besides the frames, by name.
+
     Example:
         >>> up = Upscaler(scale=2)
         >>> y2, u2, v2 = up.upscale([y, u, v], PixelFormat(family="yuv", subsampling=(1, 1)))
@@ -79,6 +84,12 @@ class Upscaler:
         self.engine = create_engine(
             weights, stages=stages, backend=backend, device=device, label=path.stem, store=store
         )
+        self.recipe: Mapping[str, str | int] = {
+            "weights": models.fingerprint(weights),
+            "scale": scale,
+            "stages": stages,
+            "engine": self.engine.description,
+        }
         place = self.engine.device
         try:
             self.host = HostBuffer(place, pinned=place.type == "cuda" and pinned_is_faster(place))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 from av.packet import Packet
@@ -26,7 +27,12 @@ from vs_emtcm.video.frames import (
     nearest_native,
 )
 from vs_emtcm.video.reader import VideoReader
+from vs_emtcm.video.resume import ResumableWriter, describe
+from vs_emtcm.video.workfolder import WorkFolder, work_folder
 from vs_emtcm.video.writer import VideoWriter
+
+if TYPE_CHECKING:
+    from vs_emtcm.progress import Report
 
 # Frames that wait between two steps: enough to even out their pace, little enough memory.
 DEPTH = 4
@@ -39,10 +45,12 @@ class VideoSettings:
     Attributes:
         encoder: how the result is encoded.
         threads: decoder threads; 0 lets FFmpeg choose.
+        resume: keep what is done in a hidden folder beside the result, and go on from there.
     """
 
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     threads: int = 0
+    resume: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +59,7 @@ class VideoReport:
 
     Attributes:
         frames: how many were written.
+        resumed: how many of them were done before.
         size: (width, height) of the result.
         seconds: wall time; decode, network and encode overlap, so their sum may be larger.
         decode, network, encode: seconds spent in each.
@@ -59,6 +68,7 @@ class VideoReport:
     """
 
     frames: int
+    resumed: int
     size: tuple[int, int]
     seconds: float
     decode: float
@@ -107,7 +117,7 @@ def upscale_video(
     target: Path,
     upscaler: Upscaler,
     settings: VideoSettings,
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Report | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> VideoReport:
     """Upscale a video file.
@@ -119,7 +129,8 @@ def upscale_video(
         target: the result; appears only when complete.
         upscaler: what upscales its frames.
         settings: how it is read and written.
-        progress: called after each frame with the frames done and the total, if known.
+        progress: called after each frame with the frames done and the total, if known, and with how many
+            of those were done before, if any were.
         warn: called with each of the report's warnings: with the first frame if it is about what the result
             cannot hold, at the end if it is about the source's times.
 
@@ -132,27 +143,42 @@ def upscale_video(
     reader = VideoReader(source, settings.threads)
     enlarge = FrameUpscaler(upscaler)
 
-    def upscaled(items: Iterator[Item]) -> Iterator[Item]:
-        for item in items:
-            yield enlarge(item) if isinstance(item, av.VideoFrame) else item
+    frames = resumed = 0
+    with closing(reader), _place(source, target, upscaler, settings) as (temporary, folder):
 
-    frames = 0
-    with closing(reader), complete_file(target) as temporary:
+        def held(frame: int) -> bool:
+            return folder is not None and folder.held(frame)
+
+        def upscaled(items: Iterator[Item]) -> Iterator[Item]:
+            number = 0
+            for item in items:
+                if not isinstance(item, av.VideoFrame):
+                    yield item
+                    continue
+                # The first says how frames are written.
+                yield item if number and held(number) else enlarge(item)
+                number += 1
+
         decoded = run_ahead(reader.items(), DEPTH)
         with closing(decoded), closing(run_ahead(upscaled(decoded), DEPTH)) as ready:
             waiting, first = until_first_frame(ready)
             if first is None:
                 raise EmtcmError(_no_frames(source, reader))
-            writer = VideoWriter(temporary, reader, first, settings.encoder)
+            writer: VideoWriter | ResumableWriter
+            if folder is None:
+                writer = VideoWriter(temporary, reader, first, settings.encoder)
+            else:
+                writer = ResumableWriter(temporary, folder, reader, first, settings.encoder)
             try:
                 for warning in writer.warnings:
                     warn(warning)
                 for item in chain(waiting, [first], ready):
                     writer.write(item)
                     if isinstance(item, av.VideoFrame):
+                        resumed += held(frames)
                         frames += 1
                         if progress is not None:
-                            progress(frames, reader.frames)
+                            progress(frames, reader.frames, *([resumed] if resumed else []))
                 writer.finish()
             except BaseException:
                 writer.abandon()
@@ -161,6 +187,7 @@ def upscale_video(
         warn(warning)
     return VideoReport(
         frames=frames,
+        resumed=resumed,
         size=(first.width, first.height),
         seconds=time.perf_counter() - began,
         decode=reader.seconds,
@@ -169,6 +196,22 @@ def upscale_video(
         damage=tuple(reader.damage),
         warnings=(*reader.warnings, *writer.warnings),
     )
+
+
+@contextmanager
+def _place(
+    source: Path, target: Path, upscaler: Upscaler, settings: VideoSettings
+) -> Iterator[tuple[Path, WorkFolder | None]]:
+    """Where the target is until it is complete, and what keeps its parts, if anything does."""
+    if not settings.resume:
+        with complete_file(target) as temporary:
+            yield temporary, None
+        return
+    with (
+        work_folder(target, describe(source, upscaler, settings.encoder)) as folder,
+        complete_file(target, folder.path) as temporary,
+    ):
+        yield temporary, folder
 
 
 def until_first_frame(items: Iterator[Item]) -> tuple[list[Item], av.VideoFrame | None]:

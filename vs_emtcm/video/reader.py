@@ -91,22 +91,11 @@ class VideoReader:
         Raises:
             EmtcmError: a frame is interlaced or of another size or pixel format than the first.
         """
-        streams = [s for s in self.container.streams if s.type in ("video", "audio", "subtitle")]
-        packets = self.container.demux(streams)
         # Where the packets of the other streams and of the video end, in seconds.
         ends = [0.0, 0.0]
-        while True:
+        for packet in self._packets():
             began = time.perf_counter()
-            try:
-                packet = next(packets, None)
-            except FFmpegError as error:
-                self.damage.append(f"reading stopped early: {reason(error)}")
-                packet = None
-            if packet is None:
-                break
             is_video = packet.stream_index == self.video.index
-            if self._timeline.move(packet):
-                _note(self.warnings, RESTARTED)
             if is_video or packet.stream.type == "audio":
                 ends[is_video] = max(ends[is_video], _end_of(packet))
             ready = self._decode(packet) if is_video else [packet] if packet.size else []
@@ -115,6 +104,30 @@ class VideoReader:
         # Frames that the decoder still holds when reading stopped early.
         yield from self._decode(None)
         self._check_end(video_end=ends[True], latest_end=max(ends))
+
+    def others(self) -> Iterator[Packet[Stream]]:
+        """The packets alone that :meth:`items` gives, in the same order; nothing is decoded."""
+        for packet in self._packets():
+            if packet.stream_index != self.video.index and packet.size:
+                yield packet
+
+    def _packets(self) -> Iterator[Packet[Stream]]:
+        """The packets of all streams in file order, with the times that they get."""
+        streams = [s for s in self.container.streams if s.type in ("video", "audio", "subtitle")]
+        packets = self.container.demux(streams)
+        while True:
+            began = time.perf_counter()
+            try:
+                packet = next(packets, None)
+            except FFmpegError as error:
+                self.damage.append(f"reading stopped early: {reason(error)}")
+                packet = None
+            if packet is None:
+                return
+            if self._timeline.move(packet):
+                _note(self.warnings, RESTARTED)
+            self.seconds += time.perf_counter() - began
+            yield packet
 
     def _decode(self, packet: Packet[Stream] | None) -> list[av.VideoFrame]:
         queued = False

@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import AttachmentStream, Disposition, Stream
 
-from vs_emtcm.errors import EmtcmError, UsageError, reason
+from vs_emtcm.errors import UsageError, WritingError, reason
 from vs_emtcm.video.encoder import (
     HARDWARE,
     EncoderSettings,
@@ -119,7 +119,7 @@ class VideoWriter:
         """Encode a frame or copy a packet of another stream.
 
         Raises:
-            EmtcmError: encoding or writing failed.
+            WritingError: encoding or writing failed.
         """
         began = time.perf_counter()
         try:
@@ -129,14 +129,14 @@ class VideoWriter:
                 item.stream = self._copied[item.stream_index]
                 self._container.mux(item)
         except (FFmpegError, OSError, ValueError) as error:
-            raise EmtcmError(f"writing failed: {reason(error)}") from error
+            raise WritingError(f"writing failed: {reason(error)}") from error
         self.seconds += time.perf_counter() - began
 
     def write_encoded(self, packet: Packet[Stream]) -> None:
         """Write a packet of the video stream that was encoded elsewhere, with the same settings.
 
         Raises:
-            EmtcmError: writing failed.
+            WritingError: writing failed.
         """
         began = time.perf_counter()
         stream = self.track.stream
@@ -151,20 +151,20 @@ class VideoWriter:
         try:
             self._container.mux(packet)
         except (FFmpegError, OSError, ValueError) as error:
-            raise EmtcmError(f"writing failed: {reason(error)}") from error
+            raise WritingError(f"writing failed: {reason(error)}") from error
         self.seconds += time.perf_counter() - began
 
     def finish(self) -> None:
         """Encode what is left and complete the file.
 
         Raises:
-            EmtcmError: encoding or writing failed.
+            WritingError: encoding or writing failed.
         """
         began = time.perf_counter()
         try:
             self._container.mux(self.track.encode(None))
         except (FFmpegError, OSError, ValueError) as error:
-            raise EmtcmError(f"writing failed: {reason(error)}") from error
+            raise WritingError(f"writing failed: {reason(error)}") from error
         self.seconds += time.perf_counter() - began
         self.complete()
 
@@ -172,13 +172,13 @@ class VideoWriter:
         """Complete the file, of which no frame was encoded here or all are.
 
         Raises:
-            EmtcmError: writing failed.
+            WritingError: writing failed.
         """
         began = time.perf_counter()
         try:
             self._container.close()
         except (FFmpegError, OSError, ValueError) as error:
-            raise EmtcmError(f"writing failed: {reason(error)}") from error
+            raise WritingError(f"writing failed: {reason(error)}") from error
         self.seconds += time.perf_counter() - began
 
     def abandon(self) -> None:

@@ -1,0 +1,183 @@
+"""A part of an encoded video stream in a file of its own, which tells whether it is whole.
+
+The packets are kept as they are, with their times in the encoder's time base; containers round times,
+or know none of decoding.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO, get_args
+
+from av.packet import Packet, PacketSideData, PktSideDataT
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from vs_emtcm.errors import EmtcmError
+
+MAGIC = b"EMTCM segment 1\n"
+PARTIAL = ".partial"
+# Every record: what it is, how long its content is, and a checksum of that.
+RECORD = struct.Struct("<cII")
+HEAD, PACKET, END = b"H", b"P", b"E"
+# Numerator and denominator of the time base; the encoder's header follows.
+HEAD_FIELDS = struct.Struct("<qq")
+# Presentation and decoding time, duration, key frame, how many pieces of side data.
+PACKET_FIELDS = struct.Struct("<qqq?B")
+# Of a piece of side data: what it is, and its size.
+SIDE_FIELDS = struct.Struct("<HI")
+# Frames, and the presentation time of the last.
+END_FIELDS = struct.Struct("<qq")
+# FFmpeg's number for a time that is not known.
+NO_TIME = -(1 << 63)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A finished part of a stream.
+
+    Attributes:
+        path: its file.
+        extradata: the encoder's header.
+        frames: how many are in it.
+        last_pts: the presentation time of the last, in the encoder's time base.
+    """
+
+    path: Path
+    extradata: bytes
+    frames: int
+    last_pts: int
+
+
+class SegmentFile:
+    """A segment being written; it gets its name when it is complete and on the disk.
+
+    Args:
+        path: the name.
+        time_base: the encoder's.
+        extradata: the encoder's header.
+
+    Raises:
+        OSError: it cannot be written; so do the methods.
+    """
+
+    def __init__(self, path: Path, time_base: Fraction, extradata: bytes) -> None:
+        self._path = path
+        self._extradata = extradata
+        self._partial = path.with_name(path.name + PARTIAL)
+        self._file = self._partial.open("wb")
+        self._file.write(MAGIC)
+        self._write(HEAD, HEAD_FIELDS.pack(time_base.numerator, time_base.denominator) + extradata)
+
+    def write(self, packet: Packet[VideoStream]) -> None:
+        """Add a packet; its times are in the encoder's time base."""
+        pieces = list(packet.iter_sidedata())
+        times = (NO_TIME if x is None else x for x in (packet.pts, packet.dts, packet.duration))
+        parts = [PACKET_FIELDS.pack(*times, packet.is_keyframe, len(pieces))]
+        for piece in pieces:
+            content = bytes(piece)
+            parts += [SIDE_FIELDS.pack(_side_types().index(piece.data_type), len(content)), content]
+        self._write(PACKET, b"".join([*parts, bytes(packet)]))
+
+    def finish(self, frames: int, last_pts: int) -> Segment:
+        """Complete the file."""
+        self._write(END, END_FIELDS.pack(frames, last_pts))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._partial.replace(self._path)
+        return Segment(path=self._path, extradata=self._extradata, frames=frames, last_pts=last_pts)
+
+    def abandon(self) -> None:
+        """Close and remove the file as it is, after a failure."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._partial.unlink(missing_ok=True)
+
+    def _write(self, kind: bytes, content: bytes) -> None:
+        self._file.write(RECORD.pack(kind, len(content), zlib.crc32(content)))
+        self._file.write(content)
+
+
+def read_segment(path: Path) -> Segment | None:
+    """What is in a segment's file, or None if it is not whole.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    extradata = b""
+    with path.open("rb") as file:
+        for kind, content in _records(file):
+            if kind == HEAD:
+                extradata = content[HEAD_FIELDS.size :]
+            elif kind == END:
+                frames, last_pts = END_FIELDS.unpack(content)
+                return Segment(path=path, extradata=extradata, frames=frames, last_pts=last_pts)
+    return None
+
+
+def read_packets(segment: Segment) -> Iterator[Packet[Stream]]:
+    """The packets of a segment, with the encoder's time base.
+
+    Raises:
+        EmtcmError: the file is damaged.
+        OSError: it cannot be read.
+    """
+    time_base = Fraction(1)
+    with segment.path.open("rb") as file:
+        for kind, content in _records(file):
+            if kind == HEAD:
+                time_base = Fraction(*HEAD_FIELDS.unpack_from(content))
+            elif kind == PACKET:
+                packet = _packet(content)
+                packet.time_base = time_base
+                yield packet
+            else:
+                return
+    raise EmtcmError(f"{segment.path} was damaged since it was written; the same command makes it again")
+
+
+def _records(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """The records of a file, as far as they are whole."""
+    if file.read(len(MAGIC)) != MAGIC:
+        return
+    while len(head := file.read(RECORD.size)) == RECORD.size:
+        kind, size, checksum = RECORD.unpack(head)
+        # A damaged size may be any: no more is read than the file has.
+        content = file.read(size)
+        if len(content) != size or zlib.crc32(content) != checksum:
+            return
+        yield kind, content
+
+
+def _packet(content: bytes) -> Packet[Stream]:
+    *times, key_frame, pieces = PACKET_FIELDS.unpack_from(content)
+    place = PACKET_FIELDS.size
+    side: list[tuple[int, bytes]] = []
+    for _ in range(pieces):
+        kind, size = SIDE_FIELDS.unpack_from(content, place)
+        place += SIDE_FIELDS.size
+        side.append((kind, content[place : place + size]))
+        place += size
+    packet: Packet[Stream] = Packet(content[place:])
+    packet.pts, packet.dts, packet.duration = (None if x == NO_TIME else x for x in times)
+    packet.is_keyframe = key_frame
+    for kind, data in side:
+        # PyAV's stubs leave its arguments out.
+        piece = PacketSideData(kind, len(data))  # type: ignore[call-arg]
+        if data:
+            piece.update(data)
+        packet.set_sidedata(piece)
+    return packet
+
+
+def _side_types() -> tuple[str, ...]:
+    return get_args(PktSideDataT)
