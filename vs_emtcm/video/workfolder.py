@@ -96,7 +96,12 @@ def work_folder(target: Path, record: Record) -> Iterator[WorkFolder]:
         except OSError:
             # Not every network file system has locks.
             pass
-        yield from _used(target, path, record)
+        try:
+            yield from _used(target, path, record)
+        finally:
+            # Where nothing could be kept, not even the record.
+            with suppress(OSError):
+                path.rmdir()
     finally:
         os.close(lock)
 
