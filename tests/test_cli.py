@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -145,6 +146,7 @@ def test_what_is_lost_is_said_before_the_work_is_done(make_clip, tmp_path):
         (["clip.mkv", "out.mkv", "--tile", "5"], "tile is 5"),
         (["clip.mkv", "out.mkv", "--threads", "5000"], "less than or equal to 1024"),
         (["grey.png", "out.png", "--codec", "libx264"], "--codec is for videos"),
+        (["grey.png", "out.png", "--resume"], "for pictures, --skip-existing goes on where a run was"),
         (["grey.png", "out.png", "--pix-fmt", "yuv420p"], "--pix-fmt is for videos"),
         (["broken.png", "new/out.png"], "cannot be read as a picture"),
         (["clip.mkv", "out.mkv", "--device", "moon"], "device is 'moon'"),
@@ -201,6 +203,68 @@ def test_an_interrupted_run_leaves_nothing(make_clip, tmp_path, number):
     assert process.returncode == 1
     assert errors.splitlines()[-1] == "vs-emtcm: interrupted; no unfinished file was left behind"
     assert [p.name for p in tmp_path.iterdir()] == [source.name]
+
+
+# The command with short segments.
+SHORT = """
+from vs_emtcm.video import workfolder
+workfolder.SEGMENT_FRAMES = 20
+from vs_emtcm.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_video_goes_on_where_it_was_interrupted(make_clip, tmp_path, number):
+    source = make_clip(codec="ffv1", frames=150, width=160, height=120)
+    target, whole = tmp_path / "out.mkv", tmp_path / "whole.mkv"
+    folder = tmp_path / ".out.mkv.resume"
+    arguments = ["upscale", str(source), str(target), "--resume", "--codec", "ffv1", "--json"]
+    command = [sys.executable, "-c", SHORT, *arguments]
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
+    with process:
+        for _ in range(1200):
+            if (folder / "000001.segment").exists():
+                break
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert not target.exists()
+    done = 20 * len(list(folder.glob("*.segment")))
+    assert 40 <= done < 150
+    if number == signal.SIGKILL:
+        assert process.returncode == -number
+    else:
+        assert process.returncode == 1
+        expected = f"vs-emtcm: interrupted; the same command goes on from frame {done}"
+        assert errors.splitlines()[-1] == expected
+    other = run(*arguments, "--scale", 3)
+    assert other.exit_code == 2
+    assert "(scale was 2, now it is 3)" in other.stderr
+    resumed = subprocess.run(command, capture_output=True, text=True, check=True)
+    report = json.loads(resumed.stdout)
+    assert (report["frames"], report["resumed"]) == (150, done)
+    assert not folder.exists()
+    assert run("upscale", source, whole, "--codec", "ffv1").exit_code == 0
+    with av.open(str(target)) as ours, av.open(str(whole)) as theirs:
+        for one, other in zip(ours.decode(video=0), theirs.decode(video=0), strict=True):
+            assert one.pts == other.pts
+            np.testing.assert_array_equal(one.to_ndarray(), other.to_ndarray())
+
+
+def test_resume_follows_the_rules_of_existing_files(make_clip, tmp_path):
+    arguments = ("upscale", make_clip(frames=3), tmp_path / "out.mkv", "--resume", "--stages", 1)
+    assert run(*arguments).exit_code == 0
+    written = (tmp_path / "out.mkv").read_bytes()
+    again = run(*arguments)
+    assert again.exit_code == 2
+    assert "exists already; give another name or --overwrite" in again.stderr
+    assert "nothing to do" in run(*arguments, "--skip-existing").stderr
+    assert (tmp_path / "out.mkv").read_bytes() == written
+    assert "3 frames of 96x64 in" in run(*arguments, "--overwrite").stderr
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_folder_without_permission_is_refused(make_clip, closed_folder):
@@ -271,5 +335,6 @@ def test_a_name_that_is_too_long_is_one_sentence(make_clip, tmp_path):
     assert result.exit_code == 1
     assert "file name too long" in result.stderr
     assert len(result.stderr.splitlines()) == 1
-    fits = tmp_path / ("y" * 250 + ".mkv")
-    assert run("upscale", tmp_path / "clip.mkv", fits).exit_code == 0
+    for number, options in enumerate([(), ("--resume",)]):
+        fits = tmp_path / (f"{number}" * 250 + ".mkv")
+        assert run("upscale", tmp_path / "clip.mkv", fits, *options).exit_code == 0

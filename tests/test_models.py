@@ -27,6 +27,13 @@ def test_one_file_of_three_scales_is_small(model):
     assert model.path.stat().st_size < {"base": 300_000, "large": 1_350_000}[model.name]
 
 
+def test_weights_are_told_apart():
+    weights = [models.load(model.path, scale) for model in models.SHIPPED for scale in models.SCALES]
+    names = [models.fingerprint(w) for w in weights]
+    assert len(set(names)) == len(names)
+    assert models.fingerprint(models.load(models.SHIPPED[0].path, 2)) == names[0]
+
+
 def test_unknown_names_are_refused_with_what_there_is():
     with pytest.raises(UsageError, match=r"model 'huge' with tune 'video' does not exist.*base/clean"):
         models.find("huge", "video")

@@ -15,6 +15,15 @@ def test_the_file_appears_only_at_the_end(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
 
 
+def test_until_then_the_file_may_be_elsewhere(tmp_path):
+    (tmp_path / "work").mkdir()
+    with complete_file(tmp_path / "out.mkv", tmp_path / "work") as temporary:
+        temporary.write_bytes(b"half")
+        assert temporary.parent == tmp_path / "work"
+    assert (tmp_path / "out.mkv").read_bytes() == b"half"
+    assert not list((tmp_path / "work").iterdir())
+
+
 def test_after_an_error_the_old_file_is_still_there(tmp_path):
     target = tmp_path / "out.mkv"
     target.write_bytes(b"old")

@@ -85,10 +85,10 @@ class Upscaler:
             weights, stages=stages, backend=backend, device=device, label=path.stem, store=store
         )
         self.recipe: Mapping[str, str | int] = {
-            "weights": models.fingerprint(weights),
             "scale": scale,
             "stages": stages,
             "engine": self.engine.description,
+            "weights (of model and tune)": models.fingerprint(weights),
         }
         place = self.engine.device
         try:

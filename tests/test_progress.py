@@ -1,0 +1,50 @@
+"""Progress is that of the frames made now."""
+
+import re
+
+import pytest
+
+from vs_emtcm import progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_the_pace_is_that_of_this_run(clock, capsys):
+    with progress.show_progress("film", quiet=False) as report:
+        clock[0] = 11
+        report(400, 1000, 400)
+        clock[0] = 12
+        report(500, 1000, 500)
+        clock[0] = 22
+        report(550, 1000, 500)
+        clock[0] = 32
+        report(600, 1000, 500)
+    assert capsys.readouterr().err.splitlines() == [
+        "film: frame 400 of 1000, done before",
+        "film: frame 550 of 1000, 5.00 fps, 90 s left",
+        "film: frame 600 of 1000, 5.00 fps, 80 s left",
+    ]
+
+
+def test_without_a_total_there_is_no_time_left(clock, capsys):
+    with progress.show_progress("film", quiet=False) as report:
+        clock[0] = 20
+        report(40, None)
+    assert capsys.readouterr().err == "film: frame 40, 2.00 fps\n"
+
+
+def test_a_terminal_shows_the_same(clock, capsys, monkeypatch):
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress.show_progress("film", quiet=False) as report:
+        clock[0] = 5
+        report(500, 1000, 500)
+        clock[0] = 15
+        report(550, 1000, 500)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().err)
+    assert "550/1000 5.0 fps" in shown
