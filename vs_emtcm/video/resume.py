@@ -115,7 +115,7 @@ class ResumableWriter:
 
         Raises:
             WritingError: encoding or writing failed.
-        EmtcmError: the source did not give the same frames again.
+            EmtcmError: the source did not give the same frames again.
         """
         began = time.perf_counter()
         with self._failures():

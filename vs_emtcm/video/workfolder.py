@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -14,6 +13,12 @@ from pathlib import Path
 from vs_emtcm.errors import UsageError
 from vs_emtcm.output import complete_file
 from vs_emtcm.video.segment import Segment, read_segment
+
+try:
+    import fcntl
+except ImportError:
+    # Windows.
+    fcntl = None  # type: ignore[assignment]
 
 # Frames of a segment: as many as x264 and x265 put between two key frames anyway.
 SEGMENT_FRAMES = 250
@@ -87,23 +92,34 @@ def work_folder(target: Path, record: Record) -> Iterator[WorkFolder]:
     """
     path = folder_path(target)
     path.mkdir(exist_ok=True)
-    lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(f"another run is making {target}; wait for its end") from error
-        except OSError:
-            # Not every network file system has locks.
-            pass
+    with _locked(target, path):
         try:
             yield from _used(target, path, record)
         finally:
             # Where nothing could be kept, not even the record.
             with suppress(OSError):
                 path.rmdir()
+
+
+@contextmanager
+def _locked(target: Path, path: Path) -> Iterator[None]:
+    """Refuse a folder that another run works in, where the system can tell."""
+    if fcntl is None:
+        yield
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(folder)
+        raise UsageError(f"another run is making {target}; wait for its end") from error
+    except OSError:
+        # Not every network file system has locks.
+        pass
+    try:
+        yield
     finally:
-        os.close(lock)
+        os.close(folder)
 
 
 def folder_path(target: Path) -> Path:
