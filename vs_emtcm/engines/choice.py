@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -72,7 +72,9 @@ def openvino_missing() -> str | None:
 
 def bfloat16_missing() -> str | None:
     """Why OpenVINO engines in bfloat16 are of no use here, or None if they are."""
-    if not torch.cpu.get_capabilities().get("amx_bf16", False):
+    # PyTorch 2.11 has no such function.
+    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    if not capabilities.get("amx_bf16", False):
         return "the processor has no AMX, and without it bfloat16 is slower; use backend 'openvino'"
     return openvino_missing()
 
