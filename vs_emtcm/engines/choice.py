@@ -72,7 +72,7 @@ def openvino_missing() -> str | None:
 
 def bfloat16_missing() -> str | None:
     """Why OpenVINO engines in bfloat16 are of no use here, or None if they are."""
-    # PyTorch 2.11 has no such function.
+    # Not every PyTorch that this runs with has the function.
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     if not capabilities.get("amx_bf16", False):
         return "the processor has no AMX, and without it bfloat16 is slower; use backend 'openvino'"
