@@ -46,6 +46,16 @@ def check_output(source: Path, target: Path, overwrite: bool) -> None:
         ) from error
 
 
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk when this returns, where the system can do that."""
+    with suppress(OSError):
+        place = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
+
+
 @contextmanager
 def complete_file(target: Path, folder: Path | None = None) -> Iterator[Path]:
     """A temporary name beside ``target``; renamed to it at the end, removed after an exception.

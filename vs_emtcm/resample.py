@@ -63,7 +63,7 @@ def spline36(distance: Tensor) -> Tensor:
 def block_matrix(scale: int, shift: float, device: torch.device) -> Tensor:
     """From a block of samples to its phases, as differences to the sample that each belongs to.
 
-    Differences keep a flat field exactly flat in float arithmetic.
+    Differences keep a flat field flat, to one unit in the last place of a float.
 
     Args:
         scale: upscaling factor.

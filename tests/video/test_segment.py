@@ -7,7 +7,14 @@ import pytest
 from av.packet import PacketSideData
 
 from vs_emtcm import EmtcmError
-from vs_emtcm.video.segment import SegmentFile, read_packets, read_segment
+from vs_emtcm.video.segment import (
+    CHECKSUM,
+    PACKET_FIELDS,
+    RECORD,
+    SegmentFile,
+    read_packets,
+    read_segment,
+)
 
 BLOCK_ADDITIONAL = 15
 
@@ -61,8 +68,21 @@ def test_damage_is_seen(tmp_path):
     for end in (0, 3, 20, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:end])
         assert read_segment(path) is None
-    for place in range(0, len(whole), 97):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        assert read_segment(path) is None
-        with pytest.raises(EmtcmError, match="was damaged since it was written; the same command makes it"):
-            list(read_packets(segment))
+    # The last bytes repeat: every place of the others, and some of them.
+    for place in (*range(500), *range(500, len(whole), 97), *range(len(whole) - 40, len(whole))):
+        for bit in (1, 2):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+            assert read_segment(path) is None
+            with pytest.raises(EmtcmError, match="was damaged since it was written; the same command makes"):
+                list(read_packets(segment))
+
+
+def test_a_missing_packet_is_seen(tmp_path):
+    path = tmp_path / "0.segment"
+    write(path)
+    whole = path.read_bytes()
+    # The second is empty but for its fields.
+    second = whole.index(b"P", whole.index(b"key") + 7)
+    length = RECORD.size + PACKET_FIELDS.size + CHECKSUM.size
+    path.write_bytes(whole[:second] + whole[second + length :])
+    assert read_segment(path) is None

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from vs_emtcm import UsageError
+from vs_emtcm import EmtcmError, UsageError
 from vs_emtcm.video.segment import SegmentFile
 from vs_emtcm.video.workfolder import folder_path, work_folder
 
@@ -76,9 +76,47 @@ def test_other_work_is_refused_and_nothing_is_lost(tmp_path, record, message):
 def test_segments_without_a_record_are_of_no_use(tmp_path):
     target = tmp_path / "out.mkv"
     interrupted(target, 0)
-    (folder_path(target) / "record.json").write_text("[")
+    (folder_path(target) / "record.json").unlink()
     with work_folder(target, RECORD) as folder:
         assert not folder.segments
+
+
+@pytest.mark.parametrize("content", ["[", "[]"])
+def test_a_damaged_record_loses_nothing(tmp_path, content):
+    target = tmp_path / "out.mkv"
+    interrupted(target, 0)
+    record = folder_path(target) / "record.json"
+    whole = record.read_text()
+    record.write_text(content)
+    with (
+        pytest.raises(UsageError, match=r"record.json is damaged; delete the folder .* to begin again"),
+        work_folder(target, RECORD),
+    ):
+        pass
+    record.write_text(whole)
+    with work_folder(target, RECORD) as folder:
+        assert list(folder.segments) == [0]
+
+
+def test_what_is_not_its_own_is_left_alone(tmp_path):
+    target = tmp_path / "out.mkv"
+    interrupted(target, 0)
+    other = folder_path(target) / "other"
+    other.mkdir()
+    with pytest.raises(KeyboardInterrupt), work_folder(target, RECORD) as folder:
+        assert list(folder.segments) == [0]
+        raise KeyboardInterrupt
+    assert other.is_dir()
+
+
+def test_a_failure_says_what_is_kept(tmp_path):
+    target = tmp_path / "out.mkv"
+    interrupted(target, 0)
+    with (
+        pytest.raises(EmtcmError, match=r"it failed \(what is done is kept in .*\.out\.mkv\.resume\)"),
+        work_folder(target, RECORD),
+    ):
+        raise EmtcmError("it failed")
 
 
 def test_two_runs_never_share_a_folder(tmp_path):

@@ -75,7 +75,9 @@ def bfloat16_missing() -> str | None:
     # Not every PyTorch that this runs with has the function.
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     if not capabilities.get("amx_bf16", False):
-        return "the processor has no AMX, and without it bfloat16 is slower; use backend 'openvino'"
+        return (
+            "PyTorch finds no AMX in the processor, without which bfloat16 is slower; use backend 'openvino'"
+        )
     return openvino_missing()
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from itertools import chain, takewhile
 from pathlib import Path
 
 import av
@@ -15,7 +16,9 @@ from av.stream import Stream
 
 from vs_emtcm import __version__
 from vs_emtcm.errors import EmtcmError, UsageError, WritingError, reason
+from vs_emtcm.output import sync
 from vs_emtcm.upscaler import Upscaler
+from vs_emtcm.video.decoding import decoding_times
 from vs_emtcm.video.encoder import EncoderSettings
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.segment import Segment, SegmentFile, read_packets
@@ -28,7 +31,8 @@ from vs_emtcm.video.writer import VideoWriter, open_container
 def describe(source: Path, upscaler: Upscaler, settings: EncoderSettings) -> Record:
     """Everything that finished parts depend on.
 
-    Threads and tiles are no part of it: whoever ran out of memory goes on with fewer or smaller ones.
+    Threads and tiles are no part of it: whoever ran out of memory goes on with fewer or smaller ones, as far
+    as the encoder does not mind.
     """
     found = source.stat()
     return {
@@ -80,8 +84,8 @@ class ResumableWriter:
         for segment in folder.segments.values():
             if segment.extradata != self._extradata:
                 raise UsageError(
-                    f"{settings.codec} does not begin as it did before; delete the folder {folder.path} "
-                    "to begin again"
+                    f"{settings.codec} does not begin as it did before, which other --threads can do; repeat "
+                    f"the command as it was, or delete the folder {folder.path} to begin again"
                 )
         self._encoder: SegmentEncoder | None = None
         self._frames = 0
@@ -160,7 +164,7 @@ class ResumableWriter:
         return (self._frames - 1) // self._folder.segment_frames
 
     def _refuse(self, number: int) -> None:
-        self._folder.drop(number)
+        self._folder.drop_from(number)
         raise EmtcmError(
             f"{self._reader.path} did not give the same frames as before around frame {self._frames}; "
             "the same command makes them again"
@@ -182,6 +186,8 @@ class ResumableWriter:
                 writer.write_encoded(waiting)
                 waiting = next(video, None)
             writer.complete()
+            # Then the segments go.
+            sync(self._path)
         except BaseException:
             writer.abandon()
             raise
@@ -251,8 +257,14 @@ def _extradata(track: VideoTrack) -> bytes:
 
 
 def _all_packets(segments: list[Segment]) -> Iterator[Packet[Stream]]:
-    for segment in segments:
-        yield from read_packets(segment)
+    shown = [pts for segment in segments for pts in segment.shown]
+    first = min(shown)
+    times = (first if packet.dts is None else packet.dts for packet in read_packets(segments[0]))
+    lead = list(takewhile(lambda dts: dts < first, times))
+    packets = chain.from_iterable(map(read_packets, segments))
+    for packet, dts in zip(packets, decoding_times(shown, lead), strict=True):
+        packet.dts = dts
+        yield packet
 
 
 def _seconds(packet: Packet[Stream]) -> float:

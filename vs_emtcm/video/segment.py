@@ -21,11 +21,13 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError
+from vs_emtcm.output import sync
 
 MAGIC = b"EMTCM segment 1\n"
 PARTIAL = ".partial"
-# Every record: what it is, how long its content is, and a checksum of that.
-RECORD = struct.Struct("<cII")
+# Every record: what it is and how long its content is; a checksum of all that follows the content.
+RECORD = struct.Struct("<cI")
+CHECKSUM = struct.Struct("<I")
 HEAD, PACKET, END = b"H", b"P", b"E"
 # Numerator and denominator of the time base; the encoder's header follows.
 HEAD_FIELDS = struct.Struct("<qq")
@@ -33,8 +35,8 @@ HEAD_FIELDS = struct.Struct("<qq")
 PACKET_FIELDS = struct.Struct("<qqq?B")
 # Of a piece of side data: what it is, and its size.
 SIDE_FIELDS = struct.Struct("<HI")
-# Frames, and the presentation time of the last.
-END_FIELDS = struct.Struct("<qq")
+# Packets, frames, and the presentation time of the last frame.
+END_FIELDS = struct.Struct("<qqq")
 # FFmpeg's number for a time that is not known.
 NO_TIME = -(1 << 63)
 
@@ -48,12 +50,14 @@ class Segment:
         extradata: the encoder's header.
         frames: how many are in it.
         last_pts: the presentation time of the last, in the encoder's time base.
+        shown: the presentation time of every packet, in their order.
     """
 
     path: Path
     extradata: bytes
     frames: int
     last_pts: int
+    shown: tuple[int, ...]
 
 
 class SegmentFile:
@@ -73,27 +77,36 @@ class SegmentFile:
         self._extradata = extradata
         self._partial = path.with_name(path.name + PARTIAL)
         self._file = self._partial.open("wb")
+        self._shown: list[int] = []
         self._file.write(MAGIC)
         self._write(HEAD, HEAD_FIELDS.pack(time_base.numerator, time_base.denominator) + extradata)
 
     def write(self, packet: Packet[VideoStream]) -> None:
         """Add a packet; its times are in the encoder's time base."""
         pieces = list(packet.iter_sidedata())
-        times = (NO_TIME if x is None else x for x in (packet.pts, packet.dts, packet.duration))
+        times = [NO_TIME if x is None else x for x in (packet.pts, packet.dts, packet.duration)]
         parts = [PACKET_FIELDS.pack(*times, packet.is_keyframe, len(pieces))]
         for piece in pieces:
             content = bytes(piece)
             parts += [SIDE_FIELDS.pack(_side_types().index(piece.data_type), len(content)), content]
         self._write(PACKET, b"".join([*parts, bytes(packet)]))
+        self._shown.append(times[0])
 
     def finish(self, frames: int, last_pts: int) -> Segment:
         """Complete the file."""
-        self._write(END, END_FIELDS.pack(frames, last_pts))
+        self._write(END, END_FIELDS.pack(len(self._shown), frames, last_pts))
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         self._partial.replace(self._path)
-        return Segment(path=self._path, extradata=self._extradata, frames=frames, last_pts=last_pts)
+        sync(self._path.parent)
+        return Segment(
+            path=self._path,
+            extradata=self._extradata,
+            frames=frames,
+            last_pts=last_pts,
+            shown=tuple(self._shown),
+        )
 
     def abandon(self) -> None:
         """Close and remove the file as it is, after a failure."""
@@ -103,8 +116,8 @@ class SegmentFile:
             self._partial.unlink(missing_ok=True)
 
     def _write(self, kind: bytes, content: bytes) -> None:
-        self._file.write(RECORD.pack(kind, len(content), zlib.crc32(content)))
-        self._file.write(content)
+        record = RECORD.pack(kind, len(content)) + content
+        self._file.write(record + CHECKSUM.pack(zlib.crc32(record)))
 
 
 def read_segment(path: Path) -> Segment | None:
@@ -113,14 +126,20 @@ def read_segment(path: Path) -> Segment | None:
     Raises:
         OSError: it cannot be read.
     """
-    extradata = b""
+    extradata, shown = b"", []
     with path.open("rb") as file:
         for kind, content in _records(file):
             if kind == HEAD:
                 extradata = content[HEAD_FIELDS.size :]
-            elif kind == END:
-                frames, last_pts = END_FIELDS.unpack(content)
-                return Segment(path=path, extradata=extradata, frames=frames, last_pts=last_pts)
+            elif kind == PACKET:
+                shown.append(PACKET_FIELDS.unpack_from(content)[0])
+            else:
+                packets, frames, last_pts = END_FIELDS.unpack(content)
+                if len(shown) != packets:
+                    return None
+                return Segment(
+                    path=path, extradata=extradata, frames=frames, last_pts=last_pts, shown=tuple(shown)
+                )
     return None
 
 
@@ -146,16 +165,19 @@ def read_packets(segment: Segment) -> Iterator[Packet[Stream]]:
 
 
 def _records(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """The records of a file, as far as they are whole."""
+    """The records of a file, as far as they are whole: a head, packets, and an end."""
     if file.read(len(MAGIC)) != MAGIC:
         return
+    expected: tuple[bytes, ...] = (HEAD,)
     while len(head := file.read(RECORD.size)) == RECORD.size:
-        kind, size, checksum = RECORD.unpack(head)
+        kind, size = RECORD.unpack(head)
         # A damaged size may be any: no more is read than the file has.
         content = file.read(size)
-        if len(content) != size or zlib.crc32(content) != checksum:
+        checksum = CHECKSUM.pack(zlib.crc32(head + content))
+        if kind not in expected or len(content) != size or file.read(CHECKSUM.size) != checksum:
             return
         yield kind, content
+        expected = PACKET, END
 
 
 def _packet(content: bytes) -> Packet[Stream]:

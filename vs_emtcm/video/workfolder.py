@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vs_emtcm.errors import UsageError
-from vs_emtcm.output import complete_file
+from vs_emtcm.errors import EmtcmError, UsageError, WritingError
+from vs_emtcm.output import complete_file, sync
 from vs_emtcm.video.segment import Segment, read_segment
 
 try:
@@ -45,13 +45,15 @@ class WorkFolder:
         self._before: frozenset[int] = frozenset()
 
     def load(self) -> None:
-        """Find the finished segments; what else there is is removed."""
-        for path in self.path.iterdir():
-            segment = read_segment(path) if path.suffix == ".segment" else None
-            if segment is not None:
-                self.segments[int(path.stem)] = segment
-            elif path.name != RECORD_NAME:
+        """Find the finished segments; unfinished and damaged ones are removed."""
+        for path in self.path.glob("*.partial*"):
+            path.unlink()
+        for path in self.path.glob("*.segment"):
+            segment = read_segment(path)
+            if segment is None:
                 path.unlink()
+            else:
+                self.segments[int(path.stem)] = segment
         self._before = frozenset(self.segments)
 
     def segment_path(self, number: int) -> Path:
@@ -62,9 +64,10 @@ class WorkFolder:
         """Count a segment as finished."""
         self.segments[number] = segment
 
-    def drop(self, number: int) -> None:
-        """Remove a segment that is not what it should be."""
-        self.segments.pop(number).path.unlink()
+    def drop_from(self, number: int) -> None:
+        """Remove a segment that is not what it should be, and those after it."""
+        for later in [n for n in self.segments if n >= number]:
+            self.segments.pop(later).path.unlink()
 
     def held(self, frame: int) -> bool:
         """Whether this frame was there before this run."""
@@ -91,7 +94,6 @@ def work_folder(target: Path, record: Record) -> Iterator[WorkFolder]:
         UsageError: another run uses the folder, or what is in it was made from something else.
     """
     path = folder_path(target)
-    path.mkdir(exist_ok=True)
     with _locked(target, path):
         try:
             yield from _used(target, path, record)
@@ -105,20 +107,32 @@ def work_folder(target: Path, record: Record) -> Iterator[WorkFolder]:
 def _locked(target: Path, path: Path) -> Iterator[None]:
     """Refuse a folder that another run works in, where the system can tell."""
     if fcntl is None:
+        path.mkdir(exist_ok=True)
         yield
         return
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(folder)
-        raise UsageError(f"another run is making {target}; wait for its end") from error
-    except OSError:
-        # Not every network file system has locks.
-        pass
+    folder = _lock(target, path)
     try:
         yield
     finally:
+        os.close(folder)
+
+
+def _lock(target: Path, path: Path) -> int:
+    while True:
+        path.mkdir(exist_ok=True)
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(folder)
+            raise UsageError(f"another run is making {target}; wait for its end") from error
+        except OSError:
+            # Not every network file system has locks.
+            return folder
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(folder), path.stat()):
+                return folder
+        # Another run ended just now and took the folder with it.
         os.close(folder)
 
 
@@ -144,15 +158,19 @@ def _used(target: Path, path: Path, record: Record) -> Iterator[WorkFolder]:
             raise KeyboardInterrupt(
                 f"interrupted; the same command goes on from frame {folder.next_frame}"
             ) from error
+        elif isinstance(error, EmtcmError) and not isinstance(error, WritingError):
+            raise type(error)(f"{error} (what is done is kept in {path})") from error
         raise
+    # The film has its name before its parts go.
+    sync(target.parent)
     shutil.rmtree(path, ignore_errors=True)
 
 
 def _check_record(target: Path, path: Path, record: Record) -> None:
     before = _read_record(path / RECORD_NAME)
     if before is None:
-        # The record is written first: whatever is there without one is of no use.
-        for file in path.iterdir():
+        # The record is written first: segments without one are of no use.
+        for file in path.glob("*.segment"):
             file.unlink()
         with complete_file(path / RECORD_NAME) as temporary, temporary.open("w") as written:
             json.dump(dict(record), written, indent=1)
@@ -169,11 +187,15 @@ def _check_record(target: Path, path: Path, record: Record) -> None:
 
 
 def _read_record(path: Path) -> dict[str, object] | None:
-    with suppress(OSError, ValueError):
+    try:
         record = json.loads(path.read_bytes())
-        if isinstance(record, dict):
-            return record
-    return None
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise UsageError(f"{path} is damaged; delete the folder {path.parent} to begin again")
+    return record
 
 
 def _shown(value: object) -> str:

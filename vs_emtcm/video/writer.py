@@ -143,7 +143,7 @@ class VideoWriter:
         packet.stream = stream
         packet.rescale_ts(stream.time_base)
         if packet.dts is not None:
-            # Where one encoder follows another, it may begin to decode before the other has ended.
+            # In the container's time base, neighbours may fall on one tick.
             if self._last_dts is not None and packet.dts <= self._last_dts:
                 dts = self._last_dts + 1
                 packet.dts = dts if packet.pts is None else min(dts, packet.pts)
