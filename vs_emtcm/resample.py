@@ -30,7 +30,7 @@ _VERTICAL = {
 RADIUS = 4
 # Samples whose phases one matrix product makes: the fewer, the less is multiplied by zero.
 BLOCK = 8
-# Samples of a row's stretching that are worked on at once: their blocks overlap, and are copied.
+# Samples that are worked on at once: their blocks overlap, and are larger in double precision.
 CPU_BAND, GPU_BAND = 1 << 18, 1 << 22
 
 
@@ -99,9 +99,15 @@ def _stretch_columns(plane: Tensor, scale: int, shift: float) -> Tensor:
     matrix = block_matrix(scale, shift, plane.device)
     blocks, lacking = _blocks(height)
     padded = F.pad(plane[None], (0, 0, RADIUS, RADIUS + lacking), mode="replicate")[0].to(matrix.dtype)
-    spans = padded.as_strided((blocks, len(matrix), width), (BLOCK * width, width, 1))
-    phases = (matrix.T @ spans).float().reshape(-1, scale, width)[:height]
-    return phases.add_(plane[:, None]).reshape(height * scale, width)
+    result = plane.new_empty((height, scale, width))
+    columns = max(1, (GPU_BAND if plane.is_cuda else CPU_BAND) // height)
+    for start in range(0, width, columns):
+        band = plane[:, start : start + columns]
+        size = blocks, len(matrix), band.shape[1]
+        spans = padded.as_strided(size, (BLOCK * width, width, 1), start)
+        differences = (matrix.T @ spans).float().reshape(-1, scale, band.shape[1])[:height]
+        torch.add(differences, band[:, None], out=result[..., start : start + columns])
+    return result.reshape(height * scale, width)
 
 
 def _stretch_rows(plane: Tensor, scale: int, shift: float) -> Tensor:
