@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vs_emtcm.mirror import mirrored
+from vs_emtcm.resample import catmull_rom
 from vs_emtcm.shape import BODY_SIZE, HEAD_SIZE, Shape, receptive_radius
 
 
@@ -25,15 +26,11 @@ def cubic_difference_kernel(scale: int) -> Tensor:
         float32 of shape (scale**2, 1, 5, 5): one kernel per sub-pixel, in the order of
         ``pixel_shuffle``. Each kernel sums to zero.
 
-    The cubic is Keys' with a = -0.5 (IEEE ASSP 29(6), 1981), sampled at the centre-aligned sub-pixel
-    positions (i + 0.5) / scale - 0.5.
+    The cubic is sampled at the centre-aligned sub-pixel positions (i + 0.5) / scale - 0.5.
     """
     taps = torch.arange(HEAD_SIZE, dtype=torch.float64) - HEAD_SIZE // 2
     positions = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
-    d = (taps[None, :] - positions[:, None]).abs()
-    near = (1.5 * d - 2.5) * d * d + 1
-    far = ((-0.5 * d + 2.5) * d - 4) * d + 2
-    rows = torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
+    rows = catmull_rom(taps[None, :] - positions[:, None])
     kernel = torch.einsum("ik,jl->ijkl", rows, rows).reshape(scale * scale, HEAD_SIZE, HEAD_SIZE)
     kernel[:, HEAD_SIZE // 2, HEAD_SIZE // 2] -= 1
     return kernel[:, None].float()

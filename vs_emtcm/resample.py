@@ -1,7 +1,8 @@
-"""Polyphase Spline36 interpolation of chroma and alpha, as matrix products on any device."""
+"""Polyphase interpolation, such as Spline36 of chroma and alpha, as matrix products on any device."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -28,6 +29,8 @@ _VERTICAL = {
     "bottom": 1.0,
 }
 RADIUS = 4
+# Weights of samples by their distance, zero from RADIUS on.
+type Kernel = Callable[[Tensor], Tensor]
 # Samples whose phases one matrix product makes: the fewer, the less is multiplied by zero.
 BLOCK = 8
 # Samples that are worked on at once: their blocks overlap, and are larger in double precision.
@@ -59,8 +62,16 @@ def spline36(distance: Tensor) -> Tensor:
     return torch.where(d < 1, near, torch.where(d < 2, middle, outer))
 
 
+def catmull_rom(distance: Tensor) -> Tensor:
+    """Keys' cubic kernel with a = -0.5 (IEEE ASSP 29(6), 1981), zero from a distance of 2 on."""
+    d = distance.abs()
+    near = (1.5 * d - 2.5) * d * d + 1
+    far = ((-0.5 * d + 2.5) * d - 4) * d + 2
+    return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
+
+
 @lru_cache(maxsize=64)
-def block_matrix(scale: int, shift: float, device: torch.device) -> Tensor:
+def block_matrix(scale: int, shift: float, kernel: Kernel, device: torch.device) -> Tensor:
     """From a block of samples to its phases, as differences to the sample that each belongs to.
 
     Differences keep a flat field flat, to one unit in the last place of a float.
@@ -68,6 +79,7 @@ def block_matrix(scale: int, shift: float, device: torch.device) -> Tensor:
     Args:
         scale: upscaling factor.
         shift: see :func:`chroma_shift`; the same before and after, each in its own samples.
+        kernel: of the interpolation.
         device: where it is used.
 
     Returns:
@@ -79,7 +91,7 @@ def block_matrix(scale: int, shift: float, device: torch.device) -> Tensor:
     # Output sample j lies at (j + 0.5 + shift) / scale - 0.5 - shift in input samples.
     positions = (phases + 0.5 + shift) / scale - 0.5 - shift
     taps = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float64)
-    kernels = spline36(taps[None, :] - positions[:, None])
+    kernels = kernel(taps[None, :] - positions[:, None])
     kernels /= kernels.sum(dim=1, keepdim=True)
     kernels[:, RADIUS] -= 1
     matrix = torch.zeros(BLOCK + 2 * RADIUS, BLOCK, scale, dtype=torch.float64)
@@ -94,9 +106,8 @@ def _blocks(samples: int) -> tuple[int, int]:
     return number, number * BLOCK - samples
 
 
-def _stretch_columns(plane: Tensor, scale: int, shift: float) -> Tensor:
+def _stretch_columns(plane: Tensor, matrix: Tensor, scale: int) -> Tensor:
     height, width = plane.shape
-    matrix = block_matrix(scale, shift, plane.device)
     blocks, lacking = _blocks(height)
     padded = F.pad(plane[None], (0, 0, RADIUS, RADIUS + lacking), mode="replicate")[0].to(matrix.dtype)
     result = plane.new_empty((height, scale, width))
@@ -110,9 +121,8 @@ def _stretch_columns(plane: Tensor, scale: int, shift: float) -> Tensor:
     return result.reshape(height * scale, width)
 
 
-def _stretch_rows(plane: Tensor, scale: int, shift: float) -> Tensor:
+def _stretch_rows(plane: Tensor, matrix: Tensor, scale: int) -> Tensor:
     height, width = plane.shape
-    matrix = block_matrix(scale, shift, plane.device)
     blocks, lacking = _blocks(width)
     result = plane.new_empty((height, width, scale))
     rows = max(1, (GPU_BAND if plane.is_cuda else CPU_BAND) // width)
@@ -125,16 +135,19 @@ def _stretch_rows(plane: Tensor, scale: int, shift: float) -> Tensor:
     return result.reshape(height, width * scale)
 
 
-def upscale(plane: Tensor, scale: int, shift: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+def upscale(
+    plane: Tensor, scale: int, shift: tuple[float, float] = (0.0, 0.0), kernel: Kernel = spline36
+) -> Tensor:
     """Interpolate a plane; edges are replicated.
 
     Args:
         plane: (1, 1, H, W) float32.
         scale: upscaling factor.
         shift: (horizontal, vertical) of :func:`chroma_shift`, kept from input to output.
+        kernel: of the interpolation.
 
     Returns:
         (1, 1, scale * H, scale * W) float32.
     """
-    taller = _stretch_columns(plane[0, 0], scale, shift[1])
-    return _stretch_rows(taller, scale, shift[0])[None, None]
+    across, down = (block_matrix(scale, part, kernel, plane.device) for part in shift)
+    return _stretch_rows(_stretch_columns(plane[0, 0], down, scale), across, scale)[None, None]

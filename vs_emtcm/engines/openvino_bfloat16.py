@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from vs_emtcm.engines.bfloat16 import split_network, split_picture
 from vs_emtcm.engines.openvino_engine import OpenvinoEngine
 from vs_emtcm.models import Weights
-from vs_emtcm.network import Network, assemble, crop
+from vs_emtcm.network import Network, crop
+from vs_emtcm.resample import catmull_rom, upscale
 from vs_emtcm.shape import HEAD_SIZE
 
 # The network is blind to a constant: any level shows what it makes of a flat field.
@@ -41,8 +42,10 @@ class OpenvinoBfloat16Engine(OpenvinoEngine):
         Raises:
             EmtcmError: OpenVINO failed.
         """
-        cubic = crop(F.conv2d(x, self._network.cubic), self.radius - HEAD_SIZE // 2)
-        return assemble(x, cubic + self._corrections(x) - self._flat, self.scale)
+        corrections = F.pixel_shuffle(self._corrections(x) - self._flat, self.scale)
+        reach = HEAD_SIZE // 2
+        cubic = upscale(crop(x, self.radius - reach), self.scale, kernel=catmull_rom)
+        return crop(cubic, reach * self.scale) + corrections
 
     @cached_property
     def _split(self) -> Network:
