@@ -46,8 +46,18 @@ def check_output(source: Path, target: Path, overwrite: bool) -> None:
         ) from error
 
 
-def sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk when this returns, where the system can do that."""
+def sync_file(path: Path) -> None:
+    """Have a file on the disk when this returns.
+
+    Raises:
+        OSError: it is not, such as for want of room.
+    """
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder on the disk when this returns, where the system can do that."""
     with suppress(OSError):
         place = os.open(path, os.O_RDONLY)
         try:

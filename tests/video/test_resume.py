@@ -161,6 +161,20 @@ def test_a_disk_that_is_full_is_one_sentence(make_clip, tmp_path, monkeypatch):
     assert upscale(source, target, settings()).resumed == 4
 
 
+def test_parts_stay_until_the_film_is_on_the_disk(make_clip, tmp_path, monkeypatch):
+    source, target = make_clip(frames=10), tmp_path / "out.mkv"
+
+    def fail(path):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vs_emtcm.video.resume.sync_file", fail)
+        with pytest.raises(EmtcmError, match="writing failed: input/output error; the same command goes on"):
+            upscale(source, target, settings())
+    assert not target.exists()
+    assert upscale(source, target, settings()).resumed == 10
+
+
 def test_what_changes_the_frames_is_refused(make_clip, tmp_path):
     source, target = make_clip(frames=6), tmp_path / "out.mkv"
     with pytest.raises(KeyboardInterrupt):

@@ -119,7 +119,7 @@ class OpenvinoEngine:
         key = shape, threads
         request = self._requests.get(key)
         if request is None:
-            self._make_room(shape.numel())
+            self._make_room(shape[-2] * shape[-1])
             request = self._requests[key] = self._compiled(shape, threads).create_infer_request()
         self._requests.move_to_end(key)
         return request
@@ -127,7 +127,7 @@ class OpenvinoEngine:
     def _make_room(self, pixels: int) -> None:
         """Give up what was not used for longest, until one more size of so many pixels may be kept."""
         while self._requests:
-            kept = sum(shape.numel() for shape, _ in self._requests)
+            kept = sum(shape[-2] * shape[-1] for shape, _ in self._requests)
             if len(self._requests) < SIZES and kept + pixels <= PIXELS:
                 return
             self._requests.popitem(last=False)

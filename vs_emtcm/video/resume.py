@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import chain, takewhile
+from operator import itemgetter
 from pathlib import Path
 
 import av
@@ -16,7 +18,7 @@ from av.stream import Stream
 
 from vs_emtcm import __version__
 from vs_emtcm.errors import EmtcmError, UsageError, WritingError, reason
-from vs_emtcm.output import sync
+from vs_emtcm.output import sync_file
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.decoding import decoding_times
 from vs_emtcm.video.encoder import EncoderSettings
@@ -99,8 +101,7 @@ class ResumableWriter:
         """
         if not isinstance(item, av.VideoFrame):
             return
-        began = time.perf_counter()
-        with self._failures():
+        with self._writing():
             held = self._folder.held(self._frames)
             frame = self._times(item if held else self._conversion(item))
             assert frame.pts is not None
@@ -112,7 +113,6 @@ class ResumableWriter:
                 self._encoder.write(frame)
             if self._frames % self._folder.segment_frames == 0:
                 self._end_segment()
-        self.seconds += time.perf_counter() - began
 
     def finish(self) -> None:
         """Encode what is left and make the file of all segments and the source's other streams.
@@ -121,15 +121,13 @@ class ResumableWriter:
             WritingError: encoding or writing failed.
             EmtcmError: the source did not give the same frames again.
         """
-        began = time.perf_counter()
-        with self._failures():
+        with self._writing():
             if self._frames % self._folder.segment_frames:
                 self._end_segment()
             beyond = -(-self._frames // self._folder.segment_frames)
             if beyond in self._folder.segments:
                 self._refuse(beyond)
             self._join()
-        self.seconds += time.perf_counter() - began
 
     def abandon(self) -> None:
         """Leave the segments that are finished, after a failure."""
@@ -175,25 +173,21 @@ class ResumableWriter:
         segments = [self._folder.segments[n] for n in sorted(self._folder.segments)]
         try:
             with closing(VideoReader(self._reader.path)) as reader:
-                video = _all_packets(segments)
-                waiting = next(video, None)
-                for packet in reader.others():
-                    while waiting is not None and _seconds(waiting) <= _seconds(packet):
-                        writer.write_encoded(waiting)
-                        waiting = next(video, None)
-                    writer.write(packet)
-            while waiting is not None:
-                writer.write_encoded(waiting)
-                waiting = next(video, None)
+                video = ((_seconds(p), writer.write_encoded, p) for p in _all_packets(segments))
+                others = ((_seconds(p), writer.write, p) for p in reader.others())
+                for _, write, packet in heapq.merge(video, others, key=itemgetter(0)):
+                    write(packet)
             writer.complete()
             # Then the segments go.
-            sync(self._path)
+            sync_file(self._path)
         except BaseException:
             writer.abandon()
             raise
 
     @contextmanager
-    def _failures(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[None]:
+        """Time what is done, and tell what fails and where the same command goes on."""
+        began = time.perf_counter()
         try:
             yield
         except (FFmpegError, OSError, ValueError, WritingError) as error:
@@ -201,6 +195,7 @@ class ResumableWriter:
             frame = self._folder.next_frame
             after = f"; the same command goes on from frame {frame}" if frame else ""
             raise WritingError(f"{failed}{after}") from error
+        self.seconds += time.perf_counter() - began
 
 
 class SegmentEncoder:

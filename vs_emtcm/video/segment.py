@@ -21,7 +21,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError
-from vs_emtcm.output import sync
+from vs_emtcm.output import sync_folder
 
 MAGIC = b"EMTCM segment 1\n"
 PARTIAL = ".partial"
@@ -99,7 +99,7 @@ class SegmentFile:
         os.fsync(self._file.fileno())
         self._file.close()
         self._partial.replace(self._path)
-        sync(self._path.parent)
+        sync_folder(self._path.parent)
         return Segment(
             path=self._path,
             extradata=self._extradata,

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vs_emtcm.errors import EmtcmError, UsageError, WritingError
-from vs_emtcm.output import complete_file, sync
+from vs_emtcm.output import complete_file, sync_file, sync_folder
 from vs_emtcm.video.segment import Segment, read_segment
 
 try:
@@ -162,7 +162,7 @@ def _used(target: Path, path: Path, record: Record) -> Iterator[WorkFolder]:
             raise type(error)(f"{error} (what is done is kept in {path})") from error
         raise
     # The film has its name before its parts go.
-    sync(target.parent)
+    sync_folder(target.parent)
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -172,10 +172,9 @@ def _check_record(target: Path, path: Path, record: Record) -> None:
         # The record is written first: segments without one are of no use.
         for file in path.glob("*.segment"):
             file.unlink()
-        with complete_file(path / RECORD_NAME) as temporary, temporary.open("w") as written:
-            json.dump(dict(record), written, indent=1)
-            written.flush()
-            os.fsync(written.fileno())
+        with complete_file(path / RECORD_NAME) as temporary:
+            temporary.write_text(json.dumps(dict(record), indent=1))
+            sync_file(temporary)
         return
     for name in {**before, **record}:
         was, now = before.get(name), record.get(name)

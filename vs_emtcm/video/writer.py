@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -121,16 +122,12 @@ class VideoWriter:
         Raises:
             WritingError: encoding or writing failed.
         """
-        began = time.perf_counter()
-        try:
+        with self._writing():
             if isinstance(item, av.VideoFrame):
                 self._container.mux(self.track.encode(self.track.prepared(item)))
             elif item.stream_index in self._copied:
                 item.stream = self._copied[item.stream_index]
                 self._container.mux(item)
-        except (FFmpegError, OSError, ValueError) as error:
-            raise WritingError(f"writing failed: {reason(error)}") from error
-        self.seconds += time.perf_counter() - began
 
     def write_encoded(self, packet: Packet[Stream]) -> None:
         """Write a packet of the video stream that was encoded elsewhere, with the same settings.
@@ -138,21 +135,17 @@ class VideoWriter:
         Raises:
             WritingError: writing failed.
         """
-        began = time.perf_counter()
-        stream = self.track.stream
-        packet.stream = stream
-        packet.rescale_ts(stream.time_base)
-        if packet.dts is not None:
-            # In the container's time base, neighbours may fall on one tick.
-            if self._last_dts is not None and packet.dts <= self._last_dts:
-                dts = self._last_dts + 1
-                packet.dts = dts if packet.pts is None else min(dts, packet.pts)
-            self._last_dts = packet.dts
-        try:
+        with self._writing():
+            stream = self.track.stream
+            packet.stream = stream
+            packet.rescale_ts(stream.time_base)
+            if packet.dts is not None:
+                # In the container's time base, neighbours may fall on one tick.
+                if self._last_dts is not None and packet.dts <= self._last_dts:
+                    dts = self._last_dts + 1
+                    packet.dts = dts if packet.pts is None else min(dts, packet.pts)
+                self._last_dts = packet.dts
             self._container.mux(packet)
-        except (FFmpegError, OSError, ValueError) as error:
-            raise WritingError(f"writing failed: {reason(error)}") from error
-        self.seconds += time.perf_counter() - began
 
     def finish(self) -> None:
         """Encode what is left and complete the file.
@@ -160,12 +153,8 @@ class VideoWriter:
         Raises:
             WritingError: encoding or writing failed.
         """
-        began = time.perf_counter()
-        try:
+        with self._writing():
             self._container.mux(self.track.encode(None))
-        except (FFmpegError, OSError, ValueError) as error:
-            raise WritingError(f"writing failed: {reason(error)}") from error
-        self.seconds += time.perf_counter() - began
         self.complete()
 
     def complete(self) -> None:
@@ -174,9 +163,15 @@ class VideoWriter:
         Raises:
             WritingError: writing failed.
         """
+        with self._writing():
+            self._container.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Time what is done, and tell what fails."""
         began = time.perf_counter()
         try:
-            self._container.close()
+            yield
         except (FFmpegError, OSError, ValueError) as error:
             raise WritingError(f"writing failed: {reason(error)}") from error
         self.seconds += time.perf_counter() - began
