@@ -17,7 +17,9 @@ from vs_emtcm.mirror import mirrored
 
 WEIGHTS = models.load(models.find("base", "video").path, 2)
 MODELS = [(name, tune) for name in ("base", "large") for tune in ("clean", "video")]
-needs_amx = pytest.mark.skipif(choice.bfloat16_missing() is not None, reason="the processor has no AMX")
+needs_bfloat16 = pytest.mark.skipif(
+    choice.bfloat16_missing() is not None, reason="the processor does not multiply bfloat16"
+)
 
 
 def picture(height: int = 120, width: int = 160) -> torch.Tensor:
@@ -38,7 +40,7 @@ def test_a_split_picture_and_the_split_network_lose_nothing_in_single_precision(
             torch.testing.assert_close(split, expected, rtol=0, atol=2e-5)
 
 
-@needs_amx
+@needs_bfloat16
 @pytest.mark.parametrize("model", MODELS, ids=str)
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("stages", [1, 2])
@@ -54,7 +56,7 @@ def test_a_picture_is_as_in_single_precision(model, scale, stages):
     assert difference.mean().abs() < 0.05
 
 
-@needs_amx
+@needs_bfloat16
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_a_flat_field_stays_flat(scale):
     format = PixelFormat(family="gray")
@@ -64,7 +66,7 @@ def test_a_flat_field_stays_flat(scale):
         np.testing.assert_array_equal(result, value)
 
 
-@needs_amx
+@needs_bfloat16
 def test_a_slow_ramp_of_16_bits_keeps_its_steps():
     ramp = np.tile(np.arange(30000, 30000 + 240, dtype=np.uint16), (24, 1))
     format = PixelFormat(family="gray", bits=16)
@@ -74,7 +76,7 @@ def test_a_slow_ramp_of_16_bits_keeps_its_steps():
     assert np.abs(result[:, 40:-40] - expected[40:-40]).max() < 64
 
 
-@needs_amx
+@needs_bfloat16
 def test_it_is_taken_when_asked_for_alone(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     asked = create_engine(WEIGHTS, stages=1, backend="openvino-bf16", device="auto")
@@ -84,7 +86,7 @@ def test_it_is_taken_when_asked_for_alone(monkeypatch):
         assert not isinstance(engine, OpenvinoBfloat16Engine)
 
 
-@needs_amx
+@needs_bfloat16
 def test_lanes_share_what_is_no_threads_own():
     engine = OpenvinoBfloat16Engine(WEIGHTS, 1)
     other = engine.another()
@@ -94,9 +96,10 @@ def test_lanes_share_what_is_no_threads_own():
     assert other._split is engine._split
 
 
-def test_without_amx_it_is_refused(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+@pytest.mark.parametrize("found", [{}, {"amx_bf16": False, "avx512_bf16": False, "avx512_f": True}])
+def test_a_processor_that_does_not_multiply_bfloat16_is_refused(monkeypatch, found):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
     with pytest.raises(
-        UsageError, match="'openvino-bf16' is not usable: PyTorch finds no AMX in the processor"
+        UsageError, match="'openvino-bf16' is not usable: PyTorch finds neither AMX nor AVX512-BF16"
     ):
         create_engine(WEIGHTS, stages=1, backend="openvino-bf16", device="auto")

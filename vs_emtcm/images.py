@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from vs_emtcm import exif as exif_data
 from vs_emtcm.errors import EmtcmError, UsageError, reason
 from vs_emtcm.output import complete_file
 from vs_emtcm.planes import Color, PixelFormat, Plane
@@ -54,12 +55,11 @@ SAVE_OPTIONS: Mapping[str, Mapping[str, object]] = {
 LARGEST: Mapping[str, int] = {"JPEG": 65500, "WEBP": 16383}
 
 LARGEST_DPI = 10_000.0
-EXIF_PREFIX = b"Exif\0\0"
 
 # Baseline TIFF tags that describe the photograph and not its storage: description, make, model,
 # orientation, software, date, artist, copyright, and the Exif and GPS directories.
-EXIF_DIRECTORY, GPS_DIRECTORY = 34665, 34853
-DIRECTORIES = frozenset({EXIF_DIRECTORY, GPS_DIRECTORY})
+GPS_DIRECTORY = 34853
+DIRECTORIES = frozenset({exif_data.EXIF_DIRECTORY, GPS_DIRECTORY})
 TIFF_TAGS_KEPT = frozenset({270, 271, 272, 274, 305, 306, 315, 33432}) | DIRECTORIES
 
 
@@ -166,7 +166,7 @@ def _exif(image: Image.Image) -> bytes | None:
         if not isinstance(exif, bytes):
             return None
         # WebP stores it without the prefix that JPEG needs.
-        return exif if exif.startswith(EXIF_PREFIX) else EXIF_PREFIX + exif
+        return exif if exif.startswith(exif_data.PREFIX) else exif_data.PREFIX + exif
     kept = _of_the_photograph(image.getexif())
     return kept.tobytes() if len(kept) else None
 
@@ -284,7 +284,7 @@ def upscale(picture: Picture, upscaler: Upscaler) -> Picture:
         mode=picture.mode,
         pixels=results[0] if len(results) == 1 else np.stack(results, axis=2),
         icc_profile=picture.icc_profile,
-        exif=picture.exif,
+        exif=picture.exif and exif_data.upscaled(picture.exif, upscaler.scale),
         # It is printed as large as it was.
         dpi=picture.dpi and (picture.dpi[0] * upscaler.scale, picture.dpi[1] * upscaler.scale),
         warnings=picture.warnings,

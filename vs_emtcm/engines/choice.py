@@ -74,9 +74,10 @@ def bfloat16_missing() -> str | None:
     """Why OpenVINO engines in bfloat16 are of no use here, or None if they are."""
     # Not every PyTorch that this runs with has the function.
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    if not capabilities.get("amx_bf16", False):
+    if not any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16")):
         return (
-            "PyTorch finds no AMX in the processor, without which bfloat16 is slower; use backend 'openvino'"
+            "PyTorch finds neither AMX nor AVX512-BF16 in the processor, without which bfloat16 is slower; "
+            "use backend 'openvino'"
         )
     return openvino_missing()
 
