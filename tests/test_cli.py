@@ -279,13 +279,22 @@ def test_models_are_listed():
     assert json.loads(run("models", "--json").stdout)[0]["model"] == "base"
 
 
+def too_little():
+    raise torch.OutOfMemoryError("not enough memory even for the smallest tiles")
+
+
 @pytest.mark.parametrize(
-    "error", [MemoryError(), torch.OutOfMemoryError("not enough memory"), RuntimeError("can't allocate")]
+    "allocate", [lambda: torch.empty(1 << 50), lambda: bytearray(1 << 60), too_little], ids=str
 )
-def test_too_little_memory_is_one_sentence(capsys, error):
+def test_too_little_memory_is_one_sentence(capsys, allocate):
     with pytest.raises(typer.Exit), one_sentence_errors():
-        raise error
+        allocate()
     assert capsys.readouterr().err.startswith("vs-emtcm: error: out of memory; a smaller --scale needs less")
+
+
+def test_another_failure_is_not_taken_for_too_little_memory():
+    with pytest.raises(RuntimeError, match="illegal memory access"), one_sentence_errors():
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
 def test_doctor_tries_what_is_installed(monkeypatch):

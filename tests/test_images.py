@@ -230,3 +230,15 @@ def test_no_size_in_print_stays_none(tmp_path, dpi):
     upscale_picture(source, tmp_path / "out.png", UPSCALER)
     with Image.open(tmp_path / "out.png") as picture:
         assert "dpi" not in picture.info
+
+
+def test_what_only_looks_like_a_picture_starts_no_other_program(tmp_path, monkeypatch):
+    def start(*_args, **_options):
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr("subprocess.check_call", start)
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    path = tmp_path / "in.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n%%EOF\n")
+    with pytest.raises(UsageError, match="cannot be read as a picture"):
+        read_picture(path)

@@ -252,7 +252,7 @@ def test_what_fails_on_the_way_is_one_sentence(engine, monkeypatch):
         raise RuntimeError("Check failed:\nno memory")
 
     monkeypatch.setattr(engine, "_compiled", fail)
-    with pytest.raises(EmtcmError, match=r"OpenVINO does not work here \(Check failed: no memory\)"):
+    with pytest.raises(EmtcmError, match=r"OpenVINO failed \(Check failed: no memory\); use"):
         engine(torch.zeros(1, 1, 50, 50))
 
 

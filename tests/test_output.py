@@ -34,6 +34,16 @@ def test_after_an_error_the_old_file_is_still_there(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
 
 
+def test_two_that_write_the_same_file_at_once_do_not_meet(tmp_path):
+    target = tmp_path / "out.mkv"
+    with complete_file(target) as first:
+        with complete_file(target) as second:
+            first.write_bytes(b"first")
+            second.write_bytes(b"second")
+        assert target.read_bytes() == b"second"
+    assert target.read_bytes() == b"first"
+
+
 def test_the_input_is_never_the_output(tmp_path):
     source = tmp_path / "film.mkv"
     source.touch()

@@ -1,5 +1,7 @@
 """Chroma lands where zimg puts it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import texture
-from vs_emtcm.resample import chroma_shift, spline36, upscale
+from vs_emtcm import resample
+from vs_emtcm.resample import chroma_shift, product_dtype, spline36, upscale
 
 LOCATIONS = {"left": 0, "center": 1, "top_left": 2, "top": 3, "bottom_left": 4, "bottom": 5}
 
@@ -87,3 +90,18 @@ def test_bands_change_nothing(monkeypatch, scale):
     whole = upscale(plane, scale, (-0.25, 0.0))
     monkeypatch.setattr("vs_emtcm.resample.CPU_BAND", 150)
     torch.testing.assert_close(upscale(plane, scale, (-0.25, 0.0)), whole, rtol=0, atol=1e-6)
+
+
+def test_a_gpu_that_would_round_to_ten_bits_multiplies_in_double_precision(monkeypatch):
+    assert product_dtype(torch.device("cuda")) == torch.float32
+    monkeypatch.setattr(torch.backends.cuda, "matmul", SimpleNamespace(fp32_precision="tf32"))
+    assert product_dtype(torch.device("cuda")) == torch.float64
+    assert product_dtype(torch.device("cpu")) == torch.float32
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_double_precision_changes_nothing_but_the_rounding(monkeypatch, scale):
+    plane = torch.from_numpy(texture(30, 41).astype(np.float32))[None, None]
+    single = upscale(plane, scale, (-0.25, 0.0))
+    monkeypatch.setattr(resample, "product_dtype", lambda _: torch.float64)
+    torch.testing.assert_close(upscale(plane, scale, (-0.25, 0.0)), single, rtol=0, atol=1e-6)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -107,8 +108,9 @@ def runtime(monkeypatch):
         DynamicShapesKernelSpecializationStrategy=SimpleNamespace(EAGER="eager"),
     )
     stand_in.trt = trt
-    monkeypatch.setattr(tensorrt_engine, "_tensorrt", lambda: trt)
-    monkeypatch.setattr(tensorrt_engine, "request", lambda *_, **__: SimpleNamespace(tensorrt="stand-in 1"))
+    monkeypatch.setattr(tensorrt_engine, "_tensorrt", lambda _: trt)
+    wanted = SimpleNamespace(tensorrt="stand-in 1", flavour="rtx")
+    monkeypatch.setattr(tensorrt_engine, "request", lambda *_, **__: wanted)
     monkeypatch.setattr(tensorrt_engine, "get_or_build", lambda *_, **__: b"engine")
     device = type("device", (contextlib.nullcontext,), {})
     monkeypatch.setattr(torch.cuda, "device", device)
@@ -159,6 +161,13 @@ def test_another_one_has_a_context_of_its_own_on_the_same_engine(runtime, tmp_pa
     runtime.engine.create_execution_context = lambda _: None
     with pytest.raises(EmtcmError, match="not enough GPU memory for one more lane; use fewer lanes"):
         first.another()
+
+
+@pytest.mark.parametrize(("flavour", "name"), [("rtx", "tensorrt_rtx"), ("full", "tensorrt")])
+def test_an_engine_is_run_by_what_built_it_whatever_else_is_installed(monkeypatch, flavour, name):
+    for module in ("tensorrt_rtx", "tensorrt"):
+        monkeypatch.setitem(sys.modules, module, ModuleType(module))
+    assert tensorrt_engine._tensorrt(flavour).__name__ == name
 
 
 def test_full_tensorrt_is_told_the_same_in_its_own_way(runtime, tmp_path):

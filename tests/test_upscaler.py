@@ -302,3 +302,12 @@ def test_no_tile_is_larger_than_the_engine_takes():
     upscaler.engine.largest = (40, 60)
     upscaler.engine = SmallCard(upscaler.engine, (40 + 2 * radius) * (60 + 2 * radius))
     assert (upscaler.upscale([luma], GRAY)[0] != expected).mean() <= 1e-5
+
+
+def test_a_cpu_is_used_without_a_look_at_gpus(monkeypatch):
+    def broken():
+        raise RuntimeError("no CUDA driver")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "_lazy_init", broken)
+    Upscaler(2, device="cpu").upscale([np.zeros((16, 16), np.uint8)], PixelFormat(family="gray"))

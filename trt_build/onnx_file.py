@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from copy import deepcopy
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def export_onnx(module: nn.Module, path: Path, *, precision: str = "fp16") -> No
     dtype = dtype_of(precision)
     copy = deepcopy(module).requires_grad_(False).to("cpu", dtype).eval()
     example = torch.zeros(1, 1, EXAMPLE, EXAMPLE + 16, dtype=dtype)
-    temporary = path.with_name(f".{path.name}.partial")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
         with quiet("torch.onnx"):
             program = torch.onnx.export(

@@ -30,14 +30,19 @@ def one_sentence_errors() -> Iterator[None]:
         say(f"error: {place}{reason(error)}")
         raise typer.Exit(FAILURE) from error
     except (MemoryError, RuntimeError) as error:
-        # PyTorch reports a failed allocation as a plain RuntimeError.
-        if isinstance(error, RuntimeError) and not any(word in str(error) for word in ("alloc", "memory")):
+        if not _is_out_of_memory(error):
             raise
         say("error: out of memory; a smaller --scale needs less, and on a GPU a smaller --tile does")
         raise typer.Exit(FAILURE) from error
     except KeyboardInterrupt as error:
         say(str(error) or "interrupted; no unfinished file was left behind")
         raise typer.Exit(FAILURE) from error
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    # PyTorch has a class of errors for it, which is not imported here, and on a CPU does not use it.
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or any(words in str(error) for words in ("DefaultCPUAllocator", "out of memory"))
 
 
 def say(message: str) -> None:

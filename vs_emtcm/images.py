@@ -27,6 +27,9 @@ SUFFIXES = {
     ".bmp": "BMP",
 }
 
+# Pillow would start other programs for kinds that are not among these.
+READ = tuple(dict.fromkeys(SUFFIXES.values()))
+
 # Common kinds of pictures that are told from videos, which have other suffixes.
 UNREAD_PICTURES = frozenset({".gif", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".exr", ".tga"})
 
@@ -93,7 +96,7 @@ def read_picture(path: Path) -> Picture:
     try:
         # Of what Pillow still opens, nothing is too large.
         ignored = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
-        with ignored, Image.open(path) as image:
+        with ignored, Image.open(path, formats=READ) as image:
             frames = getattr(image, "n_frames", 1)
             # A camera's MPO is a photograph with previews or a second view behind it.
             if frames > 1 and image.format != "MPO":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -74,8 +75,9 @@ def complete_file(target: Path, folder: Path | None = None) -> Iterator[Path]:
         target: the file that appears at the end.
         folder: where it is until then, on the same file system; None is beside it.
     """
-    # Not made of the target's name, which may be as long as names can be.
-    temporary = (folder or target.parent) / f".{os.getpid()}.partial{target.suffix}"
+    # Not made of the target's name, which may be as long as names can be, nor of the process's number, which
+    # another may have in another container.
+    temporary = (folder or target.parent) / f".{secrets.token_hex(8)}.partial{target.suffix}"
     try:
         yield temporary
         temporary.replace(target)

@@ -33,7 +33,7 @@ RADIUS = 4
 type Kernel = Callable[[Tensor], Tensor]
 # Samples whose phases one matrix product makes: the fewer, the less is multiplied by zero.
 BLOCK = 8
-# Samples that are worked on at once: their blocks overlap, and are larger in double precision.
+# Samples that are worked on at once: their blocks overlap, and may be larger in double precision.
 CPU_BAND, GPU_BAND = 1 << 18, 1 << 22
 
 
@@ -70,8 +70,19 @@ def catmull_rom(distance: Tensor) -> Tensor:
     return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
 
 
+def product_dtype(device: torch.device) -> torch.dtype:
+    """Of the numbers that are multiplied: double where a GPU would take ten bits of single ones (TF32).
+
+    Which it does once a program asks for it, for itself and all others of the process.
+    """
+    tensor_float = device.type == "cuda" and torch.backends.cuda.matmul.fp32_precision == "tf32"
+    return torch.float64 if tensor_float else torch.float32
+
+
 @lru_cache(maxsize=64)
-def block_matrix(scale: int, shift: float, kernel: Kernel, device: torch.device) -> Tensor:
+def block_matrix(
+    scale: int, shift: float, kernel: Kernel, device: torch.device, dtype: torch.dtype
+) -> Tensor:
     """From a block of samples to its phases, as differences to the sample that each belongs to.
 
     Differences keep a flat field flat, to one unit in the last place of a float.
@@ -84,8 +95,7 @@ def block_matrix(scale: int, shift: float, kernel: Kernel, device: torch.device)
 
     Returns:
         (BLOCK + 2 * RADIUS, scale * BLOCK): a block with its surroundings times this is ``scale`` phases of
-        its first sample, of its second, and so on. float64 on a GPU, which would multiply with ten bits
-        (TF32) if it were single precision.
+        its first sample, of its second, and so on.
     """
     phases = torch.arange(scale, dtype=torch.float64)
     # Output sample j lies at (j + 0.5 + shift) / scale - 0.5 - shift in input samples.
@@ -97,7 +107,7 @@ def block_matrix(scale: int, shift: float, kernel: Kernel, device: torch.device)
     matrix = torch.zeros(BLOCK + 2 * RADIUS, BLOCK, scale, dtype=torch.float64)
     for sample in range(BLOCK):
         matrix[sample : sample + 2 * RADIUS + 1, sample] = kernels.T
-    return matrix.flatten(1).to(device, torch.float64 if device.type == "cuda" else torch.float32)
+    return matrix.flatten(1).to(device, dtype)
 
 
 def _blocks(samples: int) -> tuple[int, int]:
@@ -149,5 +159,6 @@ def upscale(
     Returns:
         (1, 1, scale * H, scale * W) float32.
     """
-    across, down = (block_matrix(scale, part, kernel, plane.device) for part in shift)
+    dtype = product_dtype(plane.device)
+    across, down = (block_matrix(scale, part, kernel, plane.device, dtype) for part in shift)
     return _stretch_rows(_stretch_columns(plane[0, 0], down, scale), across, scale)[None, None]

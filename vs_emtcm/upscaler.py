@@ -6,6 +6,7 @@ import copy
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Self
 
@@ -148,9 +149,11 @@ class Upscaler:
         check_shapes(targets, format, self.scale * width, self.scale * height)
         color = Color() if color is None else color
         released = False
+        stream = self.engine.stream
         while True:
             try:
-                with torch.cuda.stream(self.engine.stream):
+                # PyTorch would look for a GPU for no stream as well.
+                with nullcontext() if stream is None else torch.cuda.stream(stream):
                     self._upscale_once(planes, targets, format, color)
                 return
             except torch.OutOfMemoryError:

@@ -55,3 +55,19 @@ def test_closing_stops_the_thread_and_closes_the_source():
     ahead.close()
     assert closed.is_set()
     assert threading.active_count() == before
+
+
+def test_a_source_that_cannot_be_closed_raises_here():
+    def items():
+        try:
+            yield 1
+            raise ValueError("broken")
+        except ValueError:
+            yield 2
+        finally:
+            raise OSError("not closed")
+
+    ahead = run_ahead(items(), 2)
+    assert [next(ahead), next(ahead)] == [1, 2]
+    with pytest.raises(OSError, match="not closed"):
+        next(ahead)

@@ -27,8 +27,15 @@ PIXELS = 2 << 20
 _REPORTS = "openvino_telemetry"
 
 
+REINSTALL = (
+    "OpenVINO does not work here ({}); install it again with 'pip install --force-reinstall openvino', or use "
+    "backend 'torch'"
+)
+FAILED = "OpenVINO failed ({}); use backend 'torch'"
+
+
 @contextmanager
-def _one_sentence_errors() -> Iterator[None]:
+def _one_sentence_errors(sentence: str) -> Iterator[None]:
     try:
         yield
     except (ImportError, OSError, RuntimeError, AttributeError, TypeError) as error:
@@ -37,10 +44,7 @@ def _one_sentence_errors() -> Iterator[None]:
             raise error.__cause__ from None
         # Another version may lack what is used here. OpenVINO's messages have several lines.
         words = " ".join(str(error).split())
-        raise EmtcmError(
-            f"backend 'openvino': OpenVINO does not work here ({words}); "
-            "install it again with 'pip install --force-reinstall openvino', or use backend 'torch'"
-        ) from error
+        raise EmtcmError(f"backend 'openvino': {sentence.format(words)}") from error
 
 
 def _openvino() -> ModuleType:
@@ -76,7 +80,8 @@ class OpenvinoEngine:
         self.largest: tuple[int, int] | None = None
         self.scale = weights.scale
         self.radius = self._network.radius
-        with _one_sentence_errors():
+        self._sentence = REINSTALL
+        with _one_sentence_errors(self._sentence):
             self._openvino = _openvino()
             self._core = self._openvino.Core()
             version = self._openvino.__version__.partition("-")[0]
@@ -84,6 +89,7 @@ class OpenvinoEngine:
             # What does not work shall show while another engine can still be chosen.
             side = 2 * self.radius + 1
             self(torch.zeros(1, 1, side, side))
+        self._sentence = FAILED
 
     def __call__(self, x: Tensor) -> Tensor:
         """See :class:`vs_emtcm.engines.engine.Engine`.
@@ -96,7 +102,7 @@ class OpenvinoEngine:
 
     def _infer(self, source: Tensor, result: Tensor) -> Tensor:
         """Run the graph; OpenVINO works in the memory of these two."""
-        with _one_sentence_errors():
+        with _one_sentence_errors(self._sentence):
             request = self._request(source.shape, torch.get_num_threads())
             tensor = self._openvino.Tensor
             request.set_input_tensor(tensor(source.numpy(), shared_memory=True))

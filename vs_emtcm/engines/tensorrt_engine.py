@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,14 +55,12 @@ def check_installation() -> None:
         EmtcmError: they could not.
     """
     with _one_sentence_errors():
-        request(nn.Identity(), label="none", scale=2, profile=PROFILE)
-        _tensorrt()
+        _tensorrt(request(nn.Identity(), label="none", scale=2, profile=PROFILE).flavour)
 
 
-def _tensorrt() -> ModuleType:
-    # The name of the module is that of the flavour.
-    name = "tensorrt_rtx" if importlib.util.find_spec("tensorrt_rtx") is not None else "tensorrt"
-    return importlib.import_module(name)
+def _tensorrt(flavour: str) -> ModuleType:
+    """What runs the engines of a flavour; both may be installed."""
+    return importlib.import_module("tensorrt_rtx" if flavour == "rtx" else "tensorrt")
 
 
 def _configuration(trt: ModuleType, engine: Any) -> Any:
@@ -107,7 +104,7 @@ class TensorrtEngine:
                 profile=PROFILE.grown(radius),
             )
             serialized = get_or_build(store, module, wanted, ahead=False)
-            self._trt = _tensorrt()
+            self._trt = _tensorrt(wanted.flavour)
             self._logger = self._trt.Logger(self._trt.Logger.WARNING)
             self._runtime = self._trt.Runtime(self._logger)
             self._engine = self._runtime.deserialize_cuda_engine(serialized)

@@ -42,10 +42,12 @@ def run_ahead[Item](items: Iterable[Item], depth: int) -> Generator[Item]:
         except BaseException as raised:  # handed over to the consumer, whatever it is
             error = raised
         finally:
-            close = getattr(iterator, "close", None)
-            if close is not None:
-                close()
-        offer(_Ended(error))
+            try:
+                if isinstance(iterator, Generator):
+                    iterator.close()
+            except BaseException as raised:
+                error = error or raised
+            offer(_Ended(error))
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()

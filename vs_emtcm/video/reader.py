@@ -55,7 +55,8 @@ class VideoReader:
     def __init__(self, path: Path, threads: int = 0) -> None:
         self.path = path
         try:
-            self.container = av.open(str(path), "r")
+            # FFmpeg takes what stands before a colon for a protocol.
+            self.container = av.open(f"file:{path}", "r")
         except FFmpegError as error:
             raise UsageError(f"{path} cannot be opened as a video: {reason(error)}") from error
         video = self._pick_video()
