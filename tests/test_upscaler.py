@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from tests.conftest import codes, texture
 from vs_emtcm import Color, PixelFormat, Upscaler, UsageError, resample
 from vs_emtcm.planes import full_scale
-from vs_emtcm.upscaler import spans
 
 GRAY = PixelFormat(family="gray")
 
@@ -129,14 +128,6 @@ def test_automatic_tiles_do_not_change_an_8_bit_picture():
     different = np.abs(whole - automatic)
     assert different.max() <= 1
     assert (different > 0).mean() <= 1e-5
-
-
-@given(length=st.integers(1, 500), size=st.integers(1, 100))
-def test_spans_cover_a_length_without_gap_or_overlap(length, size):
-    parts = list(spans(length, size))
-    assert [start for start, _ in parts] == list(itertools.accumulate((n for _, n in parts[:-1]), initial=0))
-    assert sum(n for _, n in parts) == length
-    assert max(n for _, n in parts) <= size
 
 
 def test_grey_rgb_is_upscaled_like_grey():

@@ -17,7 +17,7 @@ from torch import Tensor
 from vs_emtcm import models, resample
 from vs_emtcm.alpha import filled_behind
 from vs_emtcm.engines import create_engine
-from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.errors import EmtcmError
 from vs_emtcm.mirror import mirrored
 from vs_emtcm.planes import (
     LUMA_WEIGHTS,
@@ -27,10 +27,10 @@ from vs_emtcm.planes import (
     luma_slope_and_offset,
     to_samples,
 )
+from vs_emtcm.tiles import MINIMUM_TILE, checked_tile, even_tile, spans
 from vs_emtcm.transfer import HostBuffer, pinned_is_faster
 
 _log = logging.getLogger(__name__)
-MINIMUM_TILE = 16
 
 
 class Upscaler:
@@ -236,37 +236,10 @@ class Upscaler:
     def _tile_size(self, width: int, height: int) -> tuple[int, int]:
         wanted = (width, height) if self.tile == (0, 0) else self.tile
         if wanted is None:
-            # Strips whose features stay in the processor's cache are faster than whole frames.
-            rows = max(MINIMUM_TILE, CPU_TILE_PIXELS // width)
-            wanted = (width, rows) if self.engine.device.type == "cpu" else (width, height)
+            pixels = self.engine.tile_pixels
+            wanted = (width, height) if pixels is None else even_tile(width, height, pixels)
         highest, widest = self.engine.largest or (height, width)
         return min(width, wanted[0], widest), min(height, wanted[1], highest)
-
-
-CPU_TILE_PIXELS = 128 * 1024
-
-
-def spans(length: int, size: int) -> Iterator[tuple[int, int]]:
-    """Cut ``length`` into nearly equal parts of at most ``size``: (start, length) of each."""
-    parts = -(-length // size)
-    for i in range(parts):
-        start = length * i // parts
-        yield start, length * (i + 1) // parts - start
-
-
-def checked_tile(tile: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    """(width, height) of the tile that was asked for; (0, 0) is never, None is automatic.
-
-    Raises:
-        UsageError: it is neither 0 nor at least 16.
-    """
-    if tile is None:
-        return None
-    size = tuple(tile) if isinstance(tile, Sequence) else (tile, tile)
-    whole = len(size) == 2 and all(models.is_whole(side) for side in size)
-    if not whole or (size != (0, 0) and min(size) < MINIMUM_TILE):
-        raise UsageError(f"tile is {tile!r}; accepted are 0 (never) and sizes from {MINIMUM_TILE}")
-    return size[0], size[1]
 
 
 def check_planes(planes: Sequence[Plane], format: PixelFormat) -> None:

@@ -10,6 +10,9 @@ from torch import Tensor
 from vs_emtcm.engines.weights import load_network
 from vs_emtcm.models import Weights
 
+# The features of so many stay in the cache of a processor.
+TILE_PIXELS = 128 << 10
+
 
 class CpuEngine:
     """See :class:`vs_emtcm.engines.engine.Engine`.
@@ -24,6 +27,7 @@ class CpuEngine:
         self.device = torch.device("cpu")
         self.stream: torch.cuda.Stream | None = None
         self.largest: tuple[int, int] | None = None
+        self.tile_pixels: int | None = TILE_PIXELS
         self.scale = weights.scale
         self.radius = network.radius
         self.description = f"torch {torch.__version__} on cpu, float32"

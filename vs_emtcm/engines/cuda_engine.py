@@ -71,6 +71,7 @@ class CudaEngine:
         network = load_network(weights, stages)
         self.device = device
         self.largest: tuple[int, int] | None = None
+        self.tile_pixels: int | None = None
         self.scale = weights.scale
         self.radius = network.radius
         with _one_sentence_errors():

@@ -15,6 +15,7 @@ class Engine(Protocol):
         device: where its tensors live.
         stream: the CUDA stream that its callers work on, or None.
         largest: (height, width) of the largest picture that it takes, or None.
+        tile_pixels: of the tiles that it is fastest with, or None where that is the whole picture.
         scale: upscaling factor.
         radius: border, in input pixels, that the caller adds on each side of the picture. A tile
             brings its real surroundings as border, so that it equals the untiled result.
@@ -24,6 +25,7 @@ class Engine(Protocol):
     device: torch.device
     stream: torch.cuda.Stream | None
     largest: tuple[int, int] | None
+    tile_pixels: int | None
     scale: int
     radius: int
     description: str

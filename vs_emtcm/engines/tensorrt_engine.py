@@ -115,6 +115,7 @@ class TensorrtEngine:
                 )
         self.device = device
         self.largest: tuple[int, int] | None = PROFILE.maximum
+        self.tile_pixels: int | None = None
         self.scale = weights.scale
         self.radius = radius
         name = torch.cuda.get_device_name(device)
