@@ -79,12 +79,25 @@ def upscale(
         str | None, typer.Option(help="Video encoder, as FFmpeg calls it. [default: libx264]")
     ] = None,
     crf: Annotated[
-        float | None, typer.Option(help="Constant rate factor, lower is better. [default: 18]")
+        float | None,
+        typer.Option(help="Constant rate factor, or cq, qp and the like; lower is better. [default: 18]"),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="The encoder's preset.")] = None,
     pix_fmt: Annotated[
         str | None, typer.Option(help="Pixel format of the video. [default: as the input]")
     ] = None,
+    encoder_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="One more option of the encoder, such as tune=film; may be repeated."
+        ),
+    ] = None,
+    assume_progressive: Annotated[
+        bool,
+        typer.Option(
+            "--assume-progressive", help="Take frames that are flagged as interlaced for progressive."
+        ),
+    ] = False,
     threads: Annotated[
         int,
         typer.Option(
@@ -136,6 +149,8 @@ def upscale(
             crf=crf,
             preset=preset,
             pix_fmt=pix_fmt,
+            encoder_option=tuple(encoder_option or ()),
+            assume_progressive=assume_progressive,
             threads=threads,
             tile=tile,
             overwrite=overwrite,

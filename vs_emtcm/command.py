@@ -36,6 +36,8 @@ class Request:
     crf: float | None
     preset: str | None
     pix_fmt: str | None
+    encoder_option: tuple[str, ...]
+    assume_progressive: bool
     threads: int
     tile: int | None
     overwrite: bool
@@ -177,12 +179,18 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
         crf=request.crf,
         preset=request.preset,
         pix_fmt=request.pix_fmt,
+        options=_encoder_options(request.encoder_option),
         threads=request.threads,
     )
     check_encoder(encoder)
     check_container(target, encoder.codec)
     upscaler = _make_upscaler(request, "video")
-    settings = VideoSettings(encoder=encoder, threads=request.threads, resume=request.resume)
+    settings = VideoSettings(
+        encoder=encoder,
+        threads=request.threads,
+        resume=request.resume,
+        assume_progressive=request.assume_progressive,
+    )
     told = []
 
     def warn(warning: str) -> None:
@@ -207,6 +215,16 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     )
 
 
+def _encoder_options(given: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    options = []
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise UsageError(f"--encoder-option is {text!r}; give NAME=VALUE, such as tune=film")
+        options.append((name, value))
+    return tuple(options)
+
+
 def _nothing_to_do(*, skipped: int) -> Outcome:
     return Outcome(
         engine="no engine",
@@ -222,8 +240,8 @@ def _nothing_to_do(*, skipped: int) -> Outcome:
 
 
 def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) -> Outcome:
-    for option in ("codec", "crf", "preset", "pix_fmt"):
-        if getattr(request, option) is not None:
+    for option in ("codec", "crf", "preset", "pix_fmt", "encoder_option", "assume_progressive"):
+        if getattr(request, option) not in (None, (), False):
             raise UsageError(f"--{option.replace('_', '-')} is for videos; leave it out for pictures")
     if request.resume:
         raise UsageError(

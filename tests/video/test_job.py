@@ -1,6 +1,8 @@
 """A video comes out larger and otherwise the same."""
 
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -187,12 +189,13 @@ def test_frames_are_counted_by_the_video_and_not_by_its_longer_sound(make_clip, 
     assert abs(total - done) <= 1 < 20 > done
 
 
-def test_codecs_without_crf_are_not_starved(make_clip, tmp_path):
+@pytest.mark.parametrize("codec", ["mpeg4", "msmpeg4", "libvpx", "snow"])
+def test_no_codec_is_starved(make_clip, tmp_path, codec):
     source = make_clip(frames=20, width=96, height=96)
-    mpeg4 = VideoSettings(encoder=EncoderSettings(codec="mpeg4"))
-    upscale_video(source, tmp_path / "lossy.mp4", Upscaler(2, stages=1), mpeg4)
+    lossy = VideoSettings(encoder=EncoderSettings(codec=codec))
+    upscale_video(source, tmp_path / "lossy.mkv", Upscaler(2, stages=1), lossy)
     upscale_video(source, tmp_path / "exact.mkv", Upscaler(2, stages=1), LOSSLESS)
-    last, exact = (decoded(tmp_path / n)[-1].to_ndarray()[:192] for n in ("lossy.mp4", "exact.mkv"))
+    last, exact = (decoded(tmp_path / n)[-1].to_ndarray()[:192] for n in ("lossy.mkv", "exact.mkv"))
     assert np.mean((last.astype(float) - exact) ** 2) < 20
 
 
@@ -257,3 +260,80 @@ def test_audio_is_copied_whatever_ffmpeg_calls_its_codec(tmp_path, codec):
     assert packets(source, "audio")
     upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
     assert packets(tmp_path / "out.mkv", "audio") == packets(source, "audio")
+
+
+@pytest.mark.parametrize(
+    ("size", "given", "written"),
+    [
+        ((720, 480), (2, 2), (6, 6)),
+        ((720, 576), (2, 2), (5, 5)),
+        # Primaries that are known stay; so do those of sizes that no standard has.
+        ((720, 480), (2, 9), (6, 9)),
+        ((854, 470), (2, 2), (6, 2)),
+        # Taken for the same before and after, or tagged.
+        ((320, 240), (2, 2), (2, 2)),
+        ((1280, 720), (2, 2), (2, 2)),
+        ((720, 480), (1, 1), (1, 1)),
+    ],
+)
+def test_untagged_colours_stay_what_players_took_them_for(tmp_path, size, given, written):
+    source = tmp_path / "source.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.codec_context.colorspace, stream.codec_context.color_primaries = given
+        frame = av.VideoFrame(*size, "yuv420p")
+        frame.pts = 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    (frame,) = decoded(tmp_path / "out.mkv")
+    assert (frame.colorspace, frame.color_primaries) == written
+    assert any("tagged as BT.601" in warning for warning in report.warnings) == (given[0] != written[0])
+
+
+def test_names_with_colons_are_files(make_clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_clip("Alien: a film.mkv", frames=2)
+    Path("out: 2x").mkdir()
+    upscale_video(Path("Alien: a film.mkv"), Path("out: 2x/b: c.mkv"), Upscaler(2, stages=1), FAST)
+    assert len(decoded(tmp_path / "out: 2x" / "b: c.mkv")) == 2
+
+
+def test_frames_that_are_wrongly_flagged_as_interlaced_can_be_taken_for_progressive(make_clip, tmp_path):
+    source = make_clip(interlaced=True, codec="mpeg2video", frames=3)
+    settings = VideoSettings(encoder=LOSSLESS.encoder, assume_progressive=True)
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    frames = decoded(tmp_path / "out.mkv")
+    assert [f.interlaced_frame for f in frames] == [False] * 3
+    assert report.warnings == ("frames are flagged as interlaced; they were taken for progressive",)
+
+
+@pytest.mark.parametrize(("suffix", "tag"), [("mp4", "hvc1"), ("mov", "hvc1"), ("mkv", "\0\0\0\0")])
+def test_hevc_has_the_name_that_apples_players_want(make_clip, tmp_path, suffix, tag):
+    settings = VideoSettings(encoder=EncoderSettings(codec="libx265", preset="ultrafast"))
+    upscale_video(make_clip(), tmp_path / f"out.{suffix}", Upscaler(2, stages=1), settings)
+    with av.open(str(tmp_path / f"out.{suffix}")) as container:
+        assert container.streams.video[0].codec_context.codec_tag == tag
+
+
+def with_captions(stream: bytes) -> bytes:
+    """An H.264 stream with closed captions (ATSC A/53) before each of its slices."""
+    captions = bytes.fromhex("b5003147413934 03 c1ff fc942c ff")
+    unit = b"\0\0\0\1\x06\x04" + bytes([len(captions)]) + captions + b"\x80"
+    slices = re.compile(rb"(?=\x00\x00\x00?\x01[\x65\x41\x01])")
+    return slices.sub(unit, stream)
+
+
+def test_captions_inside_of_the_video_are_said_to_be_lost(make_clip, tmp_path):
+    source = make_clip("clip.h264")
+    source.write_bytes(with_captions(source.read_bytes()))
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert [w for w in report.warnings if "CEA-608" in w]
+    assert len(decoded(tmp_path / "out.mkv")) == 6
+
+
+def test_options_of_the_encoder_reach_it(make_clip, tmp_path):
+    encoder = EncoderSettings(options=(("g", "2"), ("x264-params", "bframes=0")))
+    upscale_video(make_clip(), tmp_path / "out.mkv", Upscaler(2, stages=1), VideoSettings(encoder=encoder))
+    assert [f.key_frame for f in decoded(tmp_path / "out.mkv")] == [True, False] * 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import av
@@ -12,6 +11,7 @@ from av.codec.context import CodecOption, OptionType
 from av.video.format import names as pix_fmts
 
 from vs_emtcm.errors import UsageError
+from vs_emtcm.video.quality import check_crf
 
 DEFAULT_CODEC = "libx264"
 
@@ -22,9 +22,11 @@ class EncoderSettings:
 
     Attributes:
         codec: an FFmpeg encoder, such as "libx264", "libx265", "libsvtav1" or "ffv1".
-        crf: constant rate factor; None is 18 where the encoder has one.
+        crf: constant rate factor, or what the encoder of a graphics card has instead; None is 18 where the
+            encoder has one.
         preset: the encoder's preset; None is its own default.
         pix_fmt: FFmpeg pixel format; None keeps the source's where the encoder takes it.
+        options: more of the encoder's options, (name, value) each; they go before all others.
         threads: encoder threads; 0 lets it choose.
     """
 
@@ -32,15 +34,9 @@ class EncoderSettings:
     crf: float | None = None
     preset: str | None = None
     pix_fmt: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
     threads: int = 0
 
-
-DEFAULT_CRF = "18"
-
-# FFmpeg's own lossy encoders have no CRF, and without a quantiser a very low bit rate.
-QUANTISER_ENCODERS = frozenset({"mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "h263", "flv", "wmv2"})
-DEFAULT_QUANTISER = 2
-FF_QP2LAMBDA = 118
 
 # Formats that encoders list and refuse.
 ALPHA_REFUSED = {
@@ -54,17 +50,6 @@ WHOLE_CHROMA_ENCODERS = frozenset({"libx264", "libx265"})
 # MPEG-1 and MPEG-2 know frame rates and no time base; MPEG-4's time base has 16 bits.
 RATE_ENCODERS = frozenset({"mpeg1video", "mpeg2video"})
 MPEG4_TICKS = 65535
-
-# The highest constant rate factor; FFmpeg takes any number and the encoder its highest.
-HIGHEST_CRF = {
-    "libx264": 51,
-    "libx264rgb": 51,
-    "libx265": 51,
-    "libvpx": 63,
-    "libvpx-vp9": 63,
-    "libaom-av1": 63,
-    "libsvtav1": 63,
-}
 
 # What the name of an encoder ends with that is part of a graphics card.
 HARDWARE = ("_nvenc", "_qsv", "_vaapi", "_amf", "_vulkan", "_v4l2m2m", "_videotoolbox", "_mf")
@@ -100,13 +85,16 @@ def check_encoder(settings: EncoderSettings) -> None:
     if settings.pix_fmt is not None and settings.pix_fmt not in pix_fmts:
         raise UsageError(f"pixel format {settings.pix_fmt!r} does not exist; see 'ffmpeg -pix_fmts'")
     options = encoder_options(settings.codec)
-    for name, value in (("crf", settings.crf), ("preset", settings.preset)):
-        if value is not None and name not in options:
-            raise UsageError(f"{settings.codec} has no {name}; leave --{name} out")
-    highest = HIGHEST_CRF.get(codec.name)
-    if settings.crf is not None and not 0 <= settings.crf <= (highest or math.inf):
-        accepted_crf = "from 0" if highest is None else f"0 to {highest}"
-        raise UsageError(f"crf is {settings.crf:g}; {settings.codec} takes {accepted_crf}")
+    if settings.crf is not None:
+        check_crf(settings.codec, codec.name, frozenset(options), settings.crf)
+    if settings.preset is not None and "preset" not in options:
+        raise UsageError(f"{settings.codec} has no preset; leave --preset out")
+    unknown = {name for name, _ in settings.options} - set(options) - general_options(settings.codec)
+    if unknown:
+        raise UsageError(
+            f"{settings.codec} has no option {', '.join(sorted(unknown))}; 'ffmpeg -h encoder={codec.name}' "
+            "lists those that it has"
+        )
     if settings.preset is not None and not _is_known_preset(settings.preset, options["preset"]):
         names = "".join(f", {choice.name}" for choice in options["preset"].choices)
         lowest, highest_preset = int(options["preset"].min), int(options["preset"].max)
@@ -142,6 +130,11 @@ def encoder_options(name: str) -> dict[str, CodecOption]:
     """The encoder's own options by name."""
     context = CodecContext.create(name, "w")
     return {option.name: option for option in context.supported_options.private}
+
+
+def general_options(name: str) -> frozenset[str]:
+    """Names of the options that all encoders have."""
+    return frozenset(option.name for option in CodecContext.create(name, "w").supported_options.generic)
 
 
 def _is_known_preset(preset: str, option: CodecOption) -> bool:

@@ -26,8 +26,10 @@ from vs_emtcm.video.frames import (
     native_format,
     nearest_native,
 )
+from vs_emtcm.video.lost import lost_side_data
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.resume import ResumableWriter, describe
+from vs_emtcm.video.untagged import tags_that_keep_colours
 from vs_emtcm.video.workfolder import WorkFolder, work_folder
 from vs_emtcm.video.writer import VideoWriter
 
@@ -46,11 +48,13 @@ class VideoSettings:
         encoder: how the result is encoded.
         threads: decoder threads; 0 lets FFmpeg choose.
         resume: keep what is done in a hidden folder beside the result, and go on from there.
+        assume_progressive: take frames that are flagged as interlaced for progressive.
     """
 
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     threads: int = 0
     resume: bool = False
+    assume_progressive: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +90,14 @@ class FrameUpscaler:
 
     Attributes:
         seconds: time spent so far.
+        warnings: what the first of them lost, or says that it did not say before, one sentence each.
     """
 
     def __init__(self, upscaler: Upscaler) -> None:
         self.upscaler = upscaler
         self.seconds = 0.0
+        self.warnings: list[str] = []
+        self._begun = False
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame, larger, with its timestamps and colour tags, in the nearest native format."""
@@ -104,12 +111,30 @@ class FrameUpscaler:
         target = av.VideoFrame(frame.width * scale, frame.height * scale, name)
         self.upscaler.upscale_into(frame_planes(source, format), frame_planes(target, format), format, color)
         target.pts, target.time_base, target.duration = frame.pts, frame.time_base, frame.duration
-        target.colorspace, target.color_primaries = frame.colorspace, frame.color_primaries
+        target.colorspace, target.color_primaries = self._colours(frame, target)
         target.color_trc, target.chroma_location = frame.color_trc, frame.chroma_location
         full = frame.format.name.startswith("yuvj")
         target.color_range = AVCOL_RANGE_FULL if full else frame.color_range
+        if not self._begun:
+            self._warn(frame, target)
+        self._begun = True
         self.seconds += time.perf_counter() - began
         return target
+
+    def _colours(self, frame: av.VideoFrame, target: av.VideoFrame) -> tuple[int, int]:
+        """Matrix and primaries of the result."""
+        tags = frame.colorspace, frame.color_primaries
+        if frame.format.is_rgb or len(frame.format.components) == 1:
+            return tags
+        return tags_that_keep_colours(tags, (frame.width, frame.height), (target.width, target.height))
+
+    def _warn(self, frame: av.VideoFrame, target: av.VideoFrame) -> None:
+        self.warnings += lost_side_data(frame)
+        if target.colorspace != frame.colorspace:
+            self.warnings.append(
+                "the colours are not tagged: the result is tagged as BT.601, which is what players take a "
+                "source of this size for; they would take the larger one for BT.709"
+            )
 
 
 def upscale_video(
@@ -140,7 +165,7 @@ def upscale_video(
     """
     began = time.perf_counter()
     check_encoder(settings.encoder)
-    reader = VideoReader(source, settings.threads)
+    reader = VideoReader(source, settings.threads, assume_progressive=settings.assume_progressive)
     enlarge = FrameUpscaler(upscaler)
 
     frames = resumed = 0
@@ -170,7 +195,7 @@ def upscale_video(
             else:
                 writer = ResumableWriter(temporary, folder, reader, first, settings.encoder)
             try:
-                for warning in writer.warnings:
+                for warning in (*enlarge.warnings, *writer.warnings):
                     warn(warning)
                 for item in chain(waiting, [first], ready):
                     writer.write(item)
@@ -194,7 +219,7 @@ def upscale_video(
         network=enlarge.seconds,
         encode=writer.seconds,
         damage=tuple(reader.damage),
-        warnings=(*reader.warnings, *writer.warnings),
+        warnings=(*reader.warnings, *enlarge.warnings, *writer.warnings),
     )
 
 

@@ -24,6 +24,7 @@ TOLERATED_SECONDS = 0.2
 TOLERATED_FRAMES = 3
 
 RESTARTED = "timestamps start again within the file; they were continued"
+FLAGGED = "frames are flagged as interlaced; they were taken for progressive"
 NOT_INCREASING = "some timestamps do not increase; they were corrected"
 
 # Above this, in frames per second, an average rate is a time base in disguise.
@@ -36,6 +37,7 @@ class VideoReader:
     Args:
         path: the file.
         threads: decoder threads; 0 lets FFmpeg choose.
+        assume_progressive: take frames that are flagged as interlaced for progressive.
 
     Raises:
         UsageError: the file is missing, unreadable, no video, or has no video stream.
@@ -52,8 +54,9 @@ class VideoReader:
         seconds: time spent in reading and decoding so far.
     """
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    def __init__(self, path: Path, threads: int = 0, *, assume_progressive: bool = False) -> None:
         self.path = path
+        self._assume_progressive = assume_progressive
         try:
             # FFmpeg takes what stands before a colon for a protocol.
             self.container = av.open(f"file:{path}", "r")
@@ -151,10 +154,12 @@ class VideoReader:
     def _check(self, frame: av.VideoFrame) -> None:
         number = self._decoded
         self._decoded += 1
-        if frame.interlaced_frame:
+        if frame.interlaced_frame and self._assume_progressive:
+            _note(self.warnings, FLAGGED)
+        elif frame.interlaced_frame:
             raise EmtcmError(
                 f"{self.path} is interlaced (frame {number}); deinterlace it first, for example "
-                "with 'ffmpeg -i INPUT -vf bwdif OUTPUT'"
+                "with 'ffmpeg -i INPUT -vf bwdif OUTPUT', or give --assume-progressive if the flag is wrong"
             )
         size = (frame.width, frame.height, frame.format.name)
         if self._size is None:

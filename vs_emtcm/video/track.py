@@ -20,11 +20,7 @@ from vs_emtcm.video.conversion import (
     choose_conversion,
 )
 from vs_emtcm.video.encoder import (
-    DEFAULT_CRF,
-    DEFAULT_QUANTISER,
-    FF_QP2LAMBDA,
     MPEG4_TICKS,
-    QUANTISER_ENCODERS,
     RATE_ENCODERS,
     EncoderSettings,
     choose_pix_fmt,
@@ -33,6 +29,7 @@ from vs_emtcm.video.encoder import (
     fits_chroma,
     has_alpha,
 )
+from vs_emtcm.video.quality import quality_options
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.timeline import as_fraction
 
@@ -49,6 +46,11 @@ RANGE_CONTAINERS = frozenset({"matroska", "webm"})
 RATIO_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg"})
 RATIO_CONTAINERS = frozenset({"mp4", "mov"})
 ROTATION_CONTAINERS = frozenset({"mp4", "mov", "matroska", "webm"})
+
+# Options that hold an encoder's own ones.
+PARAMETER_LISTS = frozenset({"x264-params", "x265-params"})
+# Without this name of HEVC, Apple's players refuse it.
+HEVC_TAG, HEVC_TAG_CONTAINERS = "hvc1", frozenset({"mp4", "mov"})
 
 
 class FrameTimes:
@@ -154,6 +156,8 @@ class VideoTrack:
         stream.time_base = time_base
         context.time_base = time_base
         context.thread_count = settings.threads
+        if codec.canonical_name == "hevc" and self._container.format.name in HEVC_TAG_CONTAINERS:
+            context.codec_tag = HEVC_TAG
         ratio = source.sample_aspect_ratio
         if ratio:
             context.sample_aspect_ratio = ratio
@@ -179,12 +183,8 @@ class VideoTrack:
 
     def _options(self, codec: Codec) -> dict[str, str]:
         settings = self._settings
-        options: dict[str, str] = {}
-        known = encoder_options(settings.codec)
-        if "crf" in known:
-            options["crf"] = DEFAULT_CRF if settings.crf is None else f"{settings.crf:g}"
-        elif settings.codec in QUANTISER_ENCODERS:
-            options |= {"flags": "+qscale", "global_quality": str(DEFAULT_QUANTISER * FF_QP2LAMBDA)}
+        known = frozenset(encoder_options(settings.codec))
+        options = quality_options(codec.name, known, settings.crf)
         if settings.preset is not None:
             options["preset"] = settings.preset
         if self._container.format.name == "avi":
@@ -203,8 +203,9 @@ class VideoTrack:
                 )
         if codec.name == "libx265":
             # It reports to the terminal itself, past FFmpeg.
-            given = options.get("x265-params")
-            options["x265-params"] = f"{given}:log-level=error" if given else "log-level=error"
+            options["x265-params"] = _joined(options.get("x265-params"), "log-level=error")
+        for name, value in settings.options:
+            options[name] = _joined(options.get(name), value) if name in PARAMETER_LISTS else value
         return options
 
     def _choose_pix_fmt(self, codec: Codec) -> str:
@@ -228,6 +229,10 @@ class VideoTrack:
                 "say which it is"
             )
         return conversion
+
+
+def _joined(*parameters: str | None) -> str:
+    return ":".join(part for part in parameters if part)
 
 
 def _is_encoding_tag(name: str) -> bool:

@@ -102,6 +102,7 @@ class VideoWriter:
                     "driver, libx264 and libx265 need none"
                 ) from error
             given = [f"--{n}" for n in ("crf", "preset") if getattr(settings, n) is not None]
+            given += ["--encoder-option"] if settings.options else []
             sound = [
                 s.codec_context.codec.canonical_name
                 for s in reader.container.streams.audio
@@ -184,6 +185,7 @@ class VideoWriter:
 
     def _add_streams(self, reader: VideoReader, settings: EncoderSettings) -> dict[int, Stream]:
         copied: dict[int, Stream] = {}
+        self._has_chapters = bool(reader.container.chapters())
         check_holds(self._container, self._suffix, find_encoder(settings.codec))
         for stream in reader.container.streams:
             if stream.index == reader.video.index:
@@ -201,6 +203,9 @@ class VideoWriter:
     def _can_copy(self, stream: Stream) -> bool:
         kind = stream.type
         if kind == "data":
+            # MP4 has its chapters in such a stream as well.
+            if not (self._has_chapters and stream.name == "bin_data"):
+                self.warnings.append(f"data stream {stream.index} is left out")
             return False
         if kind == "video" and not stream.disposition & Disposition.attached_pic:
             self.warnings.append(f"video stream {stream.index} is left out: one is upscaled")
@@ -247,7 +252,7 @@ def open_container(path: Path) -> OutputContainer:
     """
     try:
         # Audio waits this long, in microseconds of the film, for frames that the encoder holds back.
-        return av.open(str(path), "w", container_options={"max_interleave_delta": "60000000"})
+        return av.open(f"file:{path}", "w", container_options={"max_interleave_delta": "60000000"})
     except ValueError as error:
         raise UsageError(f"no video container has the suffix {path.suffix!r}; use .mkv or .mp4") from error
     except (FFmpegError, OSError) as error:
