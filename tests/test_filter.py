@@ -6,7 +6,7 @@ import vapoursynth as vs
 
 from tests.conftest import codes
 from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, emtcm, upscaler
-from vs_emtcm import filter as filter_module
+from vs_emtcm import lanes as lanes_module
 from vs_emtcm.engines.cpu_engine import CpuEngine
 
 core = vs.core
@@ -178,7 +178,7 @@ def test_all_lanes_have_the_engine_that_was_chosen_once(monkeypatch, caplog):
         return Crowded(weights, settings["stages"])
 
     monkeypatch.setattr(upscaler, "create_engine", create)
-    monkeypatch.setattr(filter_module, "default_lanes", lambda _: 3)
+    monkeypatch.setattr(lanes_module, "default_lanes", lambda _: 3)
     caplog.set_level("INFO")
     assert emtcm(clip_of()).num_frames == 5
     assert len(chosen) == 1

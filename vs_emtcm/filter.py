@@ -11,6 +11,7 @@ import vapoursynth as vs
 
 from vs_emtcm.engines import choose_device
 from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.lanes import one_each
 from vs_emtcm.models import is_whole
 from vs_emtcm.planes import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.upscaler import Upscaler
@@ -111,24 +112,6 @@ def numbered_device(device: str, index: int) -> str:
     return f"cuda:{index}" if device == "cuda" or index else device
 
 
-def one_each(upscaler: Upscaler, lanes: int | None, frames: int) -> list[Upscaler]:
-    """The upscalers of as many lanes as were asked for, or as are good for the device and fit into it.
-
-    Raises:
-        EmtcmError: those that were asked for do not fit.
-    """
-    count = min(lanes or default_lanes(upscaler.engine.device.type), frames)
-    upscalers = [upscaler]
-    try:
-        while len(upscalers) < count:
-            upscalers.append(upscaler.another())
-    except EmtcmError as error:
-        if lanes is not None:
-            raise
-        _log.warning("emtcm: %s; going on with %d", error, len(upscalers))
-    return upscalers
-
-
 def modify_frame(
     upscaler: Upscaler, format: PixelFormat, canvas: vs.VideoNode, lane: int, lanes: int
 ) -> Callable[[int, vs.VideoFrame], vs.VideoFrame]:
@@ -179,11 +162,6 @@ def frame_range(props: Mapping[str, object], default: Range) -> Range:
     if "_ColorRange" in props:
         return "full" if props["_ColorRange"] == 0 else "limited"
     return default
-
-
-def default_lanes(device_type: str) -> int:
-    """Lanes that keep a device busy: a CPU works on one frame with all cores, a GPU waits on copies."""
-    return 1 if device_type == "cpu" else 3
 
 
 def clip_format(clip: vs.VideoNode) -> PixelFormat:

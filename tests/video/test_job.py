@@ -10,7 +10,7 @@ import pytest
 import vapoursynth as vs
 
 from tests.video.clips import FAST, LOSSLESS, decoded, packets, times
-from vs_emtcm import EmtcmError, Upscaler, UsageError, emtcm
+from vs_emtcm import EmtcmError, Upscaler, UsageError, emtcm, lanes
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings
 from vs_emtcm.video.frames import frame_planes, native_format
@@ -337,3 +337,15 @@ def test_options_of_the_encoder_reach_it(make_clip, tmp_path):
     encoder = EncoderSettings(options=(("g", "2"), ("x264-params", "bframes=0")))
     upscale_video(make_clip(), tmp_path / "out.mkv", Upscaler(2, stages=1), VideoSettings(encoder=encoder))
     assert [f.key_frame for f in decoded(tmp_path / "out.mkv")] == [True, False] * 3
+
+
+def test_frames_that_are_worked_on_side_by_side_come_out_as_one_after_the_other(
+    make_clip, tmp_path, monkeypatch
+):
+    source = make_clip(frames=12, audio=True)
+    upscale_video(source, tmp_path / "one.mkv", Upscaler(2, stages=1), LOSSLESS)
+    monkeypatch.setattr(lanes, "default_lanes", lambda _: 3)
+    report = upscale_video(source, tmp_path / "three.mkv", Upscaler(2, stages=1), LOSSLESS)
+    assert report.frames == 12
+    for kind in ("video", "audio"):
+        assert packets(tmp_path / "one.mkv", kind) == packets(tmp_path / "three.mkv", kind)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,21 +16,15 @@ from av.packet import Packet
 from av.stream import Stream
 
 from vs_emtcm.errors import EmtcmError
+from vs_emtcm.lanes import one_each
 from vs_emtcm.output import complete_file
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.background import run_ahead
 from vs_emtcm.video.encoder import EncoderSettings, check_encoder
-from vs_emtcm.video.frames import (
-    AVCOL_RANGE_FULL,
-    frame_color,
-    frame_planes,
-    native_format,
-    nearest_native,
-)
-from vs_emtcm.video.lost import lost_side_data
+from vs_emtcm.video.frame_upscaler import FrameUpscaler
+from vs_emtcm.video.in_order import in_order
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.resume import ResumableWriter, describe
-from vs_emtcm.video.untagged import tags_that_keep_colours
 from vs_emtcm.video.workfolder import WorkFolder, work_folder
 from vs_emtcm.video.writer import VideoWriter
 
@@ -66,7 +61,7 @@ class VideoReport:
         resumed: how many of them were done before.
         size: (width, height) of the result.
         seconds: wall time; decode, network and encode overlap, so their sum may be larger.
-        decode, network, encode: seconds spent in each.
+        decode, network, encode: seconds spent in each, by all of its lanes.
         damage: what was damaged in the source.
         warnings: what was corrected or left out.
     """
@@ -83,58 +78,6 @@ class VideoReport:
 
 
 type Item = av.VideoFrame | Packet[Stream]
-
-
-class FrameUpscaler:
-    """Upscales decoded frames.
-
-    Attributes:
-        seconds: time spent so far.
-        warnings: what the first of them lost, or says that it did not say before, one sentence each.
-    """
-
-    def __init__(self, upscaler: Upscaler) -> None:
-        self.upscaler = upscaler
-        self.seconds = 0.0
-        self.warnings: list[str] = []
-        self._begun = False
-
-    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The frame, larger, with its timestamps and colour tags, in the nearest native format."""
-        began = time.perf_counter()
-        name = nearest_native(frame.format.name)
-        format = native_format(name)
-        assert format is not None
-        source = frame if name == frame.format.name else frame.reformat(format=name)
-        color = frame_color(frame, format)
-        scale = self.upscaler.scale
-        target = av.VideoFrame(frame.width * scale, frame.height * scale, name)
-        self.upscaler.upscale_into(frame_planes(source, format), frame_planes(target, format), format, color)
-        target.pts, target.time_base, target.duration = frame.pts, frame.time_base, frame.duration
-        target.colorspace, target.color_primaries = self._colours(frame, target)
-        target.color_trc, target.chroma_location = frame.color_trc, frame.chroma_location
-        full = frame.format.name.startswith("yuvj")
-        target.color_range = AVCOL_RANGE_FULL if full else frame.color_range
-        if not self._begun:
-            self._warn(frame, target)
-        self._begun = True
-        self.seconds += time.perf_counter() - began
-        return target
-
-    def _colours(self, frame: av.VideoFrame, target: av.VideoFrame) -> tuple[int, int]:
-        """Matrix and primaries of the result."""
-        tags = frame.colorspace, frame.color_primaries
-        if frame.format.is_rgb or len(frame.format.components) == 1:
-            return tags
-        return tags_that_keep_colours(tags, (frame.width, frame.height), (target.width, target.height))
-
-    def _warn(self, frame: av.VideoFrame, target: av.VideoFrame) -> None:
-        self.warnings += lost_side_data(frame)
-        if target.colorspace != frame.colorspace:
-            self.warnings.append(
-                "the colours are not tagged: the result is tagged as BT.601, which is what players take a "
-                "source of this size for; they would take the larger one for BT.709"
-            )
 
 
 def upscale_video(
@@ -166,7 +109,7 @@ def upscale_video(
     began = time.perf_counter()
     check_encoder(settings.encoder)
     reader = VideoReader(source, settings.threads, assume_progressive=settings.assume_progressive)
-    enlarge = FrameUpscaler(upscaler)
+    lanes = [FrameUpscaler(each) for each in one_each(upscaler, None, reader.frames or DEPTH)]
 
     frames = resumed = 0
     with closing(reader), _place(source, target, upscaler, settings) as (temporary, folder):
@@ -174,18 +117,18 @@ def upscale_video(
         def held(frame: int) -> bool:
             return folder is not None and folder.held(frame)
 
-        def upscaled(items: Iterator[Item]) -> Iterator[Item]:
+        def tasks(items: Iterator[Item]) -> Iterator[tuple[Item, bool]]:
+            """The items, and whether each is to be upscaled."""
             number = 0
             for item in items:
-                if not isinstance(item, av.VideoFrame):
-                    yield item
-                    continue
+                is_frame = isinstance(item, av.VideoFrame)
                 # The first says how frames are written.
-                yield item if number and held(number) else enlarge(item)
-                number += 1
+                yield item, is_frame and not (number and held(number))
+                number += is_frame
 
         decoded = run_ahead(reader.items(), DEPTH)
-        with closing(decoded), closing(run_ahead(upscaled(decoded), DEPTH)) as ready:
+        upscaled = in_order(tasks(decoded), [partial(_done, lane) for lane in lanes])
+        with closing(decoded), closing(run_ahead(upscaled, DEPTH)) as ready:
             waiting, first = until_first_frame(ready)
             if first is None:
                 raise EmtcmError(_no_frames(source, reader))
@@ -195,7 +138,7 @@ def upscale_video(
             else:
                 writer = ResumableWriter(temporary, folder, reader, first, settings.encoder)
             try:
-                for warning in (*enlarge.warnings, *writer.warnings):
+                for warning in (*lanes[0].warnings, *writer.warnings):
                     warn(warning)
                 for item in chain(waiting, [first], ready):
                     writer.write(item)
@@ -216,10 +159,10 @@ def upscale_video(
         size=(first.width, first.height),
         seconds=time.perf_counter() - began,
         decode=reader.seconds,
-        network=enlarge.seconds,
+        network=sum(lane.seconds for lane in lanes),
         encode=writer.seconds,
         damage=tuple(reader.damage),
-        warnings=(*reader.warnings, *enlarge.warnings, *writer.warnings),
+        warnings=(*reader.warnings, *lanes[0].warnings, *writer.warnings),
     )
 
 
@@ -237,6 +180,11 @@ def _place(
         complete_file(target, folder.path) as temporary,
     ):
         yield temporary, folder
+
+
+def _done(lane: FrameUpscaler, task: tuple[Item, bool]) -> Item:
+    item, wanted = task
+    return lane(item) if wanted and isinstance(item, av.VideoFrame) else item
 
 
 def until_first_frame(items: Iterator[Item]) -> tuple[list[Item], av.VideoFrame | None]:

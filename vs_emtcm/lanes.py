@@ -1,0 +1,33 @@
+"""Lanes: how many frames are worked on at once, and what works on them."""
+
+from __future__ import annotations
+
+import logging
+
+from vs_emtcm.errors import EmtcmError
+from vs_emtcm.upscaler import Upscaler
+
+_log = logging.getLogger(__name__)
+
+
+def default_lanes(device_type: str) -> int:
+    """Lanes that keep a device busy: a CPU works on one frame with all cores, a GPU waits on copies."""
+    return 1 if device_type == "cpu" else 3
+
+
+def one_each(upscaler: Upscaler, lanes: int | None, frames: int) -> list[Upscaler]:
+    """The upscalers of as many lanes as were asked for, or as are good for the device and fit into it.
+
+    Raises:
+        EmtcmError: those that were asked for do not fit.
+    """
+    count = min(lanes or default_lanes(upscaler.engine.device.type), frames)
+    upscalers = [upscaler]
+    try:
+        while len(upscalers) < count:
+            upscalers.append(upscaler.another())
+    except EmtcmError as error:
+        if lanes is not None:
+            raise
+        _log.warning("emtcm: %s; going on with %d", error, len(upscalers))
+    return upscalers

@@ -1,0 +1,70 @@
+"""From a decoded frame to the same frame, larger."""
+
+from __future__ import annotations
+
+import time
+
+import av
+
+from vs_emtcm.upscaler import Upscaler
+from vs_emtcm.video.frames import (
+    AVCOL_RANGE_FULL,
+    frame_color,
+    frame_planes,
+    native_format,
+    nearest_native,
+)
+from vs_emtcm.video.lost import lost_side_data
+from vs_emtcm.video.untagged import tags_that_keep_colours
+
+
+class FrameUpscaler:
+    """Upscales decoded frames, in one thread at a time.
+
+    Attributes:
+        seconds: time spent so far.
+        warnings: what the first of them lost, or says that it did not say before, one sentence each.
+    """
+
+    def __init__(self, upscaler: Upscaler) -> None:
+        self.upscaler = upscaler
+        self.seconds = 0.0
+        self.warnings: list[str] = []
+        self._begun = False
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The frame, larger, with its timestamps and colour tags, in the nearest native format."""
+        began = time.perf_counter()
+        name = nearest_native(frame.format.name)
+        format = native_format(name)
+        assert format is not None
+        source = frame if name == frame.format.name else frame.reformat(format=name)
+        color = frame_color(frame, format)
+        scale = self.upscaler.scale
+        target = av.VideoFrame(frame.width * scale, frame.height * scale, name)
+        self.upscaler.upscale_into(frame_planes(source, format), frame_planes(target, format), format, color)
+        target.pts, target.time_base, target.duration = frame.pts, frame.time_base, frame.duration
+        target.colorspace, target.color_primaries = self._colours(frame, target)
+        target.color_trc, target.chroma_location = frame.color_trc, frame.chroma_location
+        full = frame.format.name.startswith("yuvj")
+        target.color_range = AVCOL_RANGE_FULL if full else frame.color_range
+        if not self._begun:
+            self._warn(frame, target)
+        self._begun = True
+        self.seconds += time.perf_counter() - began
+        return target
+
+    def _colours(self, frame: av.VideoFrame, target: av.VideoFrame) -> tuple[int, int]:
+        """Matrix and primaries of the result."""
+        tags = frame.colorspace, frame.color_primaries
+        if frame.format.is_rgb or len(frame.format.components) == 1:
+            return tags
+        return tags_that_keep_colours(tags, (frame.width, frame.height), (target.width, target.height))
+
+    def _warn(self, frame: av.VideoFrame, target: av.VideoFrame) -> None:
+        self.warnings += lost_side_data(frame)
+        if target.colorspace != frame.colorspace:
+            self.warnings.append(
+                "the colours are not tagged: the result is tagged as BT.601, which is what players take a "
+                "source of this size for; they would take the larger one for BT.709"
+            )
