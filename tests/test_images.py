@@ -242,3 +242,13 @@ def test_what_only_looks_like_a_picture_starts_no_other_program(tmp_path, monkey
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n%%EOF\n")
     with pytest.raises(UsageError, match="cannot be read as a picture"):
         read_picture(path)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp"])
+def test_the_quality_that_was_asked_for_is_that_of_the_file(tmp_path, suffix):
+    source = save(tmp_path / "in.png", codes(64, 64))
+    for quality in (None, 60, 95):
+        upscale_picture(source, tmp_path / f"{quality}.{suffix}", UPSCALER, quality)
+    default, low, usual = (tmp_path.joinpath(f"{q}.{suffix}").read_bytes() for q in (None, 60, 95))
+    assert default == usual
+    assert len(low) < 0.6 * len(usual)

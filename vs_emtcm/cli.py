@@ -98,6 +98,9 @@ def upscale(
             "--assume-progressive", help="Take frames that are flagged as interlaced for progressive."
         ),
     ] = False,
+    quality: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP pictures. [default: 95]")
+    ] = None,
     threads: Annotated[
         int,
         typer.Option(
@@ -151,6 +154,7 @@ def upscale(
             pix_fmt=pix_fmt,
             encoder_option=tuple(encoder_option or ()),
             assume_progressive=assume_progressive,
+            quality=quality,
             threads=threads,
             tile=tile,
             overwrite=overwrite,

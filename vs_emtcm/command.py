@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.images import SUFFIXES as PICTURE_SUFFIXES
-from vs_emtcm.images import UNREAD_PICTURES, picture_kind, upscale_picture
+from vs_emtcm.images import UNREAD_PICTURES, check_quality, upscale_picture
 from vs_emtcm.output import check_folder, check_output
 from vs_emtcm.progress import show_progress
 from vs_emtcm.sequences import find_pictures, is_pattern, left_out, name_results
@@ -38,6 +38,7 @@ class Request:
     pix_fmt: str | None
     encoder_option: tuple[str, ...]
     assume_progressive: bool
+    quality: int | None
     threads: int
     tile: int | None
     overwrite: bool
@@ -156,6 +157,8 @@ def _unread(picture: Path) -> str:
 def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     source, target = Path(request.source), Path(request.target)
     _check_source(source)
+    if request.quality is not None:
+        raise UsageError("--quality is for pictures; of videos --crf is the quality")
     # SVT-AV1 writes to the terminal by itself.
     os.environ.setdefault("SVT_LOG", "1")
     into_folder = target.is_dir()
@@ -259,7 +262,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
     folder = targets[0].parent
     originals = {source.resolve() for source in sources}
     for target in targets:
-        picture_kind(target)
+        check_quality(request.quality, target)
         if target.resolve() in originals:
             raise UsageError(f"{target} is an input itself; give another folder or pattern for the output")
     asked = len(sources)
@@ -288,7 +291,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
     with show_progress(request.source, not request.show_progress) as progress:
         for source, target in zip(sources, targets, strict=True):
             try:
-                picture = upscale_picture(source, target, upscaler)
+                picture = upscale_picture(source, target, upscaler, request.quality)
             except EmtcmError as error:
                 if not several:
                     if made:

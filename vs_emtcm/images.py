@@ -53,6 +53,7 @@ SAVE_OPTIONS: Mapping[str, Mapping[str, object]] = {
     "WEBP": {"quality": 95},
     "TIFF": {"compression": "tiff_deflate"},
 }
+LOSSY = frozenset({"JPEG", "WEBP"})
 
 # Pixels of a side.
 LARGEST: Mapping[str, int] = {"JPEG": 65500, "WEBP": 16383}
@@ -191,16 +192,24 @@ def _tiff_options(exif: bytes) -> dict[str, object]:
     return {"exif": kept.tobytes(), **compression} if len(kept) else {}
 
 
-def write_picture(picture: Picture, target: Path) -> None:
+def write_picture(picture: Picture, target: Path, quality: int | None = None) -> None:
     """Write a picture; the kind follows from the suffix. It appears only when complete.
 
+    Args:
+        picture: what is written.
+        target: the file.
+        quality: of JPEG and WebP, 1 to 100; None is 95.
+
     Raises:
-        UsageError: this kind of file cannot hold the picture.
+        UsageError: this kind of file cannot hold the picture, or has no quality.
         EmtcmError: writing failed.
     """
     kind = picture_kind(target)
     check_holds(picture.mode, target)
+    check_quality(quality, target)
     options = dict(SAVE_OPTIONS.get(kind, {}))
+    if quality is not None:
+        options["quality"] = quality
     if picture.icc_profile is not None and kind != "BMP":
         options["icc_profile"] = picture.icc_profile
     if picture.dpi is not None:
@@ -241,6 +250,16 @@ def check_holds(mode: str, target: Path) -> None:
         raise UsageError(f"a {target.suffix} file cannot hold {lost}; write .png or .tiff instead")
 
 
+def check_quality(quality: int | None, target: Path) -> None:
+    """Refuse a quality for a kind of file that loses nothing.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if quality is not None and picture_kind(target) not in LOSSY:
+        raise UsageError(f"a {target.suffix} file loses nothing; leave --quality out, or write .jpg or .webp")
+
+
 def check_size(width: int, height: int, target: Path) -> None:
     """Refuse a kind of file that cannot be as large.
 
@@ -255,8 +274,14 @@ def check_size(width: int, height: int, target: Path) -> None:
         )
 
 
-def upscale_picture(source: Path, target: Path, upscaler: Upscaler) -> Picture:
+def upscale_picture(source: Path, target: Path, upscaler: Upscaler, quality: int | None = None) -> Picture:
     """Upscale one picture file into another; alpha, ICC profile and Exif are kept.
+
+    Args:
+        source: the picture.
+        target: the result; see :func:`write_picture` for its kind and ``quality``.
+        upscaler: what upscales it.
+        quality: see there.
 
     Returns:
         The upscaled picture.
@@ -265,13 +290,13 @@ def upscale_picture(source: Path, target: Path, upscaler: Upscaler) -> Picture:
         UsageError: the source or the target's kind cannot be used.
         EmtcmError: writing failed.
     """
-    picture_kind(target)
+    check_quality(quality, target)
     picture = read_picture(source)
     check_holds(picture.mode, target)
     height, width = picture.pixels.shape[:2]
     check_size(width * upscaler.scale, height * upscaler.scale, target)
     upscaled = upscale(picture, upscaler)
-    write_picture(upscaled, target)
+    write_picture(upscaled, target, quality)
     if picture_kind(target) == "BMP" and (picture.exif or picture.icc_profile):
         lost = f"{target} cannot hold the Exif and colour profile of {source}; .png can"
         return replace(upscaled, warnings=(*upscaled.warnings, lost))
