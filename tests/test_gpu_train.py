@@ -11,6 +11,8 @@ from tests.training.conftest import RECIPE
 from training.pictures import find_pictures, read_luma
 
 TINY = RECIPE.format(tune="clean").replace("scales = [2, 3, 4]", "scales = [2]")
+TINY = TINY.replace('name = "tiny"', 'name = "tiny"\nscales = [2]')
+AGAIN = TINY[TINY.index("[[phases]]") :]
 
 
 @pytest.fixture
@@ -47,13 +49,22 @@ def test_packed_pictures_are_the_luma_of_the_pictures(tmp_path, pictures, pytest
 
 
 def test_steps_are_timed_and_too_little_time_is_said(tmp_path, pictures, pytestconfig):
-    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "tiny.toml").write_text(TINY + AGAIN)
     options = ("--data", pictures, "--validation", pictures, "--out", tmp_path, "--seconds", "0.1")
     result = run(pytestconfig, "gpu_train", tmp_path / "tiny.toml", *options, "--device", "cpu")
     assert result.returncode == 2
     assert "24 pairs after" in result.stdout
-    assert "tiny phase 0, x2, 1 crops:" in result.stdout
+    for phase in (0, 1):
+        assert f"tiny phase {phase}, x2, 1 crops:" in result.stdout
     assert "0 s are too few" in result.stderr
+
+
+def test_losses_that_are_not_finite_are_not_timed(tmp_path, pictures, pytestconfig):
+    (tmp_path / "tiny.toml").write_text(TINY + AGAIN.replace("1e-3", "1e30"))
+    options = ("--data", pictures, "--validation", pictures, "--out", tmp_path, "--seconds", "99")
+    result = run(pytestconfig, "gpu_train", tmp_path / "tiny.toml", *options, "--device", "cpu")
+    assert result.returncode == 2
+    assert "the loss of tiny is nan after 30 steps of phase 1; lower its learning_rate" in result.stderr
 
 
 def test_missing_recipes_and_pictures_are_said_in_a_sentence(tmp_path, pictures, pytestconfig):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import torch
 
 from training.cache import PairStore
 from training.config import ConfigError, Recipe, parse_recipe, read_toml
-from training.loop import Run, train
+from training.lock import locked
+from training.loop import Run, TrainingError, check_scales, train
 from training.markdown import table
 from training.validate import validate
 
@@ -37,7 +38,7 @@ class Ablations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     common: dict[str, Any]
-    variants: tuple[Variant, ...]
+    variants: Annotated[tuple[Variant, ...], msgspec.Meta(min_length=1)]
 
 
 def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,9 +65,15 @@ def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
     if len(set(folders)) < len(folders):
         raise ConfigError(f"{ablations} has two variants of one name; each needs its own")
     common = laid_over(tables, file.common)
-    return {
+    recipes = {
         v.name: parse_recipe(laid_over(common, v.set), f"{ablations}, {v.name!r},") for v in file.variants
     }
+    for name, made in recipes.items():
+        try:
+            check_scales(made, frozenset(), 0)
+        except TrainingError as error:
+            raise ConfigError(f"{ablations}, {name!r}: {error}") from error
+    return recipes
 
 
 def folder_name(variant: str) -> str:
@@ -81,13 +88,16 @@ def run_variant(
     training: Mapping[int, PairStore],
     validation: Mapping[int, PairStore],
     *,
+    cache: str,
     device: torch.device,
     compiled: bool,
     amx: bool,
 ) -> dict[str, float]:
     """Train a variant to its end, or go on with it, and score it; see :func:`training.validate.validate`."""
-    run = Run(recipe, folder / folder_name(name), device=device, compiled=compiled, amx=amx)
-    train(run, training, validation)
+    own = folder / folder_name(name)
+    with locked(own):
+        run = Run(recipe, own, device=device, compiled=compiled, amx=amx, cache=cache)
+        train(run, training, validation)
     form = run.averaged()
     scores: dict[str, float] = {}
     for scale in recipe.model.scales:

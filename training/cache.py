@@ -6,7 +6,9 @@ stored with its mirrored surroundings, which is what the Upscaler shows the netw
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -125,14 +127,16 @@ def write_cache(folder: Path, pairs: Iterable[Pair]) -> int:
     index, pixels = folder / INDEX, folder / PIXELS
     new_index, new_pixels = (path.with_name(f"{path.name}.partial") for path in (index, pixels))
     rows = []
+    checksum = 0
     try:
         with new_pixels.open("wb") as file:
             for pair in pairs:
                 low, high = _surrounded(pair)
                 rows.append({"scale": pair.scale, "height": low.shape[0], "width": low.shape[1]})
-                file.write(low.tobytes())
-                file.write(high.tobytes())
-        new_index.write_text(json.dumps({"format": FORMAT, "pairs": rows}))
+                for plane in (low.tobytes(), high.tobytes()):
+                    file.write(plane)
+                    checksum = zlib.crc32(plane, checksum)
+        new_index.write_text(json.dumps({"format": FORMAT, "checksum": checksum, "pairs": rows}))
         if rows:
             # Between these a cache is absent, never of two parts.
             index.unlink(missing_ok=True)
@@ -142,6 +146,11 @@ def write_cache(folder: Path, pairs: Iterable[Pair]) -> int:
         new_pixels.unlink(missing_ok=True)
         new_index.unlink(missing_ok=True)
     return len(rows)
+
+
+def fingerprint(folder: Path) -> str:
+    """A short name for the pairs of a cache that can be read; others have another one."""
+    return hashlib.sha256((folder / INDEX).read_bytes()).hexdigest()[:16]
 
 
 def read_cache(folder: Path) -> Mapping[int, PairStore]:
@@ -159,12 +168,13 @@ def read_cache(folder: Path) -> Mapping[int, PairStore]:
             raise CacheError(
                 f"{folder} is an empty cache; run 'python -m training prepare' on larger pictures"
             )
+        size = sum(height * width * (1 + scale * scale) for scale, height, width in rows)
         pixels = np.memmap(folder / PIXELS, dtype=np.uint8, mode="r")
     except (OSError, ValueError) as error:
         raise CacheError(f"{folder} holds no cache; make one with 'python -m training prepare'") from error
     except (KeyError, TypeError) as error:
         raise CacheError(f"{folder} is damaged; run 'python -m training prepare' again") from error
-    if sum(height * width * (1 + scale * scale) for scale, height, width in rows) != pixels.size:
+    if size != pixels.size:
         raise CacheError(f"{folder} is damaged; run 'python -m training prepare' again")
     return _stores(rows, pixels)
 

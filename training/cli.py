@@ -1,4 +1,4 @@
-"""``python -m training``: prepare, train, evaluate, evaluate-video, report, ablate, export."""
+"""``python -m training``: from pictures to weights, scores and tables."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import os
 import shutil
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -26,8 +27,10 @@ from training.cache import (
     SMALLEST,
     CacheError,
     Pair,
+    PairStore,
     clean_pair,
     clean_pairs,
+    fingerprint,
     read_cache,
     smallest_side,
     write_cache,
@@ -42,22 +45,28 @@ from training.evaluate import (
     Method,
     Reduction,
     Score,
+    check_sets,
     evaluate_pictures,
     evaluate_video,
     fsrcnn,
+    held_scales,
     interpolations,
     networks,
+    read_clip,
     shipped_networks,
 )
+from training.lock import locked
+from training.log import progress_bar
 from training.loop import CHECKPOINT, Run, TrainingError, write_weights
 from training.loop import train as run_training
 from training.narrow import NarrowError
 from training.narrow import narrow as make_narrow
-from training.pictures import PictureError, find_pictures, read_luma
+from training.pictures import PictureError, each_picture, find_pictures, read_luma
 from training.similar import refuse_similar
 from training.teacher import taught
 from vs_emtcm.errors import EmtcmError, UsageError, reason
-from vs_emtcm.models import SCALES, load
+from vs_emtcm.models import check_scale, load
+from vs_emtcm.output import check_output
 
 app = typer.Typer(
     help="Make and measure EMTCM models.",
@@ -83,7 +92,7 @@ def _one_sentence_errors() -> Iterator[None]:
         print(f"training: error: {where}: {reason(error)}", file=sys.stderr)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
-        print("training: interrupted; the last checkpoint is kept", file=sys.stderr)
+        print(f"training: {str(error) or 'interrupted'}", file=sys.stderr)
         raise typer.Exit(1) from error
 
 
@@ -101,7 +110,10 @@ Amx = Annotated[
         "a processor with AMX and a C++ compiler.",
     ),
 ]
-Scales = Annotated[list[int] | None, typer.Option(help="May be given several times; all without it.")]
+Scales = Annotated[
+    list[int] | None,
+    typer.Option(help="May be given several times; without it, all that the networks have."),
+]
 Networks = Annotated[
     list[str] | None,
     typer.Option(
@@ -127,6 +139,31 @@ def _compiles(eager: bool, device: torch.device) -> bool:
     return not eager
 
 
+def _chosen(scales: list[int] | None, names: Sequence[str]) -> tuple[int, ...]:
+    """The scales that the user wants; without any, those that all of these networks have."""
+    if not scales:
+        return held_scales(names)
+    for scale in scales:
+        check_scale(scale)
+    return tuple(dict.fromkeys(scales))
+
+
+def _two_caches(cache: Path, validation: Path) -> tuple[Mapping[int, PairStore], Mapping[int, PairStore]]:
+    pairs, held_out = read_cache(cache), read_cache(validation)
+    if cache.samefile(validation):
+        raise UsageError(
+            f"{cache} is given as --cache and as --validation; validate on pictures that are not trained on"
+        )
+    return pairs, held_out
+
+
+def _check_weights_file(source: Path, out: Path) -> None:
+    """Refuse a name of a weights file that is of no use, before the work."""
+    if out.suffix != ".safetensors":
+        raise UsageError(f"{out} is no name of a weights file; give one that ends in .safetensors")
+    check_output(source, out, overwrite=True)
+
+
 def _smallest_side(tune: str, shifted: bool, scale: int) -> int:
     """Pixels that a side of a picture must have to give pairs of this scale."""
     if tune == "clean":
@@ -134,13 +171,18 @@ def _smallest_side(tune: str, shifted: bool, scale: int) -> int:
     return (SMALLEST + 2) * scale + MAXIMUM_PAN * (CLIP_FRAMES - 1)
 
 
-def _pairs(paths: list[Path], tune: str, shifted: bool, encodes: int) -> Iterator[Pair]:
-    for path in paths:
-        luma = read_luma(path)
-        for scale in SCALES:
+def _pairs(
+    paths: list[Path], tune: str, shifted: bool, encodes: int, scales: Sequence[int], taken: Counter[int]
+) -> Iterator[Pair]:
+    """Those of all pictures that are large enough; ``taken`` counts these by scale."""
+    for path, luma in each_picture(paths, read_luma):
+        for scale in scales:
+            if min(luma.shape) < _smallest_side(tune, shifted, scale):
+                continue
+            taken[scale] += 1
             if tune == "clean":
                 yield from clean_pairs(luma, scale, shifted)
-            elif min(luma.shape) >= _smallest_side(tune, shifted, scale):
+            else:
                 for number in range(encodes):
                     # The same pictures always give the same cache.
                     rng = np.random.default_rng(zlib.crc32(f"{path.name}{scale}{number or ''}".encode()))
@@ -166,6 +208,10 @@ def prepare(
         str | None,
         typer.Option(help="A network, named as for 'evaluate', that makes half of every target."),
     ] = None,
+    scale: Annotated[
+        list[int] | None,
+        typer.Option(help="May be given several times; without it, all that the teacher has."),
+    ] = None,
 ) -> None:
     """Decode pictures once, make their low-resolution versions, and store both."""
     with _one_sentence_errors():
@@ -175,18 +221,24 @@ def prepare(
             raise UsageError("--shifted is for tune clean; encodes begin at random places anyway")
         if encodes > 1 and tune != "video":
             raise UsageError("--encodes is for tune video; tune clean encodes nothing")
+        scales = _chosen(scale, [] if teacher is None else [teacher])
+        teachers = {} if teacher is None else {s: networks([teacher], s)[teacher] for s in scales}
         paths = [path for folder in data for path in find_pictures(folder)]
         tests = [path for folder in against or () for path in find_pictures(folder)]
         if tests:
             refuse_similar(paths, tests)
-        pairs = _pairs(paths, tune, shifted, encodes)
+        taken: Counter[int] = Counter()
+        pairs = _pairs(paths, tune, shifted, encodes, scales, taken)
         if teacher is not None:
-            teachers = {s: networks([teacher], s)[teacher] for s in SCALES}
             pairs = (taught(pair, teachers[pair.scale]) for pair in pairs)
         count = write_cache(out, pairs)
         if count == 0:
-            side = _smallest_side(tune, shifted, min(SCALES))
+            side = _smallest_side(tune, shifted, min(scales))
             raise PictureError(f"no picture is large enough; a side must be at least {side} pixels")
+    for s in scales:
+        side = _smallest_side(tune, shifted, s)
+        others = "" if taken[s] == len(paths) else f", the others have a side under {side}"
+        print(f"x{s}: {taken[s]} of {len(paths)} pictures{others}")
     print(f"{count} pairs in {out}")
 
 
@@ -210,10 +262,19 @@ def train(
     with _one_sentence_errors():
         settings, where = load_recipe(recipe), training_device(device)
         start = start_from / CHECKPOINT if start_from is not None and start_from.is_dir() else start_from
-        pairs, held_out = read_cache(cache), read_cache(validation)
-        with join(where) as part:
-            compiled = _compiles(eager, where)
-            run = Run(settings, out, start=start, device=where, part=part, compiled=compiled, amx=amx)
+        pairs, held_out = _two_caches(cache, validation)
+        compiled = _compiles(eager, where)
+        with join(where) as part, locked(out) if part.rank == 0 else nullcontext():
+            run = Run(
+                settings,
+                out,
+                start=start,
+                device=where,
+                part=part,
+                compiled=compiled,
+                amx=amx,
+                cache=fingerprint(cache),
+            )
             run_training(run, pairs, held_out)
 
 
@@ -239,21 +300,32 @@ def narrow(
         if len(first.scales) > 1:
             raise UsageError(f"the first phase of {recipe} has several scales; narrow takes one")
         (scale,) = first.scales
+        _check_weights_file(start_from, out)
         weights, pairs = load(start_from, scale), read_cache(cache)
         if scale not in pairs:
             raise UsageError(f"{cache} holds no pairs for x{scale}; run 'python -m training prepare'")
-        form = make_narrow(
-            settings,
-            weights,
-            CropSource(pairs[scale], first.crop, cpu),
-            rounds=rounds,
-            fading=fading,
-            settling=settling,
-            compiled=_compiles(eager, cpu),
-            amx=amx,
-        )
+        source, steps = CropSource(pairs[scale], first.crop, cpu), fading + settling
+        with progress_bar() as progress:
+            task = progress.add_task("narrowing", total=rounds * steps, rate="")
+
+            def advance(done: int, loss: float) -> None:
+                progress.update(task, completed=done, rate=f"loss {loss:.4g}")
+                if done % steps == 0:
+                    progress.console.print(f"round {done // steps} of {rounds}  loss {loss:.5g}")
+
+            form = make_narrow(
+                settings,
+                weights,
+                source,
+                rounds=rounds,
+                fading=fading,
+                settling=settling,
+                compiled=_compiles(eager, cpu),
+                amx=amx,
+                advance=advance,
+            )
         model = msgspec.structs.replace(settings.model, scales=(scale,))
-        write_weights(out, form, model, rounds * (fading + settling))
+        write_weights(out, form, model, rounds * steps)
     print(out)
 
 
@@ -277,10 +349,20 @@ def ablate(
             raise UsageError("ablate runs in one process; start it without torchrun")
         where = training_device(device)
         recipes = variants(recipe, ablations)
-        pairs, held_out = read_cache(cache), read_cache(validation)
-        compiled = _compiles(eager, where)
+        pairs, held_out = _two_caches(cache, validation)
+        compiled, name_of_pairs = _compiles(eager, where), fingerprint(cache)
         scores = {
-            name: run_variant(name, variant, out, pairs, held_out, device=where, compiled=compiled, amx=amx)
+            name: run_variant(
+                name,
+                variant,
+                out,
+                pairs,
+                held_out,
+                cache=name_of_pairs,
+                device=where,
+                compiled=compiled,
+                amx=amx,
+            )
             for name, variant in recipes.items()
         }
         table = ablation_table(scores)
@@ -298,6 +380,7 @@ def export(
     with _one_sentence_errors():
         if not (run / CHECKPOINT).is_file():
             raise UsageError(f"{run} holds no {CHECKPOINT}; give the folder of a run")
+        _check_weights_file(run / CHECKPOINT, out)
         Run(load_recipe(recipe), run).export(out)
 
 
@@ -324,12 +407,15 @@ def evaluate(
 ) -> None:
     """PSNR and SSIM on pictures by the papers' protocols, beside bicubic and Lanczos."""
     with _one_sentence_errors():
+        names = network or shipped_networks()
+        scales = _chosen(scale, names)
+        methods = {s: {**interpolations(s), **networks(names, s)} for s in scales}
+        check_sets(data, scales)
         scores = [
             score
-            for s in scale or SCALES
-            for methods in ({**interpolations(s), **networks(network or shipped_networks(), s)},)
+            for s in scales
             for reduced in (REDUCTIONS if reduction is None else (reduction,))
-            for score in evaluate_pictures(data, s, methods, reduced)
+            for score in evaluate_pictures(data, s, methods[s], reduced)
         ]
     _print_scores(scores, as_json)
 
@@ -350,30 +436,39 @@ def _video_methods(names: list[str] | None, scale: int, peers: Path | None) -> M
 def evaluate_clips(
     clips: Annotated[list[Path], typer.Argument(help="Clips without visible compression.")],
     network: Networks = None,
-    scale: Scales = None,
-    crf: Annotated[list[int] | None, typer.Option(help="May be given several times; 23 and 28.")] = None,
+    scale: Annotated[list[int] | None, typer.Option(help="May be given several times; 2 without it.")] = None,
+    crf: Annotated[
+        list[int] | None,
+        typer.Option(min=0, max=51, help="May be given several times; 23 and 28 without it."),
+    ] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames of each clip.")] = 8,
     fsrcnn_from: Fsrcnn = None,
     as_json: AsJson = False,
 ) -> None:
     """PSNR, SSIM and VIF on clips that were downscaled and H.264-compressed."""
     with _one_sentence_errors():
+        scales = _chosen(scale or [2], [])
+        methods = {s: _video_methods(network, s, fsrcnn_from) for s in scales}
+        for clip in clips:
+            read_clip(clip, 1, 2 * max(scales))
         scores = [
             score
-            for s in scale or (2,)
-            for methods in (_video_methods(network, s, fsrcnn_from),)
+            for s in scales
             for clip in clips
             for quality in crf or (23, 28)
-            for score in evaluate_video(clip, s, quality, frames, methods)
+            for score in evaluate_video(clip, s, quality, frames, methods[s])
         ]
     _print_scores(scores, as_json)
 
 
 def _read_scores(path: Path) -> list[Score]:
     try:
-        return [Score(**row) for row in json.loads(path.read_text())]
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{path} holds no scores; make some with 'evaluate --json'") from error
+        scores = [Score(**row) for row in json.loads(path.read_text())]
+    except (ValueError, TypeError):
+        scores = []
+    if not scores:
+        raise UsageError(f"{path} holds no scores; make some with 'evaluate --json'")
+    return scores
 
 
 @app.command()
@@ -390,10 +485,8 @@ def report(
             print(f"### x{scale}, reductions of {reduction}\n\n{table}\n")
         if video is not None:
             print(f"### Video\n\n{reports.video_table(_read_scores(video))}")
-        name = next((name for name in reports.SETS if any(s.name == name for s in scores)), None)
-        if name is None:
-            raise UsageError(f"{pictures} has scores of none of the sets {', '.join(reports.SETS)}")
-        reports.pareto_plot(scores, name, out / "pareto.png")
+        out.mkdir(parents=True, exist_ok=True)
+        reports.pareto_plot(scores, reports.ordered_sets(scores)[0], out / "pareto.png")
 
 
 @app.command()
@@ -405,10 +498,13 @@ def compare(
     top: Annotated[int, typer.Option(min=0)] = 0,
     left: Annotated[int, typer.Option(min=0)] = 0,
     side: Annotated[int, typer.Option(min=8)] = 128,
-    crf: Annotated[int | None, typer.Option(help="Encode the reduced picture with x264 first.")] = None,
+    crf: Annotated[
+        int | None, typer.Option(min=0, max=51, help="Encode the reduced picture with x264 first.")
+    ] = None,
 ) -> None:
     """A cut-out of a picture, reduced and upscaled: bicubic, the networks and the truth side by side."""
     with _one_sentence_errors():
+        check_scale(scale)
         luma = read_luma(picture)
         height, width = (n // (2 * scale) * 2 * scale for n in luma.shape)
         methods = {

@@ -155,6 +155,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             for scale in {*phase.scales, *phase.start, *phase.start.values()}:
                 if scale not in self.model.scales:
                     raise ValueError(f"a phase names scale {scale}, which is not one of model.scales")
+            for scale, source in phase.start.items():
+                if scale == source:
+                    raise ValueError(f"a phase starts x{scale} from itself; name another scale")
             smallest = 2 * receptive_radius(self.model.shape, 2) + WINDOW
             if phase.crop < smallest:
                 raise ValueError(f"a crop of {phase.crop} is too small for the network; it needs {smallest}")

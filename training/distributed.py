@@ -37,11 +37,11 @@ class Part:
             )
         return slice(self.rank, None, self.size)
 
-    def mean(self, value: Tensor) -> float:
-        """The mean of a scalar over all processes."""
+    def mean(self, values: Tensor) -> list[float]:
+        """The mean of each of some values over all processes."""
         if self.size > 1:
-            dist.all_reduce(value)
-        return float(value) / self.size
+            dist.all_reduce(values)
+        return (values / self.size).tolist()
 
 
 @contextmanager

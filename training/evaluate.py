@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,23 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import SafetensorError, safe_open
 
 from training.cache import Plane
 from training.codec import encode_and_decode
 from training.imresize import downscale, downscale_8bit, to_8bit, upscale
 from training.metrics import SSIM_WINDOW, psnr, ssim, vif
-from training.pictures import SUFFIXES, PictureError, find_pictures, luma_of_rgb, read_luma, read_rgb
-from vs_emtcm.errors import reason
-from vs_emtcm.models import SHIPPED
+from training.pictures import (
+    PictureError,
+    each_picture,
+    find_pictures,
+    is_picture,
+    luma_of_rgb,
+    read_luma,
+    read_rgb,
+)
+from vs_emtcm.errors import UsageError, reason
+from vs_emtcm.models import SCALES, SHIPPED
 from vs_emtcm.planes import PixelFormat
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.frames import frame_planes
@@ -69,10 +79,10 @@ def picture_sets(folder: Path) -> Mapping[str, Path]:
     """
     if not folder.is_dir():
         raise PictureError(f"{folder} is not a folder; give a folder of pictures")
-    sets = {p.name: p for p in sorted(folder.iterdir()) if p.is_dir()}
+    sets = {p.name: p for p in sorted(folder.iterdir()) if p.is_dir() and not p.name.startswith(".")}
     if not sets:
         return {folder.name: folder}
-    loose = [p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES]
+    loose = [p.name for p in folder.iterdir() if is_picture(p)]
     if loose:
         raise PictureError(
             f"{folder} holds both folders and pictures ({loose[0]}, ...); give one folder per set"
@@ -97,6 +107,27 @@ def networks(names: Iterable[str], scale: int) -> Mapping[str, Method]:
 def shipped_networks() -> list[str]:
     """Both stages of every shipped model."""
     return [f"{model.name}-{model.tune}/{stages}" for model in SHIPPED for stages in (1, 2)]
+
+
+def held_scales(names: Iterable[str]) -> tuple[int, ...]:
+    """The scales that all of these networks have; see :func:`networks`.
+
+    Raises:
+        UsageError: there is none, or a file is no weights file.
+    """
+    held = set(SCALES)
+    for name in names:
+        path = name.rpartition("/")[0]
+        if not path.endswith(".safetensors"):
+            continue
+        try:
+            with safe_open(path, framework="numpy") as file:
+                held &= set(json.loads((file.metadata() or {})["scales"]))
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+            raise UsageError(f"{path} cannot be read as a weights file: {reason(error)}") from error
+    if not held:
+        raise UsageError("the networks have no scale in common; score them one by one")
+    return tuple(sorted(held))
 
 
 def _network(name: str, scale: int) -> Method:
@@ -177,6 +208,23 @@ def _scores(
         )
         for method, mean in means.items()
     ]
+
+
+def check_sets(folder: Path, scales: Iterable[int]) -> None:
+    """See to it that every picture of every set can be scored at all scales.
+
+    Raises:
+        PictureError: some cannot, the message names all; or a set holds none.
+    """
+
+    def check(path: Path) -> None:
+        picture = read_rgb(path)
+        for scale in scales:
+            _cropped(picture, scale, path, SSIM_WINDOW + 2 * scale)
+
+    paths = [path for own in picture_sets(folder).values() for path in find_pictures(own)]
+    for _ in each_picture(paths, check):
+        pass
 
 
 def evaluate_pictures(

@@ -10,7 +10,7 @@ Scales may share kernels. Slopes and biases are always a scale's own: they cost 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -84,9 +84,15 @@ class WideKernel(nn.Module):
 
     @torch.no_grad()
     def assign(self, kernel: Tensor) -> None:
-        """Collapse into ``kernel``; only its nearest if ``width`` is less than ``inputs * size**2``."""
+        """Collapse into ``kernel``; only into its nearest if its rank is larger than ``width``."""
         wanted = (kernel.to(self.delta) - self.delta).reshape(len(kernel), -1)
-        self.project.copy_(torch.linalg.lstsq(self.expand.T, wanted.T).solution.T)
+        left, values, right = torch.linalg.svd(wanted.double(), full_matrices=False)
+        # Where both sides were zero, nothing could be learned.
+        rank = min(len(self.expand), int((values > 1e-7 * values[0]).sum()))
+        spread = values[:rank].sqrt()
+        self.expand[:rank] = (spread[:, None] * right[:rank]).to(self.expand)
+        self.project.zero_()
+        self.project[:, :rank] = (left[:, :rank] * spread).to(self.project)
 
 
 def kernel_names(shape: Shape) -> list[str]:
@@ -196,9 +202,13 @@ class TrainedForm(nn.Module):
         for key in self.scale_form(scale).kernels:
             name = key.replace("/", ".")
             kernel, wanted = kernels[name], known[name]()
+            if name != "fuse" and not name.startswith("estimate"):
+                # As it is, whatever of several forms it has.
+                kernel.load_state_dict(known[name].state_dict())
+                continue
             if name.startswith("estimate"):
                 wanted = torch.einsum("ab,bikl->aikl", spread.to(wanted), wanted)
-            elif name == "fuse":
+            else:
                 features, detail = wanted.split([self.shape.channels, source * source], dim=1)
                 wanted = torch.cat(
                     (features, torch.einsum("obkl,ba->oakl", detail, gather.to(detail))), dim=1
@@ -208,9 +218,8 @@ class TrainedForm(nn.Module):
         activations = self.scale_form(source).activations.state_dict()
         self.scale_form(scale).activations.load_state_dict(activations)
 
-    def file_tensors(self) -> dict[str, Tensor]:
-        """What a weights file holds: ``shared/...`` once, ``x2/...`` for each scale."""
-        scales = [int(key.removeprefix("x")) for key in self.scales]
+    def file_tensors(self, scales: Sequence[int]) -> dict[str, Tensor]:
+        """What a weights file of some scales holds: ``shared/...`` once, ``x2/...`` for each."""
         with torch.no_grad():
             states = {s: self.collapse(s) for s in scales}
         shared = {f"{key.replace('/', '.')}.conv.weight" for key in self.shared}
@@ -220,11 +229,14 @@ class TrainedForm(nn.Module):
         return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
 
     @torch.no_grad()
-    def assign(self, tensors: Mapping[str, Tensor]) -> None:
+    def assign(self, tensors: Mapping[str, Tensor]) -> frozenset[int]:
         """Become the networks of a weights file; see :meth:`file_tensors`.
 
         Of kernels that are shared here and not there, those of the first scale are taken. Scales that they do
         not hold stay as they are.
+
+        Returns:
+            The scales that they hold.
 
         Raises:
             KeyError, RuntimeError: the tensors are those of other networks.
@@ -248,6 +260,7 @@ class TrainedForm(nn.Module):
                 assert isinstance(own, Activations)
                 own.bias.copy_(tensors[f"{key}/{name}.conv.bias"] * GAIN)
                 own.slope.copy_(tensors[f"{key}/{name}.slope"])
+        return frozenset(int(key.removeprefix("x")) for key in held)
 
     def deployed(self, scale: int) -> Network:
         """The deployed network of ``scale`` with the present weights."""

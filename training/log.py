@@ -15,6 +15,18 @@ from torch.utils.tensorboard import SummaryWriter
 LOG = "log.csv"
 
 
+def progress_bar() -> Progress:
+    """On stderr; its tasks have a ``rate``, which is a text."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
 class Log:
     """The log of a run in its folder.
 
@@ -36,14 +48,7 @@ class Log:
             writer.writerows(kept)
         temporary.replace(self.path)
         self._board = SummaryWriter(folder / "tensorboard", purge_step=done + 1 if done else None)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
+        self._progress = progress_bar()
         self._task = self._progress.add_task("training", total=steps, completed=done, rate="")
 
     def _rows_until(self, step: int) -> list[dict[str, str]]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -40,7 +42,7 @@ from vs_emtcm.shape import Shape
 
 CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "weights.safetensors"
-# Beyond these, training has diverged: 60 times the error of cubic interpolation (20 are an untrained
+# Beyond these, the pixel task has diverged: 60 times the error of cubic interpolation (20 are an untrained
 # network's), or one that is larger than any picture's.
 DIVERGED = {"charbonnier": 60.0, "log": 0.5}
 # Steps between two looks at the loss: each waits for the device.
@@ -64,6 +66,33 @@ def learning_rate(schedule: Schedule, phase: Phase, step: int) -> float:
     return phase.end_rate + fall * 0.5 * (1 + math.cos(math.pi * progress))
 
 
+def check_scales(recipe: Recipe, held: frozenset[int], first: int) -> None:
+    """Refuse a recipe that leaves a scale of its model without weights.
+
+    Args:
+        recipe: what is trained.
+        held: scales that have weights already.
+        first: the phase from which on it is trained.
+
+    Raises:
+        TrainingError: no phase trains or starts a scale, or one starts it from a scale without weights.
+    """
+    for number, phase in enumerate(recipe.phases[first:], first):
+        for scale, source in phase.start.items():
+            if source not in held:
+                raise TrainingError(
+                    f"phases[{number}] starts x{scale} from x{source}, which has no weights then; "
+                    f"train x{source} in an earlier phase, or give --start-from"
+                )
+        held |= {*phase.scales, *phase.start}
+    missing = _names(s for s in recipe.model.scales if s not in held)
+    if missing:
+        raise TrainingError(
+            f"no phase trains or starts {missing} of model.scales; add one, or write "
+            f"'scales = {sorted(held)}' under [model]"
+        )
+
+
 class Run:
     """A training run in a folder: its network, averaged weights, optimizers and step.
 
@@ -75,9 +104,17 @@ class Run:
         part: of several processes.
         compiled: compile the loss with ``torch.compile``.
         amx: run the network on the processor's matrix unit, see :mod:`training.amx`.
+        cache: the fingerprint of the training pairs; a run goes on with the same alone. None: any.
+
+    Attributes:
+        held: the scales that have weights: those that it started from, and those that the phases up to the
+            present one train or start.
+        loss_sum, loss_steps: of the losses that are not in the log yet.
+        changes: which learning rates are not those that an unfinished run began with; empty if none.
 
     Raises:
-        TrainingError: a checkpoint is damaged or of another network.
+        TrainingError: a checkpoint is damaged, of another recipe or of another cache, or a scale of the model
+            would stay without weights.
         ValueError: the recipe's names do not fit its network.
         AmxError: the matrix unit cannot be used here, or the device is none of its.
     """
@@ -92,6 +129,7 @@ class Run:
         part: Part = Part(),  # noqa: B008  # immutable
         compiled: bool = False,
         amx: bool = False,
+        cache: str | None = None,
     ) -> None:
         if amx and device.type != "cpu":
             raise AmxError(f"AMX is a unit of the CPU; train on {device.type} without --amx")
@@ -101,7 +139,11 @@ class Run:
         self.part = part
         self.compiled = compiled
         self.amx = amx
+        self.cache = cache
         self.step = 0
+        self.held: frozenset[int] = frozenset()
+        self.loss_sum, self.loss_steps = 0.0, 0
+        self.changes = ""
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.schedule.seed)
         self.form = self._new_form()
@@ -112,6 +154,7 @@ class Run:
         else:
             if start is not None:
                 self._start_from(start)
+            check_scales(recipe, self.held, 0)
             self.begin_phase(0)
 
     def _new_form(self) -> TrainedForm:
@@ -132,34 +175,39 @@ class Run:
         tensors, metadata = _open(path)
         if "format" not in metadata:
             self.average = self._take(path, tensors, "average/")
-            return
-        try:
-            if Shape.from_metadata(metadata) != self.recipe.model.shape:
-                raise ValueError("of another shape")
-            self.assign(tensors)
-            held = json.loads(metadata["scales"])
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise TrainingError(f"{path} holds the weights of another network; start from another") from error
+            self.held = _held(path, metadata)
+        else:
+            try:
+                if Shape.from_metadata(metadata) != self.recipe.model.shape:
+                    raise ValueError("of another shape")
+                self.assign(tensors)
+            except (KeyError, ValueError, RuntimeError) as error:
+                raise TrainingError(
+                    f"{path} holds the weights of another network; start from another"
+                ) from error
         started = {scale for phase in self.recipe.phases for scale in phase.start}
-        missing = [f"x{s}" for s in self.recipe.model.scales if s not in held and s not in started]
+        missing = _names(s for s in self.recipe.model.scales if s not in self.held | started)
         if missing:
             raise TrainingError(
-                f"{path} holds no {', '.join(missing)}; start from another file, or let a phase start them "
+                f"{path} holds no {missing}; start from another file, or let a phase start them "
                 "from a scale that is there"
             )
 
     def assign(self, tensors: Mapping[str, Tensor]) -> None:
         """Become the networks of a weights file; see :meth:`training.form.TrainedForm.assign`."""
-        self.form.assign(tensors)
+        self.held = self.form.assign(tensors)
         self.average = self._copied_weights()
 
     def begin_phase(self, index: int) -> None:
-        """Go on from the averaged weights with what the phase trains."""
+        """Go on from the averaged weights with what the phase trains, at its first step."""
         self.form.load_state_dict(self.average)
-        for scale, source in self.recipe.phases[index].start.items():
+        phase = self.recipe.phases[index]
+        for scale, source in phase.start.items():
             self.form.start_scale(scale, source)
+        self.held |= {*phase.scales, *phase.start}
         self.average = self._copied_weights()
         self._choose_parameters(index)
+        self.step = self._start_of_phase()
 
     def _choose_parameters(self, index: int) -> None:
         self.phase = index
@@ -176,19 +224,40 @@ class Run:
 
     def _resume(self, path: Path) -> None:
         tensors, metadata = _open(path)
+        try:
+            phase, before = int(metadata["phase"]), msgspec.json.decode(metadata["recipe"], type=Recipe)
+            self.step = int(metadata["step"])
+            self.held = _held(path, metadata)
+            self.loss_sum, self.loss_steps = json.loads(metadata["loss"])
+            known = metadata["cache"]
+        except (KeyError, ValueError) as error:
+            raise TrainingError(
+                f"{path} is a checkpoint of another version; start in a new folder"
+            ) from error
+        for key, was, now in differences(before, self.recipe, phase):
+            change = f"{key} was {was}, now it is {now}"
+            if not key.endswith(("learning_rate", "end_rate")):
+                raise TrainingError(
+                    f"{path} is a checkpoint of another recipe ({change}); start in a new folder"
+                )
+            self.changes += f"{change}; "
+        if self.cache not in (None, known):
+            raise TrainingError(
+                f"{path} is a checkpoint of a training on another cache; give that cache, or start in a new "
+                "folder"
+            )
+        self.cache = known
         self.form.load_state_dict(self._take(path, tensors, "network/"))
         self.average = self._take(path, tensors, "average/")
         state = {k.removeprefix("optimizer/"): v for k, v in tensors.items() if k.startswith("optimizer/")}
         try:
-            self.step = int(metadata["step"])
-            self._choose_parameters(int(metadata["phase"]))
+            self._choose_parameters(phase)
             if not self._start_of_phase() <= self.step <= self.end_of_phase():
                 raise ValueError(f"step {self.step} is outside of phase {self.phase}")
-            if not same_until(msgspec.json.decode(metadata["recipe"], type=Recipe), self.recipe, self.phase):
-                raise ValueError("it was trained by other settings")
             self.optimizers.restore(state)
-        except (KeyError, ValueError, IndexError) as error:
-            raise TrainingError(f"{path} is a checkpoint of another recipe; start in a new folder") from error
+        except (ValueError, IndexError) as error:
+            raise TrainingError(f"{path} is damaged; start in a new folder") from error
+        check_scales(self.recipe, self.held, phase + 1)
 
     def _start_of_phase(self) -> int:
         return sum(phase.steps for phase in self.recipe.phases[: self.phase])
@@ -206,10 +275,7 @@ class Run:
         if not all(
             bool(v.isfinite().all()) for v in (*self.form.state_dict().values(), *self.average.values())
         ):
-            raise TrainingError(
-                f"weights are not finite at step {self.step}; the last good checkpoint is kept, "
-                "lower the learning rate"
-            )
+            raise TrainingError(f"weights are not finite at step {self.step}; {self._way_on()}")
         tensors = {f"network/{k}": v for k, v in self.form.state_dict().items()}
         tensors |= {f"average/{k}": v for k, v in self.average.items()}
         tensors |= {f"optimizer/{k}": v for k, v in self.optimizers.state().items()}
@@ -217,8 +283,15 @@ class Run:
             "step": str(self.step),
             "phase": str(self.phase),
             "recipe": msgspec.json.encode(self.recipe).decode(),
+            "held": json.dumps(sorted(self.held)),
+            "loss": json.dumps((self.loss_sum, self.loss_steps)),
+            "cache": self.cache or "",
         }
         _write(self.folder / CHECKPOINT, {k: v.contiguous() for k, v in tensors.items()}, metadata)
+
+    def _way_on(self) -> str:
+        kept = "the last good checkpoint is kept, " if (self.folder / CHECKPOINT).exists() else ""
+        return f"{kept}lower learning_rate of phases[{self.phase}]"
 
     def averaged(self) -> TrainedForm:
         """A copy of the form with the averaged weights."""
@@ -227,8 +300,10 @@ class Run:
         return form.eval()
 
     def export(self, path: Path) -> None:
-        """Write the averaged weights, collapsed, as a weights file of :mod:`vs_emtcm.models`."""
-        write_weights(path, self.averaged(), self.recipe.model, self.step)
+        """Write the averaged weights of the scales that have some; see :func:`write_weights`."""
+        scales = tuple(s for s in self.recipe.model.scales if s in self.held)
+        model = msgspec.structs.replace(self.recipe.model, scales=scales)
+        write_weights(path, self.averaged(), model, self.step)
 
     def _compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return torch.compile(function, dynamic=False) if self.compiled else function
@@ -282,14 +357,11 @@ class Run:
         """The mean loss of the steps since the last look at it, of all processes.
 
         Raises:
-            TrainingError: it is not finite or has grown beyond all measure.
+            TrainingError: it is not finite, or the pixel task's has grown beyond all measure.
         """
-        loss = self.part.mean(step.mean_loss())
-        if not loss < DIVERGED[self.recipe.phases[self.phase].pixel]:
-            raise TrainingError(
-                f"the loss is {loss:.3g} at step {self.step}; the last good checkpoint is kept, "
-                "lower the learning rate"
-            )
+        loss, pixels = self.part.mean(step.mean_losses())
+        if not (math.isfinite(loss) and pixels < DIVERGED[self.recipe.phases[self.phase].pixel]):
+            raise TrainingError(f"the loss is {loss:.3g} at step {self.step}; {self._way_on()}")
         return loss
 
 
@@ -298,8 +370,8 @@ def write_weights(path: Path, form: TrainedForm, model: Model, steps: int) -> No
 
     Args:
         path: of the file.
-        form: of the model's shape and scales.
-        model: what it is called.
+        form: of the model's shape.
+        model: what it is called, and which scales of the form are written.
         steps: that it was trained for.
     """
     metadata = {
@@ -312,20 +384,50 @@ def write_weights(path: Path, form: TrainedForm, model: Model, steps: int) -> No
         "stage2": str(model.shape.stage2),
         "steps": str(steps),
     }
-    _write(path, form.file_tensors(), metadata)
+    _write(path, form.file_tensors(model.scales), metadata)
 
 
-def same_until(one: Recipe, other: Recipe, phase: int) -> bool:
-    """Whether two recipes train alike until the end of a phase.
+def differences(one: Recipe, other: Recipe, phase: int) -> Iterator[tuple[str, Any, Any]]:
+    """Keys by which two recipes train otherwise until the end of a phase, each with both values.
 
     How often they evaluate and save, and later phases, may differ.
     """
-    return _until(one, phase) == _until(other, phase)
+    first, second = (
+        msgspec.to_builtins(
+            msgspec.structs.replace(
+                recipe,
+                schedule=msgspec.structs.replace(recipe.schedule, evaluate_every=1, checkpoint_every=1),
+                phases=recipe.phases[: phase + 1],
+            )
+        )
+        for recipe in (one, other)
+    )
+    yield from _differences(first, second, "")
 
 
-def _until(recipe: Recipe, phase: int) -> Recipe:
-    schedule = msgspec.structs.replace(recipe.schedule, evaluate_every=1, checkpoint_every=1)
-    return msgspec.structs.replace(recipe, schedule=schedule, phases=recipe.phases[: phase + 1])
+def _differences(one: Any, other: Any, name: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in {**one, **other}:
+            below = f"{name}.{key}" if name else f"{key}"
+            yield from _differences(one.get(key), other.get(key), below)
+    elif name == "phases" and len(one) == len(other):
+        for number, (first, second) in enumerate(zip(one, other, strict=True)):
+            yield from _differences(first, second, f"{name}[{number}]")
+    elif name == "phases":
+        yield "the number of phases", len(one), len(other)
+    elif one != other:
+        yield name, one, other
+
+
+def _names(scales: Iterable[int]) -> str:
+    return ", ".join(f"x{scale}" for scale in scales)
+
+
+def _held(path: Path, metadata: Mapping[str, str]) -> frozenset[int]:
+    try:
+        return frozenset(json.loads(metadata["held"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise TrainingError(f"{path} is a checkpoint of another version; start in a new folder") from error
 
 
 def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -339,7 +441,8 @@ def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     temporary = path.with_name(f"{path.name}.partial")
     try:
-        save_file(tensors, temporary, metadata)
+        # The library's own way to a file makes one that nobody else can read.
+        temporary.write_bytes(save(tensors, metadata))
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"{path} cannot be written: {reason(error)}") from error
@@ -355,6 +458,7 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
         TrainingError: the loss diverged, or a cache lacks a scale of the recipe.
         ValueError: a phase's crops are larger than all pictures, or its batch cannot be divided by the
             processes.
+        KeyboardInterrupt: says what is kept.
     """
     recipe = run.recipe
     for cache, name in ((training, "training"), (validation, "validation")):
@@ -372,10 +476,16 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
     if run.part.rank != 0:
         _train_phases(run, training, validation, None)
         return
+    if run.changes:
+        print(f"training: {run.changes}the run goes on from step {run.step}", file=sys.stderr)
     columns = [f"x{s}/{stage} {m}" for s in recipe.model.scales for stage in (1, 2) for m in ("PSNR", "SSIM")]
-    with Log(run.folder, ["loss", "seconds", *columns], run.step, recipe.steps) as log:
-        _train_phases(run, training, validation, log)
-    run.export(run.folder / WEIGHTS)
+    try:
+        with Log(run.folder, ["loss", "seconds", *columns], run.step, recipe.steps) as log:
+            _train_phases(run, training, validation, log)
+        run.export(run.folder / WEIGHTS)
+    except KeyboardInterrupt as error:
+        kept = "; the last checkpoint is kept" if (run.folder / CHECKPOINT).exists() else ""
+        raise KeyboardInterrupt(f"interrupted{kept}") from error
 
 
 def _train_phases(
@@ -396,22 +506,25 @@ def _train_phase(
     scales: tuple[int, ...] = phase.scales
     sources = {s: CropSource(training[s], phase.crop, run.device) for s in scales}
     step = run.stepper(sources)
-    began, loss, counted = time.monotonic(), 0.0, 0
+    began, timed = time.monotonic(), 0
     while run.step < end:
         first = run.step
         every = (schedule.evaluate_every, schedule.checkpoint_every, LOOK_EVERY)
         stop = min(end, *(first - first % n + n for n in every))
         while run.step < stop:
             run.train_step(step)
-        loss += run.loss(step) * (stop - first)
-        counted += stop - first
+        run.loss_sum += run.loss(step) * (stop - first)
+        run.loss_steps += stop - first
+        timed += stop - first
         if log is None:
             continue
-        seconds = (time.monotonic() - began) / counted
+        seconds = (time.monotonic() - began) / timed
         log.advance(" ".join(f"x{s}" for s in phase.scales), stop, seconds)
         if stop % schedule.evaluate_every == 0 or stop == end:
-            _evaluate(run, phase, validation, log, {"loss": loss / counted, "seconds": seconds})
-            began, loss, counted = time.monotonic(), 0.0, 0
+            values = {"loss": run.loss_sum / run.loss_steps, "seconds": seconds}
+            _evaluate(run, phase, validation, log, values)
+            began, timed = time.monotonic(), 0
+            run.loss_sum, run.loss_steps = 0.0, 0
         if stop % schedule.checkpoint_every == 0 or stop == end:
             run.save()
             run.export(run.folder / WEIGHTS)

@@ -103,7 +103,7 @@ def distribution_divergence(result: Tensor, truth: Tensor) -> Tensor:
 def multi_task_loss(
     result: Tensor, truth: Tensor, pixel: Pixel, tasks: TaskWeights, sample: int, unit: float
 ) -> Tensor:
-    """The weighted sum of all tasks for one estimate; a scalar.
+    """The weighted sum of all tasks for one estimate, and the pixel task alone, without gradient; (2,).
 
     Args:
         result, truth: (N, 1, H, W) of values in 0..1.
@@ -112,7 +112,8 @@ def multi_task_loss(
         sample: those are computed on so many of the N crops; they cost more than the network.
         unit: Charbonnier's error and the other tasks are relative to this.
     """
-    loss = charbonnier(result, truth) / unit if pixel == "charbonnier" else log_error(result, truth)
+    pixels = charbonnier(result, truth) / unit if pixel == "charbonnier" else log_error(result, truth)
+    loss = pixels
     result, truth = result[:sample], truth[:sample]
     if tasks.luminance or tasks.contrast or tasks.structure:
         luminance, contrast, structure = ssim_terms(result, truth)
@@ -120,4 +121,4 @@ def multi_task_loss(
         loss = loss + terms / unit
     if tasks.distribution:
         loss = loss + tasks.distribution * distribution_divergence(result, truth) / unit
-    return loss
+    return torch.stack((loss, pixels.detach()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import Tensor
 from training.config import Recipe, Size
 from training.crops import CropSource
 from training.form import PlainKernel, TrainedForm
-from training.loop import Run
+from training.loop import LOOK_EVERY, Run
 from training.losses import TaskWeights
 from training.objective import DetailsLoss, details_loss
 from vs_emtcm.engines.weights import load_network
@@ -24,6 +24,7 @@ from vs_emtcm.models import Weights
 from vs_emtcm.network import Layer, Network
 from vs_emtcm.shape import Shape
 
+Advance = Callable[[int, float], None]
 # By which features are judged.
 JUDGED_CROPS = 96
 
@@ -96,7 +97,7 @@ def importance(
     ]
     found = [torch.zeros(channels) for _ in groups]
     for x, truth in zip(low[:, None], high[:, None], strict=True):
-        loss = judge(network.details(x), x, truth)
+        loss, _ = judge(network.details(x), x, truth)
         for sum_, derivative in zip(found, torch.autograd.grad(loss, factors), strict=True):
             sum_ += derivative.flatten().square() / len(low)
     for hook in hooks:
@@ -161,7 +162,7 @@ def shortened(
     for number, candidate in enumerate(candidates):
         candidate.load_state_dict(without_layer(network.state_dict(), number))
     with torch.inference_mode():
-        best = min(candidates, key=lambda candidate: float(judge(candidate.details(low), low, high)))
+        best = min(candidates, key=lambda candidate: float(judge(candidate.details(low), low, high)[0]))
     return best, shorter
 
 
@@ -180,7 +181,9 @@ def wide_recipe(recipe: Recipe, shape: Shape, steps: int) -> Recipe:
     return msgspec.structs.replace(recipe, model=model, phases=(phase,))
 
 
-def fade_out(run: Run, source: CropSource, channels: int, fading: int) -> dict[str, Tensor]:
+def fade_out(
+    run: Run, source: CropSource, channels: int, fading: int, done: int, advance: Advance
+) -> dict[str, Tensor]:
     """Train a run to the end of its only phase, on fewer features at the end of it.
 
     Args:
@@ -188,6 +191,8 @@ def fade_out(run: Run, source: CropSource, channels: int, fading: int) -> dict[s
         source: of its crops.
         channels: how many features remain of each group.
         fading: steps in which the others fade out.
+        done: steps of earlier rounds.
+        advance: told of the steps that are done in all rounds, and of the last ones' loss.
 
     Returns:
         The weights of the narrower network.
@@ -199,7 +204,8 @@ def fade_out(run: Run, source: CropSource, channels: int, fading: int) -> dict[s
     judged = importance(network, groups, low, high, judgement(run.recipe, scale))
     orders = [values.argsort(descending=True).tolist() for values in judged]
     step = run.stepper({scale: source})
-    for number in range(run.end_of_phase()):
+    steps = run.end_of_phase()
+    for number in range(steps):
         run.train_step(step)
         factor = (fading - number - 1) / (fading - number) if number < fading else 0.0
         for group, order in zip(groups, orders, strict=True):
@@ -208,7 +214,8 @@ def fade_out(run: Run, source: CropSource, channels: int, fading: int) -> dict[s
             # The mean forgets what it knew of them.
             for name, value in run.form.state_dict().items():
                 run.average[name].copy_(value)
-    run.loss(step)
+        if (number + 1) % LOOK_EVERY == 0 or number + 1 == steps:
+            advance(done + number + 1, run.loss(step))
     state = {name: value.detach() for name, value in run.averaged().collapse(scale).items()}
     return narrowed(state, groups, [sorted(order[:channels]) for order in orders])
 
@@ -223,6 +230,7 @@ def narrow(
     settling: int,
     compiled: bool,
     amx: bool,
+    advance: Advance,
 ) -> TrainedForm:
     """A network of a recipe's shape, out of a larger one.
 
@@ -236,6 +244,7 @@ def narrow(
         fading, settling: steps of a round.
         compiled: compile the loss.
         amx: see :class:`training.loop.Run`.
+        advance: see :func:`fade_out`.
 
     Raises:
         NarrowError: the large network is not larger, or has another first stage.
@@ -251,13 +260,14 @@ def narrow(
     while shape.stage2 > wanted.stage2:
         network, shape = shortened(network, shape, low, high, judge)
     state = network.state_dict()
+    steps = fading + settling
     for left in range(rounds, 0, -1):
         channels = wanted.channels + (shape.channels - wanted.channels) * (left - 1) // left
         with TemporaryDirectory() as folder:
-            settings = wide_recipe(recipe, shape, fading + settling)
+            settings = wide_recipe(recipe, shape, steps)
             run = Run(settings, Path(folder), compiled=compiled, amx=amx)
             run.assign({f"x{scale}/{name}": value for name, value in state.items()})
-            state = fade_out(run, source, channels, fading)
+            state = fade_out(run, source, channels, fading, (rounds - left) * steps, advance)
         shape = replace(shape, channels=channels)
     form = TrainedForm((scale,), shape, None, ())
     form.assign({f"x{scale}/{name}": value for name, value in state.items()})

@@ -109,7 +109,8 @@ def details_loss(scale: int, loss: Loss, pixel: Pixel, unit: float) -> DetailsLo
 
     Returns:
         A function of two details (N, scale**2, H', W'), low-resolution crops (N, 1, H, H) and
-        high-resolution crops (N, 1, scale*H, scale*H), values in 0..1.
+        high-resolution crops (N, 1, scale*H, scale*H), values in 0..1. It gives (2,): the loss, and the mean
+        of the pixel task over both stages by their weights, which the other tasks do not change.
     """
 
     def compute(details: tuple[Tensor, ...], low: Tensor, high: Tensor) -> Tensor:
@@ -118,7 +119,8 @@ def details_loss(scale: int, loss: Loss, pixel: Pixel, unit: float) -> DetailsLo
             estimate = assemble(low, detail, scale)
             truth = crop(high, (high.shape[-1] - estimate.shape[-1]) // 2)
             losses.append(multi_task_loss(estimate, truth, pixel, loss.tasks, loss.sample, unit))
-        return loss.stage1 * losses[0] + loss.stage2 * losses[1]
+        whole, pixels = loss.stage1 * losses[0] + loss.stage2 * losses[1]
+        return torch.stack((whole, pixels / (loss.stage1 + loss.stage2)))
 
     return compute
 
@@ -138,7 +140,7 @@ def joined(details: Details, loss: DetailsLoss) -> ScaleLoss:
 
 
 class Objective(nn.Module):
-    """The mean loss of one batch of each scale.
+    """The mean loss of one batch of each scale, and that of the pixel task; see :func:`details_loss`.
 
     Args:
         form: what is trained.
@@ -151,8 +153,8 @@ class Objective(nn.Module):
         self.losses = losses
 
     def forward(self, batches: Mapping[int, Batch]) -> Tensor:
-        """One batch of low- and high-resolution crops for each scale in, a scalar out."""
+        """One batch of low- and high-resolution crops for each scale in, (2,) as of its loss out."""
         each = []
         for scale, (low, high) in batches.items():
             each.append(self.losses[scale](self.form.collapse(scale), low, high))
-        return torch.stack(each).mean()
+        return torch.stack(each).mean(dim=0)

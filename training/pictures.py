@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"})
 
@@ -18,18 +20,46 @@ class PictureError(Exception):
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """All pictures below ``folder``, sorted by path.
+    """All pictures below ``folder``, sorted by path, without hidden files and folders.
 
     Raises:
         PictureError: the folder does not exist or holds no picture.
     """
     if not folder.is_dir():
         raise PictureError(f"{folder} is not a folder; give a folder of pictures")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    found = sorted(p for p in folder.rglob("*") if is_picture(p) and not _hidden(p.relative_to(folder)))
     if not found:
         accepted = ", ".join(sorted(SUFFIXES))
         raise PictureError(f"{folder} holds no picture; accepted are {accepted}")
     return found
+
+
+def is_picture(path: Path) -> bool:
+    """Whether this is a file that is named like a picture, and not hidden."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def each_picture[T](paths: Iterable[Path], read: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
+    """What ``read`` makes of each picture; after a bad one, the others are only looked at.
+
+    Raises:
+        PictureError: after the last picture, if any is bad; the message names all.
+    """
+    bad = []
+    for path in paths:
+        try:
+            result = read(path)
+        except PictureError as error:
+            bad.append(str(error))
+            continue
+        if not bad:
+            yield path, result
+    if bad:
+        raise PictureError("; ".join(bad))
 
 
 def luma_of_rgb(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -91,5 +121,14 @@ def read_picture(path: Path) -> Image.Image:
                 return picture.copy()
             # Pillow would clamp, not scale.
             return Image.fromarray(((np.asarray(picture).astype(np.float64) + 128) // 257).astype(np.uint8))
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+    except (
+        Image.DecompressionBombError,
+        SyntaxError,
+        OSError,
+        ValueError,
+        TypeError,
+        RuntimeError,
+        EOFError,
+        struct.error,
+    ) as error:
         raise PictureError(f"{path} cannot be read as a picture: {error}") from error

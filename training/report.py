@@ -63,6 +63,12 @@ def gmac(shape: Shape, scale: int, stages: int) -> float:
     return macs_per_pixel(shape, scale, stages) * OUTPUT_PIXELS / scale**2 / 1e9
 
 
+def ordered_sets(scores: Iterable[Score]) -> list[str]:
+    """Names of the sets that were scored: those of ``SETS`` first, in their order."""
+    found = dict.fromkeys(score.name for score in scores)
+    return [*(name for name in SETS if name in found), *(name for name in found if name not in SETS)]
+
+
 def cost(method: str, scale: int) -> tuple[int, float] | None:
     """Parameters and GMAC of a shipped network such as ``base-clean/2``; None of other methods."""
     model, _, stages = method.rpartition("/")
@@ -87,7 +93,7 @@ def picture_table(scores: Iterable[Score], scale: int, reduction: Reduction) -> 
     beside reductions of RGB, which is what they were measured on.
     """
     found = {(s.method, s.name): s for s in scores if (s.scale, s.reduction) == (scale, reduction)}
-    sets = [name for name in SETS if any(key[1] == name for key in found)]
+    sets = ordered_sets(found.values())
     rows = []
     for method in dict.fromkeys(method for method, _ in found):
         parts = cost(method, scale)
@@ -102,7 +108,7 @@ def picture_table(scores: Iterable[Score], scale: int, reduction: Reduction) -> 
     for peer in read_peers():
         known = dict(zip(SETS, peer.cells(scale), strict=False))
         cells = [known.get(name, "-") for name in sets]
-        if known and (peer.source == "measured") == (reduction == "rgb"):
+        if not known.keys().isdisjoint(sets) and (peer.source == "measured") == (reduction == "rgb"):
             cost_here = f"{peer.gmac:g}" if scale == 2 else "-"
             rows.append([f"{peer.name}, {peer.source}", "-", cost_here, *cells])
     return table(["network", "parameters", "GMAC", *sets], rows)
@@ -120,14 +126,19 @@ def video_table(scores: Sequence[Score]) -> str:
 
 
 def pareto_plot(scores: Iterable[Score], name: str, path: Path) -> None:
-    """Plot PSNR against GMAC at x2 on one set, ours and the peers', as a PNG; ours on reductions of RGB."""
+    """Plot PSNR against GMAC at x2 on one set, ours and the peers', as a PNG; ours on reductions of RGB.
+
+    Methods of unknown cost and sets that the peers were not scored on are left out.
+    """
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot(
         xscale="log", xlabel="GMAC for a 1280x720 output", ylabel=f"PSNR on {name}, x2 (dB)"
     )
-    column = SETS.index(name)
+    column = SETS.index(name) if name in SETS else len(SETS)
     for marker, colour, measured in (("o", "tab:gray", False), ("s", "tab:blue", True)):
         peers = [p for p in read_peers() if (p.source == "measured") == measured and len(p.x2) > column]
+        if not peers:
+            continue
         label = "peers, re-measured" if measured else "peers, published"
         axes.scatter(
             [p.gmac for p in peers], [p.x2[column] for p in peers], marker=marker, c=colour, label=label
@@ -138,16 +149,17 @@ def pareto_plot(scores: Iterable[Score], name: str, path: Path) -> None:
             )
     points: dict[str, list[tuple[float, float]]] = {}
     for score in scores:
+        if (score.scale, score.name, score.reduction) != (2, name, "rgb"):
+            continue
         parts = cost(score.method, 2)
-        shown = (score.scale, score.name, score.reduction) == (2, name, "rgb") and "clean" in score.method
-        if parts is not None and shown:
-            points.setdefault(score.method.partition("-")[0], []).append((parts[1], score.psnr))
+        if parts is not None:
+            points.setdefault(score.method.rpartition("/")[0], []).append((parts[1], score.psnr))
     for model, line in points.items():
         axes.plot(
             *zip(*sorted(line), strict=True),
             marker="*",
             markersize=12,
-            label=f"EMTCM {model}, 1 and 2 stages",
+            label=f"EMTCM {model}, by stages",
         )
     axes.grid(alpha=0.3, which="both")
     axes.legend()

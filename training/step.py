@@ -54,7 +54,7 @@ class Step:
         rng = np.random.default_rng(0)
         self._choices = {s: source.choose(rng, batch).to(device) for s, source in sources.items()}
         self._decay = torch.zeros((), device=device)
-        self._loss = torch.zeros((), device=device)
+        self._losses = torch.zeros(2, device=device)
         self._steps = 0
         self._stream = torch.cuda.Stream(device) if captured else None  # type: ignore[no-untyped-call]
         if self._stream is not None:
@@ -86,12 +86,16 @@ class Step:
             self.optimizers.finish()
         self._steps += 1
 
-    def mean_loss(self) -> Tensor:
-        """The mean loss of the steps since the last call, a scalar on the device; waits for all of them."""
+    def mean_losses(self) -> Tensor:
+        """The mean losses of the steps since the last call, on the device; waits for all of them.
+
+        Returns:
+            (2,): the loss and the pixel task's; see :class:`training.objective.Objective`.
+        """
         if self._stream is not None:
             self._stream.synchronize()
-        mean = self._loss / self._steps
-        self._loss.zero_()
+        mean = self._losses / self._steps
+        self._losses.zero_()
         self._steps = 0
         return mean
 
@@ -110,9 +114,9 @@ class Step:
             batches[scale] = low[self.share], high[self.share]
         for parameter in self.trained.values():
             parameter.grad = None
-        loss = self.objective(batches)
-        loss.backward()
-        self._loss += loss.detach()
+        losses = self.objective(batches)
+        losses[0].backward()
+        self._losses += losses.detach()
         torch.nn.utils.clip_grad_norm_(self.trained.values(), MAXIMUM_NORM)
         self.optimizers.follow()
         with torch.no_grad():

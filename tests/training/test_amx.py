@@ -16,6 +16,7 @@ SHAPES = (
     Shape(channels=16, stage1=4, stage2=6),
     Shape(channels=32, stage1=2, stage2=3),
     Shape(channels=12, stage1=1, stage2=10),
+    Shape(channels=16, stage1=2, stage2=1),
 )
 
 
@@ -59,7 +60,9 @@ def both_ways(scale, shape, slope):
 
 @with_amx
 @pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("shape", SHAPES, ids=["16 channels", "32 channels", "12 channels"])
+@pytest.mark.parametrize(
+    "shape", SHAPES, ids=["16 channels", "32 channels", "12 channels", "stage 2 of one layer"]
+)
 def test_without_kinks_details_and_all_gradients_are_those_of_pytorch(scale, shape):
     # With slopes of one the network is linear: nothing but rounding can differ.
     expected, found, expected_gradients, gradients = both_ways(scale, shape, 1.0)

@@ -1,10 +1,22 @@
 """Recipes are read strictly."""
 
 import copy
+import tomllib
 
+import msgspec
 import pytest
 
-from training.config import ConfigError, load_recipe, parse_recipe, read_toml
+from training.config import (
+    ConfigError,
+    Loss,
+    Model,
+    Optimizer,
+    Phase,
+    Schedule,
+    load_recipe,
+    parse_recipe,
+    read_toml,
+)
 
 
 @pytest.fixture
@@ -16,6 +28,16 @@ def test_the_checked_in_recipes_are_named_after_their_models(pytestconfig):
     for path in sorted((pytestconfig.rootpath / "training" / "recipes").rglob("*.toml")):
         model = load_recipe(path).model
         assert path.stem == f"{model.name}-{model.tune}"
+
+
+def test_the_documentation_has_a_recipe_and_every_key(pytestconfig):
+    text = (pytestconfig.rootpath / "docs" / "model.md").read_text()
+    recipe = text.partition("```toml\n")[2].partition("```")[0]
+    assert parse_recipe(tomllib.loads(recipe), "docs/model.md").steps == 800
+    sections = {"model": Model, "optimizer": Optimizer, "schedule": Schedule, "loss": Loss, "phases": Phase}
+    for section, struct in sections.items():
+        for field in msgspec.structs.fields(struct):
+            assert f"`{section}.{field.encode_name}`" in text
 
 
 @pytest.mark.parametrize(
@@ -61,6 +83,12 @@ def test_mistakes_in_inner_tables_are_named(tables, section, table, key, value, 
     wrong[section][table][key] = value
     with pytest.raises(ConfigError, match=message):
         parse_recipe(wrong, "a test")
+
+
+def test_a_scale_cannot_start_from_itself(tables):
+    tables["phases"][1]["start"] = {"3": 3}
+    with pytest.raises(ConfigError, match="a phase starts x3 from itself; name another scale"):
+        parse_recipe(tables, "a test")
 
 
 def test_one_stage_must_count(tables):

@@ -6,7 +6,16 @@ import torch
 from PIL import Image
 
 from tests.conftest import codes
-from training.cache import SURROUNDINGS, CacheError, Pair, clean_pair, pack, read_cache, write_cache
+from training.cache import (
+    SURROUNDINGS,
+    CacheError,
+    Pair,
+    clean_pair,
+    fingerprint,
+    pack,
+    read_cache,
+    write_cache,
+)
 from training.codec import CRF_ENCODERS, degraded_pair, draw_degradation, encode_and_decode
 from training.crops import CropSource
 from training.imresize import downscale, to_8bit
@@ -37,6 +46,26 @@ def test_bad_pictures_are_named(tmp_path):
     Image.new("F", (4, 4)).save(tmp_path / "float.tif")
     with pytest.raises(PictureError, match=r"float\.tif is a F picture; convert it"):
         read_luma(tmp_path / "float.tif")
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, EOFError])
+def test_whatever_a_decoder_raises_names_the_picture(tmp_path, monkeypatch, error):
+    Image.new("L", (4, 4)).save(tmp_path / "damaged.png")
+
+    def damaged(*_, **__):
+        raise error("no image item")
+
+    monkeypatch.setattr(Image, "open", damaged)
+    with pytest.raises(PictureError, match=r"damaged\.png cannot be read as a picture: no image item"):
+        read_luma(tmp_path / "damaged.png")
+
+
+def test_what_is_no_picture_of_the_user_is_passed_over(tmp_path):
+    for path in (".hidden/a.png", "folder.png/b.png"):
+        (tmp_path / path).parent.mkdir()
+        Image.new("L", (4, 4)).save(tmp_path / path)
+    (tmp_path / "._c.jpg").write_bytes(b"x")
+    assert find_pictures(tmp_path) == [tmp_path / "folder.png" / "b.png"]
 
 
 def test_pictures_too_large_for_pillow_are_named(tmp_path, monkeypatch):
@@ -89,6 +118,12 @@ def test_a_cache_stays_until_the_next_is_whole(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.json", "pixels.bin"]
 
 
+def test_other_pairs_have_another_fingerprint(tmp_path):
+    for name, seed in (("one", 0), ("same", 0), ("other", 1)):
+        write_cache(tmp_path / name, [clean_pair(codes(40, 40, seed=seed), 2)])
+    assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "same") != fingerprint(tmp_path / "other")
+
+
 def test_a_scale_alone_takes_no_more_room_than_its_own_pictures():
     pairs = [clean_pair(codes(72, 96, seed=i), s) for i in range(3) for s in (2, 3)]
     alone = pack(pairs)[3].alone()
@@ -105,6 +140,10 @@ def test_bad_caches_are_refused(tmp_path):
     write_cache(tmp_path, [clean_pair(codes(40, 40), 2)])
     pixels = (tmp_path / "pixels.bin").read_bytes()
     (tmp_path / "pixels.bin").write_bytes(pixels + b"x")
+    with pytest.raises(CacheError, match="is damaged"):
+        read_cache(tmp_path)
+    index = (tmp_path / "index.json").read_text()
+    (tmp_path / "index.json").write_text(index.replace('"height": ', '"height": "x", "x": '))
     with pytest.raises(CacheError, match="is damaged"):
         read_cache(tmp_path)
     (tmp_path / "index.json").write_text("{}")
@@ -181,7 +220,7 @@ def test_grey_pictures_are_taken_as_they_are(tmp_path):
     np.testing.assert_array_equal(read_luma(tmp_path / "grey.png"), codes(8, 8))
 
 
-@pytest.mark.parametrize("change", ["same", "smaller", "compressed", "mirrored"])
+@pytest.mark.parametrize("change", ["same", "smaller", "compressed", *Image.Transpose])
 def test_a_picture_of_a_test_set_is_found_again(tmp_path, change):
     small = Image.fromarray(codes(12, 12, seed=5))
     picture = small.resize((240, 240), Image.Resampling.BICUBIC)
@@ -193,7 +232,7 @@ def test_a_picture_of_a_test_set_is_found_again(tmp_path, change):
         "same": picture,
         "smaller": picture.resize((120, 120)),
         "compressed": picture,
-        "mirrored": picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        **{turn: picture.transpose(turn) for turn in Image.Transpose},
     }[change]
     copy.save(tmp_path / "copy.jpg", quality=40 if change == "compressed" else 95)
     pictures = [tmp_path / "copy.jpg", *(tmp_path / f"other{i}.png" for i in range(4))]

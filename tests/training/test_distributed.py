@@ -66,11 +66,12 @@ def test_devices_that_do_not_exist_are_refused(monkeypatch):
 def test_two_processes_have_the_loss_curve_of_one(tmp_path, pytestconfig):
     (tmp_path / "recipe.toml").write_text(RECIPE)
     Image.fromarray(codes(150, 150)).save(tmp_path / "picture.png")
-    write_cache(tmp_path / "cache", [clean_pair(codes(150, 150), s) for s in (2, 3)])
+    for cache in ("cache", "held-out"):
+        write_cache(tmp_path / cache, [clean_pair(codes(150, 150), s) for s in (2, 3)])
 
     def losses(run, *launcher):
         command = [sys.executable, *launcher, "-m", "training", "train", "--eager", "--threads", "1"]
-        command += ["--recipe", "recipe.toml", "--cache", "cache", "--validation", "cache", "--out", run]
+        command += ["--recipe", "recipe.toml", "--cache", "cache", "--validation", "held-out", "--out", run]
         environment = {"PYTHONPATH": str(pytestconfig.rootpath), "PATH": ""}
         subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
         with (tmp_path / run / "log.csv").open() as file:

@@ -6,6 +6,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from training.form import PlainKernel, TrainedForm, WideKernel, kernel_names, subpixel_interpolation
+from vs_emtcm.models import find, load
 from vs_emtcm.network import Network, crop
 from vs_emtcm.shape import Shape
 
@@ -44,6 +45,34 @@ def test_kernels_become_what_they_are_given(identity):
         torch.testing.assert_close(kernel(), wanted, atol=1e-4, rtol=1e-4)
 
 
+def test_a_narrow_product_becomes_the_nearest_of_its_rank():
+    torch.manual_seed(2)
+    wanted = torch.randn(6, 4, 3, 3)
+    kernel = WideKernel(4, 6, 3, 2, 1.0, False)
+    kernel.assign(wanted)
+    # Eckart and Young: what is missing are the other singular values.
+    missing = torch.linalg.svdvals(wanted.reshape(6, -1))[2:].square().sum().sqrt()
+    torch.testing.assert_close((kernel() - wanted).norm(), missing)
+
+
+@pytest.mark.parametrize("identity", [True, False])
+def test_a_wide_kernel_can_be_trained_from_whatever_it_was_given(identity):
+    kernel = WideKernel(5, 5, 3, 64, 1.0, identity)
+    kernel.assign(torch.zeros(5, 5, 3, 3))
+    (kernel() - torch.rand(5, 5, 3, 3)).square().sum().backward()
+    # Where both factors were zero, neither would have a gradient.
+    assert ((kernel.expand.grad != 0).any(dim=1) | (kernel.project.grad != 0).any(dim=0)).all()
+
+
+def test_a_wide_form_takes_a_shipped_network_as_it_is():
+    weights = load(find("base", "clean").path, 2)
+    shipped = {f"x2/{name}": torch.from_numpy(value) for name, value in weights.tensors.items()}
+    wide = TrainedForm((2,), weights.shape, 64, ())
+    wide.assign(shipped)
+    for name, value in wide.collapse(2).items():
+        torch.testing.assert_close(value, shipped[f"x2/{name}"], atol=1e-6, rtol=1e-5)
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_deployed_network_has_every_weight(form, scale):
     network = form.deployed(scale).double()
@@ -66,16 +95,23 @@ def test_a_flat_field_stays_flat_whatever_the_weights(form, scale, level):
 
 
 def test_the_file_holds_shared_kernels_once_and_every_scale(form):
-    tensors = form.file_tensors()
+    tensors = form.file_tensors((2, 3, 4))
     assert {n for n in tensors if n.startswith("shared/")} == {"shared/body1.0.conv.weight"}
     for scale in (2, 3, 4):
         own = {n.partition("/")[2]: t for n, t in tensors.items() if n.startswith(("shared/", f"x{scale}/"))}
         assert set(own) == set(Network(scale, SHAPE).state_dict())
 
 
+def test_a_file_of_some_scales_has_nothing_of_the_others(form):
+    tensors = form.file_tensors((2, 4))
+    assert {name.partition("/")[0] for name in tensors} == {"shared", "x2", "x4"}
+    other = TrainedForm((2, 3, 4), SHAPE, None, SHARED).double()
+    assert other.assign(tensors) == {2, 4}
+
+
 def test_a_form_that_shares_nothing_can_start_from_a_file_that_does(form):
     alone = TrainedForm((2, 3, 4), SHAPE, None, ()).double()
-    alone.assign(form.file_tensors())
+    assert alone.assign(form.file_tensors((2, 3, 4))) == {2, 3, 4}
     for scale in (2, 3, 4):
         wanted = form.collapse(scale)
         for name, value in alone.collapse(scale).items():
@@ -84,7 +120,7 @@ def test_a_form_that_shares_nothing_can_start_from_a_file_that_does(form):
 
 def test_a_form_that_shares_other_kernels_than_a_file_takes_those_of_its_first_scale(form):
     other = TrainedForm((2, 3, 4), SHAPE, None, ("body2.0", "body2.1")).double()
-    other.assign(form.file_tensors())
+    other.assign(form.file_tensors((2, 3, 4)))
     for scale in (2, 3, 4):
         first, own = form.collapse(2), form.collapse(scale)
         for name, value in other.collapse(scale).items():
@@ -120,6 +156,9 @@ def test_subpixels_of_a_plane_are_interpolated_to_the_same_plane(source, target)
 @pytest.mark.parametrize("target", [3, 4])
 def test_a_scale_that_starts_from_another_adds_the_same_detail(form, target):
     form.start_scale(target, 2)
+    for name in ("head", "body1.1", "body2.0"):
+        known, wanted = (form.kernels(scale)[name].state_dict() for scale in (2, target))
+        assert all(torch.equal(wanted[key], value) for key, value in known.items())
     x = torch.rand(1, 1, 40, 40, dtype=torch.float64)
     details = {}
     for scale in (2, target):

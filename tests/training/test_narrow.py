@@ -45,11 +45,11 @@ def wide_form(shape: Shape = WIDE) -> TrainedForm:
     return form
 
 
-def narrow_to(shape: Shape, weights: Weights, **steps) -> TrainedForm:
+def narrow_to(shape: Shape, weights: Weights, **options) -> TrainedForm:
     size = Size(channels=shape.channels, stage1=shape.stage1, stage2=shape.stage2)
     recipe = msgspec.structs.replace(RECIPE, model=msgspec.structs.replace(RECIPE.model, size=size))
-    steps = {"rounds": 2, "fading": 4, "settling": 3} | steps
-    return narrow(recipe, weights, SOURCE, **steps, compiled=False, amx=False)
+    options = {"rounds": 2, "fading": 4, "settling": 3, "advance": lambda _done, _loss: None} | options
+    return narrow(recipe, weights, SOURCE, **options, compiled=False, amx=False)
 
 
 def weights_of(form: TrainedForm, shape: Shape = WIDE) -> Weights:
@@ -110,6 +110,14 @@ def test_a_network_becomes_one_of_the_recipes_shape():
     assert form.shape == Shape(channels=4, stage1=2, stage2=2)
     assert all(bool(value.isfinite().all()) for value in form.state_dict().values())
     assert [len(layer.slope) for layer in form.scale_form(2).activations.values()] == [4] * 5
+
+
+def test_the_loss_of_every_twenty_steps_is_told():
+    told = []
+    shape = Shape(channels=4, stage1=2, stage2=3)
+    options = {"fading": 15, "settling": 10, "advance": lambda done, loss: told.append((done, loss > 0))}
+    narrow_to(shape, weights_of(wide_form()), **options)
+    assert told == [(20, True), (25, True), (45, True), (50, True)]
 
 
 @pytest.mark.parametrize(

@@ -309,7 +309,10 @@ class NetworkOf final : public Network {
         add_steps(steps, crop.fed_back + 0, LANES, pitch_);
         std::vector<bfloat16> tiles = body_[fuse].forward;
         tiles.insert(tiles.end(), feed_back_.forward.begin(), feed_back_.forward.end());
-        run_layer(crop, fuse, steps, tiles.data(), rows, nullptr, nullptr);
+        // Alone, the layer is its own skip.
+        const bool alone = fuse == last;
+        run_layer(crop, fuse, steps, tiles.data(), rows, alone ? crop.layers[fuse].values + 0 : nullptr,
+                  alone ? crop.refined + 0 : nullptr);
         run_layers(crop, fuse + 1, last, rows, crop.layers[fuse].values, crop.refined);
 
         rows -= 2;
@@ -432,10 +435,15 @@ class NetworkOf final : public Network {
                                        estimate2_.in(sums));
         std::vector<Step> steps;
         add_steps_back(steps, desk.detail.pixels + 0, LANES);
+        std::vector<bfloat16> tiles = estimate2_.backward;
+        if (fuse == last) {
+            // The skip takes back as much again.
+            add_steps_back(steps, desk.detail.pixels + 0, LANES);
+            tiles.insert(tiles.end(), estimate2_.backward.begin(), estimate2_.backward.end());
+        }
         rows += 2;
         Gradient *result = &desk.layer[0];
-        run_layer_back(crop, desk, *result, last, steps, estimate2_.backward.data(), rows, nullptr,
-                       &desk.refined);
+        run_layer_back(crop, desk, *result, last, steps, tiles.data(), rows, nullptr, &desk.refined);
         result = run_layers_back(crop, desk, result, fuse + 1, last, rows, desk.refined);
 
         add_kernel_gradient<HALVES, HALVES>(crop.features + inside(1) * C, pitch_, result->pairs + 0, plane_,
