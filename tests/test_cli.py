@@ -139,12 +139,15 @@ def test_what_is_lost_is_said_before_the_work_is_done(make_clip, tmp_path):
         (["clip.mkv", "out.mkv", "--codec", "h264_nvenc", "--preset", "p5"], "it needs its graphics card"),
         (["clip.mkv", "out.mkv", "--codec", "h264_nvenc"], "it needs its graphics card and driver"),
         (["clip.mkv", "out.mkv", "--codec", "hevc_nvenc", "--crf", "20"], "it needs its graphics card"),
-        (["clip.mkv", "out.mkv", "--codec", "hevc_nvenc", "--crf", "52"], "hevc_nvenc takes 0 to 51"),
+        (["clip.mkv", "out.mkv", "--codec", "hevc_nvenc", "--crf", "52"], "hevc_nvenc takes 1 to 51"),
         (["clip.mkv", "out.mkv", "--encoder-option", "tune"], "is 'tune'; give NAME=VALUE"),
         (["clip.mkv", "out.mkv", "--encoder-option", "tuna=film"], "libx264 has no option tuna"),
         (["clip.mkv", "out.mkv", "--encoder-option", "tune=fill"], "try another --encoder-option"),
         (["grey.png", "out.png", "--encoder-option", "tune=film"], "--encoder-option is for videos"),
         (["grey.png", "out.png", "--assume-progressive"], "--assume-progressive is for videos"),
+        (["grey.png", "out.png", "--crf", "0"], "--crf is for videos"),
+        (["grey.png", "out.png", "--lanes", "2"], "--lanes is for videos"),
+        (["clip.mkv", "out.mkv", "--crf", "20", "--encoder-option", "qp=0"], "exclude each other"),
         (["grey.png", "out.png", "--quality", "80"], "a .png file loses nothing; leave --quality out"),
         (["grey.png", "out.jpg", "--quality", "0"], "greater than or equal to 1"),
         (["clip.mkv", "out.mkv", "--quality", "80"], "of videos --crf is the quality"),
@@ -294,7 +297,9 @@ def too_little():
 
 
 @pytest.mark.parametrize(
-    "allocate", [lambda: torch.empty(1 << 50), lambda: bytearray(1 << 60), too_little], ids=str
+    "allocate",
+    [lambda: torch.empty(1 << 50), lambda: bytearray(1 << 60), too_little],
+    ids=["pytorch", "python", "tiles"],
 )
 def test_too_little_memory_is_one_sentence(capsys, allocate):
     with pytest.raises(typer.Exit), one_sentence_errors():
@@ -357,3 +362,14 @@ def test_a_name_that_is_too_long_is_one_sentence(make_clip, tmp_path):
     for number, options in enumerate([(), ("--resume",)]):
         fits = tmp_path / (f"{number}" * 250 + ".mkv")
         assert run("upscale", tmp_path / "clip.mkv", fits, *options).exit_code == 0
+
+
+def test_quality_is_that_of_the_lossy_pictures_of_a_folder(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "b.jpg"):
+        Image.fromarray(codes(32, 32)).save(folder / name)
+    assert run("upscale", folder, tmp_path / "low", "--quality", 30).exit_code == 0
+    assert run("upscale", folder, tmp_path / "usual").exit_code == 0
+    low, usual = ((tmp_path / n / "b.jpg").stat().st_size for n in ("low", "usual"))
+    assert low < usual / 2

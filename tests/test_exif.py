@@ -60,6 +60,20 @@ def test_what_would_be_too_large_stays():
     assert upscaled(exif.tobytes(), 2) == exif.tobytes()
 
 
+def test_a_directory_that_names_itself_as_the_next_is_read_once():
+    exif = Image.Exif()
+    exif[WIDTH] = 30
+    data = bytearray(exif.tobytes())
+    first = len(PREFIX) + 8
+    data[first + 2 : first + 4] = struct.pack(
+        "<H" if data[len(PREFIX) : len(PREFIX) + 2] == b"II" else ">H", EXIF
+    )
+    data[first + 4 : first + 14] = (
+        b"\0\4\0\0\0\1\0\0\0\x08" if data[6:8] == b"MM" else b"\4\0\1\0\0\0\x08\0\0\0"
+    )
+    assert upscaled(bytes(data), 2) == data
+
+
 @given(st.data())
 def test_damaged_exif_stays_as_long_as_it_was(data):
     exif = bytearray(example())

@@ -101,6 +101,10 @@ def upscale(
     quality: Annotated[
         int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP pictures. [default: 95]")
     ] = None,
+    lanes: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Frames worked on at once. [default: 3 on a GPU, 1 on a CPU]"),
+    ] = None,
     threads: Annotated[
         int,
         typer.Option(
@@ -155,6 +159,7 @@ def upscale(
             encoder_option=tuple(encoder_option or ()),
             assume_progressive=assume_progressive,
             quality=quality,
+            lanes=lanes,
             threads=threads,
             tile=tile,
             overwrite=overwrite,

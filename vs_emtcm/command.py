@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.images import LOSSY, UNREAD_PICTURES, check_quality, picture_kind, upscale_picture
 from vs_emtcm.images import SUFFIXES as PICTURE_SUFFIXES
-from vs_emtcm.images import UNREAD_PICTURES, check_quality, upscale_picture
 from vs_emtcm.output import check_folder, check_output
 from vs_emtcm.progress import show_progress
 from vs_emtcm.sequences import find_pictures, is_pattern, left_out, name_results
@@ -39,6 +39,7 @@ class Request:
     encoder_option: tuple[str, ...]
     assume_progressive: bool
     quality: int | None
+    lanes: int | None
     threads: int
     tile: int | None
     overwrite: bool
@@ -193,6 +194,7 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
         threads=request.threads,
         resume=request.resume,
         assume_progressive=request.assume_progressive,
+        lanes=request.lanes,
     )
     told = []
 
@@ -243,8 +245,9 @@ def _nothing_to_do(*, skipped: int) -> Outcome:
 
 
 def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) -> Outcome:
-    for option in ("codec", "crf", "preset", "pix_fmt", "encoder_option", "assume_progressive"):
-        if getattr(request, option) not in (None, (), False):
+    for option in ("codec", "crf", "preset", "pix_fmt", "encoder_option", "assume_progressive", "lanes"):
+        value = getattr(request, option)
+        if value is not None and value is not False and value != ():
             raise UsageError(f"--{option.replace('_', '-')} is for videos; leave it out for pictures")
     if request.resume:
         raise UsageError(
@@ -262,7 +265,8 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
     folder = targets[0].parent
     originals = {source.resolve() for source in sources}
     for target in targets:
-        check_quality(request.quality, target)
+        if not several or picture_kind(target) in LOSSY:
+            check_quality(request.quality, target)
         if target.resolve() in originals:
             raise UsageError(f"{target} is an input itself; give another folder or pattern for the output")
     asked = len(sources)
@@ -291,7 +295,8 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
     with show_progress(request.source, not request.show_progress) as progress:
         for source, target in zip(sources, targets, strict=True):
             try:
-                picture = upscale_picture(source, target, upscaler, request.quality)
+                quality = request.quality if picture_kind(target) in LOSSY else None
+                picture = upscale_picture(source, target, upscaler, quality)
             except EmtcmError as error:
                 if not several:
                     if made:

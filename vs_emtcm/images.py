@@ -27,8 +27,8 @@ SUFFIXES = {
     ".bmp": "BMP",
 }
 
-# Pillow would start other programs for kinds that are not among these.
-READ = tuple(dict.fromkeys(SUFFIXES.values()))
+# Pillow starts another program for these.
+NOT_OPENED = frozenset({"EPS"})
 
 # Common kinds of pictures that are told from videos, which have other suffixes.
 UNREAD_PICTURES = frozenset({".gif", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".exr", ".tga"})
@@ -97,7 +97,7 @@ def read_picture(path: Path) -> Picture:
     try:
         # Of what Pillow still opens, nothing is too large.
         ignored = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
-        with ignored, Image.open(path, formats=READ) as image:
+        with ignored, Image.open(path, formats=_opened()) as image:
             frames = getattr(image, "n_frames", 1)
             # A camera's MPO is a photograph with previews or a second view behind it.
             if frames > 1 and image.format != "MPO":
@@ -136,6 +136,12 @@ def read_picture(path: Path) -> Picture:
         struct.error,
     ) as error:
         raise UsageError(f"{path} cannot be read as a picture: {reason(error)}") from error
+
+
+def _opened() -> tuple[str, ...]:
+    """Pillow's names of the kinds that are looked for."""
+    Image.init()
+    return tuple(name for name in Image.OPEN if name not in NOT_OPENED)
 
 
 def _pixels(path: Path, image: Image.Image) -> tuple[str, Plane]:

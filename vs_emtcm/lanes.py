@@ -15,13 +15,19 @@ def default_lanes(device_type: str) -> int:
     return 1 if device_type == "cpu" else 3
 
 
-def one_each(upscaler: Upscaler, lanes: int | None, frames: int) -> list[Upscaler]:
+def one_each(upscaler: Upscaler, lanes: int | None, frames: int | None) -> list[Upscaler]:
     """The upscalers of as many lanes as were asked for, or as are good for the device and fit into it.
+
+    Args:
+        upscaler: the first.
+        lanes: how many; None chooses.
+        frames: that there are to work on, if that is known.
 
     Raises:
         EmtcmError: those that were asked for do not fit.
     """
-    count = min(lanes or default_lanes(upscaler.engine.device.type), frames)
+    count = lanes or default_lanes(upscaler.engine.device.type)
+    count = count if frames is None else min(count, frames)
     upscalers = [upscaler]
     try:
         while len(upscalers) < count:

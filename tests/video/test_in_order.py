@@ -23,17 +23,35 @@ class Worker:
         return number * number
 
 
+def wanted(items):
+    return ((item, True) for item in items)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_results_come_in_order_whoever_is_first(count):
     workers = [Worker() for _ in range(count)]
-    assert list(in_order(range(40), workers)) == [n * n for n in range(40)]
+    assert list(in_order(wanted(range(40)), workers)) == [n * n for n in range(40)]
     assert sum(worker.done for worker in workers) == 40
     assert all(worker.done for worker in workers)
 
 
-def test_workers_work_side_by_side():
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_is_not_to_be_worked_on_keeps_its_place(count):
+    tasks = ((n, n % 3 == 0) for n in range(40))
+    results = list(in_order(tasks, [Worker() for _ in range(count)]))
+    assert results == [n * n if n % 3 == 0 else n for n in range(40)]
+
+
+@pytest.mark.parametrize("between", [0, 1, 9])
+def test_workers_work_side_by_side_whatever_is_between_their_items(between):
     meeting = threading.Barrier(3, timeout=10)
-    assert len(list(in_order(range(6), [lambda _: meeting.wait()] * 3))) == 6
+
+    def work(item):
+        meeting.wait()
+        return item
+
+    tasks = [(n, n % (between + 1) == 0) for n in range(6 * (between + 1))]
+    assert list(in_order(tasks, [work] * 3)) == [n for n, _ in tasks]
 
 
 def test_it_takes_no_more_ahead_than_one_item_each_and_one():
@@ -42,7 +60,7 @@ def test_it_takes_no_more_ahead_than_one_item_each_and_one():
     def items():
         for n in range(50):
             taken.append(n)
-            yield n
+            yield n, True
 
     results = in_order(items(), [Worker(), Worker()])
     assert next(results) == 0
@@ -52,13 +70,25 @@ def test_it_takes_no_more_ahead_than_one_item_each_and_one():
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_an_error_comes_in_its_place(count):
+def test_an_error_of_a_worker_comes_in_its_place(count):
     def work(number):
         if number == 3:
             raise ValueError("broken")
         return number
 
-    results = in_order(range(10), [work] * count)
+    results = in_order(wanted(range(10)), [work] * count)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="broken"):
+        next(results)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_error_of_the_source_comes_after_all_that_came_before_it(count):
+    def items():
+        yield from wanted(range(7))
+        raise OSError("unreadable")
+
+    results = in_order(items(), [Worker() for _ in range(count)])
+    assert [next(results) for _ in range(7)] == [n * n for n in range(7)]
+    with pytest.raises(OSError, match="unreadable"):
         next(results)

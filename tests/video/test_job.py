@@ -1,5 +1,6 @@
 """A video comes out larger and otherwise the same."""
 
+import itertools
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import vapoursynth as vs
 
 from tests.video.clips import FAST, LOSSLESS, decoded, packets, times
-from vs_emtcm import EmtcmError, Upscaler, UsageError, emtcm, lanes
+from vs_emtcm import EmtcmError, Upscaler, UsageError, emtcm
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings
 from vs_emtcm.video.frames import frame_planes, native_format
@@ -189,6 +190,17 @@ def test_frames_are_counted_by_the_video_and_not_by_its_longer_sound(make_clip, 
     assert abs(total - done) <= 1 < 20 > done
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_the_shortest_films_have_their_times_from_x265_as_well(make_clip, tmp_path, frames, suffix):
+    source = make_clip(frames=frames)
+    settings = VideoSettings(encoder=EncoderSettings(codec="libx265", preset="ultrafast"))
+    for attempt in range(4):
+        target = tmp_path / f"{attempt}.{suffix}"
+        upscale_video(source, target, Upscaler(2, stages=1), settings)
+        assert times(target) == times(source)
+
+
 @pytest.mark.parametrize("codec", ["mpeg4", "msmpeg4", "libvpx", "snow"])
 def test_no_codec_is_starved(make_clip, tmp_path, codec):
     source = make_clip(frames=20, width=96, height=96)
@@ -317,20 +329,82 @@ def test_hevc_has_the_name_that_apples_players_want(make_clip, tmp_path, suffix,
         assert container.streams.video[0].codec_context.codec_tag == tag
 
 
-def with_captions(stream: bytes) -> bytes:
-    """An H.264 stream with closed captions (ATSC A/53) before each of its slices."""
+def with_captions(stream: bytes, first: int) -> bytes:
+    """An H.264 stream with closed captions (ATSC A/53) before its slices, from a number on."""
     captions = bytes.fromhex("b5003147413934 03 c1ff fc942c ff")
     unit = b"\0\0\0\1\x06\x04" + bytes([len(captions)]) + captions + b"\x80"
-    slices = re.compile(rb"(?=\x00\x00\x00?\x01[\x65\x41\x01])")
-    return slices.sub(unit, stream)
+    slices = itertools.count()
+    start = re.compile(rb"(?=\x00\x00\x00?\x01[\x65\x41\x01])")
+    return start.sub(lambda _: unit if next(slices) // 2 >= first else b"", stream)
 
 
-def test_captions_inside_of_the_video_are_said_to_be_lost(make_clip, tmp_path):
+@pytest.mark.parametrize("first", [0, 3])
+def test_captions_inside_of_the_video_are_said_to_be_lost(make_clip, tmp_path, first):
     source = make_clip("clip.h264")
-    source.write_bytes(with_captions(source.read_bytes()))
-    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
-    assert [w for w in report.warnings if "CEA-608" in w]
+    source.write_bytes(with_captions(source.read_bytes(), first))
+    told = []
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST, warn=told.append)
+    assert len([w for w in report.warnings if "CEA-608" in w]) == 1
+    assert sorted(told) == sorted(report.warnings)
     assert len(decoded(tmp_path / "out.mkv")) == 6
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("mpeg4", "mp4"), ("ffv1", "avi")])
+def test_untagged_colours_that_a_file_cannot_name_are_said_to_change(make_clip, tmp_path, codec, suffix):
+    source = make_clip(width=720, height=480, frames=1)
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+    report = upscale_video(source, tmp_path / f"out.{suffix}", Upscaler(2, stages=1), settings)
+    (frame,) = decoded(tmp_path / f"out.{suffix}")
+    assert frame.colorspace == 2
+    assert [w for w in report.warnings if "cannot say which" in w]
+
+
+@pytest.mark.parametrize("codec", ["mpeg2video", "libx265", "libsvtav1", "libvpx-vp9"])
+def test_codecs_that_name_their_colours_do(make_clip, tmp_path, codec):
+    source = make_clip(width=720, height=480, frames=1)
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    (frame,) = decoded(tmp_path / "out.mkv")
+    assert frame.colorspace == 6
+    assert [w for w in report.warnings if "tagged as BT.601" in w]
+
+
+def test_a_time_code_is_kept_as_a_tag_and_not_said_to_be_lost(make_clip, tmp_path):
+    source = tmp_path / "clip.mov"
+    with av.open(str(source), "w") as container, av.open(str(make_clip())) as plain:
+        stream = container.add_stream_from_template(plain.streams.video[0])
+        stream.metadata["timecode"] = "01:02:03:04"
+        for packet in plain.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                container.mux(packet)
+    report = upscale_video(source, tmp_path / "out.mov", Upscaler(2, stages=1), FAST)
+    assert report.warnings == ()
+    with av.open(str(tmp_path / "out.mov")) as container:
+        assert container.streams.video[0].metadata["timecode"] == "01:02:03:04"
+
+
+def test_whoever_asks_for_a_quantiser_or_a_rate_gets_it(make_clip, tmp_path):
+    source = make_clip(frames=3, width=64, height=64)
+    sizes = {}
+    for options in ((), (("qp", "0"),), (("qp", "51"),)):
+        encoder = EncoderSettings(options=options)
+        target = tmp_path / f"{len(sizes)}.mkv"
+        upscale_video(source, target, Upscaler(2, stages=1), VideoSettings(encoder=encoder))
+        sizes[options] = target.stat().st_size
+    usual, lossless, worst = sizes.values()
+    assert worst < usual / 4 < lossless / 5
+
+
+def test_flags_are_added_to_those_that_keep_an_encoder_from_starving(make_clip, tmp_path):
+    source = make_clip(frames=3, width=96, height=96)
+    sizes = []
+    for options in ((), (("flags", "+mv4"),)):
+        target = tmp_path / f"{len(sizes)}.mkv"
+        encoder = EncoderSettings(codec="mpeg4", options=options)
+        upscale_video(source, target, Upscaler(2, stages=1), VideoSettings(encoder=encoder))
+        sizes.append(target.stat().st_size)
+    assert sizes[1] > 0.8 * sizes[0]
 
 
 def test_options_of_the_encoder_reach_it(make_clip, tmp_path):
@@ -339,13 +413,18 @@ def test_options_of_the_encoder_reach_it(make_clip, tmp_path):
     assert [f.key_frame for f in decoded(tmp_path / "out.mkv")] == [True, False] * 3
 
 
-def test_frames_that_are_worked_on_side_by_side_come_out_as_one_after_the_other(
-    make_clip, tmp_path, monkeypatch
-):
-    source = make_clip(frames=12, audio=True)
-    upscale_video(source, tmp_path / "one.mkv", Upscaler(2, stages=1), LOSSLESS)
-    monkeypatch.setattr(lanes, "default_lanes", lambda _: 3)
-    report = upscale_video(source, tmp_path / "three.mkv", Upscaler(2, stages=1), LOSSLESS)
-    assert report.frames == 12
+def test_frames_that_are_worked_on_side_by_side_come_out_as_one_after_the_other(make_clip, tmp_path):
+    source = make_clip(frames=12, width=720, height=480, audio=True)
+    reports = [
+        upscale_video(
+            source,
+            tmp_path / f"{number}.mkv",
+            Upscaler(2, stages=1),
+            VideoSettings(encoder=LOSSLESS.encoder, lanes=number),
+        )
+        for number in (1, 3)
+    ]
+    assert reports[0].frames == reports[1].frames == 12
+    assert reports[0].warnings == reports[1].warnings != ()
     for kind in ("video", "audio"):
-        assert packets(tmp_path / "one.mkv", kind) == packets(tmp_path / "three.mkv", kind)
+        assert packets(tmp_path / "1.mkv", kind) == packets(tmp_path / "3.mkv", kind)

@@ -33,11 +33,12 @@ def test_lossless_encoders_are_told_nothing():
 
 
 @pytest.mark.skipif(not HARDWARE, reason="this FFmpeg has no encoders of graphics cards")
-@pytest.mark.parametrize("codec", HARDWARE)
-def test_encoders_of_graphics_cards_know_what_they_are_told(codec):
-    check_encoder(EncoderSettings(codec=codec, crf=20))
-    told = options(codec, 20)
-    assert "20" in told.values()
+@pytest.mark.parametrize("codec", [name for name in HARDWARE if name != "mjpeg_qsv"])
+@pytest.mark.parametrize("crf", [1, 20, 51])
+def test_encoders_of_graphics_cards_know_what_they_are_told(codec, crf):
+    check_encoder(EncoderSettings(codec=codec, crf=crf))
+    told = options(codec, crf)
+    assert f"{crf}" in told.values()
     own = encoder_options(codec)
     for name, value in told.items():
         assert name in own or name in general_options(codec)
@@ -57,6 +58,10 @@ def test_nvenc_is_told_a_quality_and_no_bit_rate():
     [
         ({"codec": "libvpx", "crf": 64}, "crf is 64; libvpx takes 0 to 63"),
         ({"codec": "mpeg4", "crf": 20}, "mpeg4 has no crf; leave --crf out"),
+        # These take 0 for "automatic", or higher for better.
+        ({"codec": "hevc_nvenc", "crf": 0}, "hevc_nvenc takes 1 to 51"),
+        ({"codec": "mjpeg_qsv", "crf": 20}, "mjpeg_qsv has no crf"),
+        ({"crf": 20, "options": (("b", "1M"),)}, "--crf and --encoder-option b exclude each other"),
         ({"options": (("tuna", "film"),)}, "libx264 has no option tuna; 'ffmpeg -h encoder=libx264' lists"),
     ],
 )

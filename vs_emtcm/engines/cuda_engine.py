@@ -19,7 +19,7 @@ from vs_emtcm.errors import EmtcmError
 from vs_emtcm.models import Weights
 from vs_emtcm.network import DetailNetwork
 
-# Sizes whose graphs are kept; a video has one, a tiled one four.
+# Sizes whose graphs are kept; a video has one.
 GRAPHS = 4
 WARM_UP = 2
 # To begin a recording waits for the whole device, which breaks a recording that is under way.

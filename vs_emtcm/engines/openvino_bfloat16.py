@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU in bfloat16, for processors with AMX: two to four times as fast."""
+"""OpenVINO on the CPU in bfloat16, for processors that multiply it: up to four times as fast."""
 
 from __future__ import annotations
 

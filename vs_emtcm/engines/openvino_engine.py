@@ -19,7 +19,7 @@ from vs_emtcm.engines.weights import load_network
 from vs_emtcm.errors import EmtcmError
 from vs_emtcm.models import Weights
 
-# Sizes whose models are kept; a video has one, a tiled one four. One model for any size would save
+# Sizes whose models are kept; a video has one. One model for any size would save
 # their compilation (40 ms each), but is a tenth slower.
 SIZES = 4
 # No more than this many pixels are kept in them: 0.5 GB for the network "base".

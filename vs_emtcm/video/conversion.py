@@ -11,8 +11,7 @@ import av
 from vs_emtcm.video.frames import frame_planes, native_format
 
 AVCOL_SPC_RGB, AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED, AVCOL_RANGE_FULL = 0, 1, 1, 2
-AVCHROMA_LOC_CENTER = 2
-UNSPECIFIED = 0
+AVCHROMA_LOC_UNSPECIFIED, AVCHROMA_LOC_CENTER = 0, 2
 GREY_FORMATS = frozenset({"gray", *(f"gray{bits}le" for bits in (9, 10, 12, 14, 16))})
 # Named the same on both sides, levels stay.
 SAME_RANGE: Mapping[str, Any] = {"src_color_range": "JPEG", "dst_color_range": "JPEG"}
@@ -67,7 +66,7 @@ def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_said: bool) -
             options={} if to_rgb else {"dst_colorspace": "ITU709", "dst_color_range": "MPEG"},
             colorspace=AVCOL_SPC_RGB if to_rgb else AVCOL_SPC_BT709,
             color_range=AVCOL_RANGE_FULL if to_rgb else AVCOL_RANGE_LIMITED,
-            chroma_location=UNSPECIFIED if to_rgb else _chroma_location(first, pix_fmt),
+            chroma_location=AVCHROMA_LOC_UNSPECIFIED if to_rgb else _chroma_location(first, pix_fmt),
         )
     grey = pix_fmt.startswith("gray") or name.startswith("gray")
     limited = first.color_range == AVCOL_RANGE_FULL and not (range_is_said or grey or from_rgb)
@@ -95,7 +94,7 @@ def _chroma_location(first: av.VideoFrame, pix_fmt: str) -> int:
     It halves widths to where the frame's own tag says, and around the middle if there is none.
     """
     halved = av.VideoFormat(pix_fmt).chroma_width(2) < first.format.chroma_width(2)
-    untagged = first.chroma_location == UNSPECIFIED
+    untagged = first.chroma_location == AVCHROMA_LOC_UNSPECIFIED
     return AVCHROMA_LOC_CENTER if halved and untagged else first.chroma_location
 
 

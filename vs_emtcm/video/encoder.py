@@ -11,7 +11,7 @@ from av.codec.context import CodecOption, OptionType
 from av.video.format import names as pix_fmts
 
 from vs_emtcm.errors import UsageError
-from vs_emtcm.video.quality import check_crf
+from vs_emtcm.video.quality import RATE_OPTIONS, check_crf
 
 DEFAULT_CODEC = "libx264"
 
@@ -26,7 +26,7 @@ class EncoderSettings:
             encoder has one.
         preset: the encoder's preset; None is its own default.
         pix_fmt: FFmpeg pixel format; None keeps the source's where the encoder takes it.
-        options: more of the encoder's options, (name, value) each; they go before all others.
+        options: more of the encoder's options, (name, value) each; they override all others.
         threads: encoder threads; 0 lets it choose.
     """
 
@@ -89,7 +89,11 @@ def check_encoder(settings: EncoderSettings) -> None:
         check_crf(settings.codec, codec.name, frozenset(options), settings.crf)
     if settings.preset is not None and "preset" not in options:
         raise UsageError(f"{settings.codec} has no preset; leave --preset out")
-    unknown = {name for name, _ in settings.options} - set(options) - general_options(settings.codec)
+    given = {name for name, _ in settings.options}
+    if settings.crf is not None and given & RATE_OPTIONS:
+        both = " and ".join(sorted(given & RATE_OPTIONS))
+        raise UsageError(f"--crf and --encoder-option {both} exclude each other; give one of them")
+    unknown = given - set(options) - general_options(settings.codec)
     if unknown:
         raise UsageError(
             f"{settings.codec} has no option {', '.join(sorted(unknown))}; 'ffmpeg -h encoder={codec.name}' "

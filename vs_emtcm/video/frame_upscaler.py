@@ -14,7 +14,6 @@ from vs_emtcm.video.frames import (
     native_format,
     nearest_native,
 )
-from vs_emtcm.video.lost import lost_side_data
 from vs_emtcm.video.untagged import tags_that_keep_colours
 
 
@@ -23,14 +22,11 @@ class FrameUpscaler:
 
     Attributes:
         seconds: time spent so far.
-        warnings: what the first of them lost, or says that it did not say before, one sentence each.
     """
 
     def __init__(self, upscaler: Upscaler) -> None:
         self.upscaler = upscaler
         self.seconds = 0.0
-        self.warnings: list[str] = []
-        self._begun = False
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame, larger, with its timestamps and colour tags, in the nearest native format."""
@@ -48,9 +44,6 @@ class FrameUpscaler:
         target.color_trc, target.chroma_location = frame.color_trc, frame.chroma_location
         full = frame.format.name.startswith("yuvj")
         target.color_range = AVCOL_RANGE_FULL if full else frame.color_range
-        if not self._begun:
-            self._warn(frame, target)
-        self._begun = True
         self.seconds += time.perf_counter() - began
         return target
 
@@ -60,11 +53,3 @@ class FrameUpscaler:
         if frame.format.is_rgb or len(frame.format.components) == 1:
             return tags
         return tags_that_keep_colours(tags, (frame.width, frame.height), (target.width, target.height))
-
-    def _warn(self, frame: av.VideoFrame, target: av.VideoFrame) -> None:
-        self.warnings += lost_side_data(frame)
-        if target.colorspace != frame.colorspace:
-            self.warnings.append(
-                "the colours are not tagged: the result is tagged as BT.601, which is what players take a "
-                "source of this size for; they would take the larger one for BT.709"
-            )

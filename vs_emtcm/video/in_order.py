@@ -8,37 +8,66 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
 
-def in_order[Item, Result](
-    items: Iterable[Item], workers: Sequence[Callable[[Item], Result]]
-) -> Generator[Result]:
-    """Yield the result of each item, in their order.
+def in_order[Item](
+    tasks: Iterable[tuple[Item, bool]], workers: Sequence[Callable[[Item], Item]]
+) -> Generator[Item]:
+    """Yield items in their order, those that are to be worked on after one of the workers did.
 
     Each worker has a thread and works on one item at a time; one item more than there are workers is taken
-    ahead. An exception raised by a worker is raised here, in its place.
+    ahead. An exception of a worker or of ``tasks`` is raised here, after all items before it.
+
+    Args:
+        tasks: items, and whether each is to be worked on.
+        workers: of the items, each as good as any.
     """
     if len(workers) == 1:
-        yield from map(workers[0], items)
+        for item, wanted in tasks:
+            yield workers[0](item) if wanted else item
         return
-    idle: SimpleQueue[Callable[[Item], Result]] = SimpleQueue()
+    idle: SimpleQueue[Callable[[Item], Item]] = SimpleQueue()
     for worker in workers:
         idle.put(worker)
 
-    def work(item: Item) -> Result:
+    def work(item: Item) -> Item:
         worker = idle.get()
         try:
             return worker(item)
         finally:
             idle.put(worker)
 
-    waiting: deque[Future[Result]] = deque()
+    # What is not worked on is there already.
+    waiting: deque[Future[Item] | tuple[Item]] = deque()
+    working = 0
     with ThreadPoolExecutor(len(workers)) as pool:
         try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > len(workers):
-                    yield waiting.popleft().result()
+            for task in _with_error(tasks):
+                if isinstance(task, Exception):
+                    failed: Future[Item] = Future()
+                    failed.set_exception(task)
+                    waiting.append(failed)
+                    continue
+                item, wanted = task
+                waiting.append(pool.submit(work, item) if wanted else (item,))
+                working += wanted
+                while waiting and (working > len(workers) or isinstance(waiting[0], tuple)):
+                    first = waiting.popleft()
+                    working -= isinstance(first, Future)
+                    yield _result(first)
             while waiting:
-                yield waiting.popleft().result()
+                yield _result(waiting.popleft())
         finally:
-            for unfinished in waiting:
-                unfinished.cancel()
+            for left in waiting:
+                if isinstance(left, Future):
+                    left.cancel()
+
+
+def _with_error[Task](tasks: Iterable[Task]) -> Generator[Task | Exception]:
+    """The tasks, and at the end the exception that ended them, if one did."""
+    try:
+        yield from tasks
+    except Exception as error:  # it comes after what came before it
+        yield error
+
+
+def _result[Item](waiting: Future[Item] | tuple[Item]) -> Item:
+    return waiting[0] if isinstance(waiting, tuple) else waiting.result()

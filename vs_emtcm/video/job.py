@@ -44,12 +44,14 @@ class VideoSettings:
         threads: decoder threads; 0 lets FFmpeg choose.
         resume: keep what is done in a hidden folder beside the result, and go on from there.
         assume_progressive: take frames that are flagged as interlaced for progressive.
+        lanes: frames worked on at once; None chooses.
     """
 
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     threads: int = 0
     resume: bool = False
     assume_progressive: bool = False
+    lanes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +101,8 @@ def upscale_video(
         settings: how it is read and written.
         progress: called after each frame with the frames done and the total, if known, and with how many
             of those were done before, if any were.
-        warn: called with each of the report's warnings: with the first frame if it is about what the result
-            cannot hold, at the end if it is about the source's times.
+        warn: called with each of the report's warnings: with the first frame if it is known then, as what the
+            result cannot hold is, otherwise at the end.
 
     Raises:
         UsageError: the source, the target or the settings cannot be used.
@@ -109,10 +111,9 @@ def upscale_video(
     began = time.perf_counter()
     check_encoder(settings.encoder)
     reader = VideoReader(source, settings.threads, assume_progressive=settings.assume_progressive)
-    lanes = [FrameUpscaler(each) for each in one_each(upscaler, None, reader.frames or DEPTH)]
-
     frames = resumed = 0
     with closing(reader), _place(source, target, upscaler, settings) as (temporary, folder):
+        lanes = [FrameUpscaler(each) for each in one_each(upscaler, settings.lanes, reader.frames)]
 
         def held(frame: int) -> bool:
             return folder is not None and folder.held(frame)
@@ -127,7 +128,7 @@ def upscale_video(
                 number += is_frame
 
         decoded = run_ahead(reader.items(), DEPTH)
-        upscaled = in_order(tasks(decoded), [partial(_done, lane) for lane in lanes])
+        upscaled = in_order(tasks(decoded), [partial(_upscaled, lane) for lane in lanes])
         with closing(decoded), closing(run_ahead(upscaled, DEPTH)) as ready:
             waiting, first = until_first_frame(ready)
             if first is None:
@@ -138,7 +139,8 @@ def upscale_video(
             else:
                 writer = ResumableWriter(temporary, folder, reader, first, settings.encoder)
             try:
-                for warning in (*lanes[0].warnings, *writer.warnings):
+                lost = list(reader.lost)
+                for warning in (*lost, *writer.warnings):
                     warn(warning)
                 for item in chain(waiting, [first], ready):
                     writer.write(item)
@@ -151,7 +153,8 @@ def upscale_video(
             except BaseException:
                 writer.abandon()
                 raise
-    for warning in reader.warnings:
+    later = [sentence for sentence in reader.lost if sentence not in lost]
+    for warning in (*later, *reader.warnings):
         warn(warning)
     return VideoReport(
         frames=frames,
@@ -162,7 +165,7 @@ def upscale_video(
         network=sum(lane.seconds for lane in lanes),
         encode=writer.seconds,
         damage=tuple(reader.damage),
-        warnings=(*reader.warnings, *lanes[0].warnings, *writer.warnings),
+        warnings=(*reader.warnings, *reader.lost, *writer.warnings),
     )
 
 
@@ -182,9 +185,9 @@ def _place(
         yield temporary, folder
 
 
-def _done(lane: FrameUpscaler, task: tuple[Item, bool]) -> Item:
-    item, wanted = task
-    return lane(item) if wanted and isinstance(item, av.VideoFrame) else item
+def _upscaled(lane: FrameUpscaler, item: Item) -> Item:
+    assert isinstance(item, av.VideoFrame)
+    return lane(item)
 
 
 def until_first_frame(items: Iterator[Item]) -> tuple[list[Item], av.VideoFrame | None]:

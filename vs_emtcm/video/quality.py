@@ -20,10 +20,13 @@ HIGHEST_CRF = {
     "libsvtav1": 63,
     "av1_nvenc": 63,
 }
-HIGHEST_OF_HARDWARE = 51
+# Of graphics cards; 0 is "automatic" there.
+LOWEST_OF_HARDWARE, HIGHEST_OF_HARDWARE = 1, 51
 
 # What encoders of graphics cards have instead, by what their names end with.
 HARDWARE_QUALITY: Mapping[str, Mapping[str, str]] = {
+    # Higher is better there, up to 100.
+    "mjpeg_qsv": {},
     "_nvenc": {"rc": "vbr", "cq": "{crf:g}", "b": "0"},
     "_qsv": {"global_quality": "{crf:.0f}"},
     "av1_amf": {"rc": "qvbr", "qvbr_quality_level": "{crf:.0f}"},
@@ -34,7 +37,14 @@ HARDWARE_QUALITY: Mapping[str, Mapping[str, str]] = {
 QUANTISER_ENCODERS = frozenset(
     {
         *("mpeg4", "msmpeg4", "msmpeg4v2", "mpeg2video", "mpeg1video", "h263", "h263p", "rv10", "rv20"),
-        *("flv", "wmv1", "wmv2", "mjpeg", "snow", "speedhq"),
+        *("h261", "flv", "wmv1", "wmv2", "mjpeg", "snow", "speedhq"),
+    }
+)
+# Whoever gives one of these says himself how good or how large the result is to be.
+RATE_OPTIONS = frozenset(
+    {
+        *("b", "crf", "qp", "cq", "rc", "global_quality", "lossless", "qp_i", "qp_p"),
+        *("qvbr_quality_level", "quantizer"),
     }
 )
 DEFAULT_QUANTISER = 2
@@ -73,9 +83,10 @@ def check_crf(given: str, codec: str, known: frozenset[str], crf: float) -> None
     hardware = bool(_of_hardware(codec))
     if "crf" not in known and not hardware:
         raise UsageError(f"{given} has no crf; leave --crf out")
+    lowest = LOWEST_OF_HARDWARE if hardware else 0
     highest = HIGHEST_CRF.get(codec, HIGHEST_OF_HARDWARE if hardware else math.inf)
-    if not 0 <= crf <= highest:
-        accepted = "from 0" if highest == math.inf else f"0 to {highest}"
+    if not lowest <= crf <= highest:
+        accepted = "from 0" if highest == math.inf else f"{lowest} to {highest}"
         raise UsageError(f"crf is {crf:g}; {given} takes {accepted}")
 
 

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError, reason
 from vs_emtcm.video.hdr import StaticHdr, static_hdr
+from vs_emtcm.video.lost import lost_side_data
 from vs_emtcm.video.timeline import Timeline, as_fraction
 
 # Headers round durations and count audio that outlasts the video: a file is called truncated only
@@ -51,6 +52,7 @@ class VideoReader:
         hdr: static HDR metadata of the first frame, once that is decoded, or None.
         damage: what was found damaged so far, one clause each.
         warnings: what was corrected so far, one clause each.
+        lost: what came with the frames so far and is not carried over, one sentence each.
         seconds: time spent in reading and decoding so far.
     """
 
@@ -71,6 +73,7 @@ class VideoReader:
         self.hdr: StaticHdr | None = None
         self.damage: list[str] = []
         self.warnings: list[str] = []
+        self.lost: list[str] = []
         self.seconds = 0.0
         self._last_pts: int | None = None
         # A broadcast's clock may stand at any hour; before zero, sound is only prepared.
@@ -161,6 +164,8 @@ class VideoReader:
                 f"{self.path} is interlaced (frame {number}); deinterlace it first, for example "
                 "with 'ffmpeg -i INPUT -vf bwdif OUTPUT', or give --assume-progressive if the flag is wrong"
             )
+        for sentence in lost_side_data(frame):
+            _note(self.lost, sentence)
         size = (frame.width, frame.height, frame.format.name)
         if self._size is None:
             self._size = size

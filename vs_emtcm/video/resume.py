@@ -47,7 +47,7 @@ def describe(source: Path, upscaler: Upscaler, settings: EncoderSettings) -> Rec
         "crf": settings.crf,
         "preset": settings.preset,
         "pixel format": settings.pix_fmt,
-        "encoder options": " ".join(f"{name}={value}" for name, value in settings.options),
+        "encoder options": " ".join(f"{name}={value}" for name, value in settings.options) or None,
     }
 
 

@@ -29,9 +29,17 @@ from vs_emtcm.video.encoder import (
     fits_chroma,
     has_alpha,
 )
-from vs_emtcm.video.quality import quality_options
+from vs_emtcm.video.hdr import ENCODERS as HDR_ENCODERS
+from vs_emtcm.video.quality import RATE_OPTIONS, quality_options
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.timeline import as_fraction
+from vs_emtcm.video.untagged import (
+    AVCOL_BT470BG,
+    AVCOL_SMPTE170M,
+    AVCOL_UNSPECIFIED,
+    TAGGED_CODECS,
+    TAGGED_CONTAINERS,
+)
 
 # WebM's tag of VP8 or VP9 with transparency, which FFmpeg's own decoders leave out.
 ALPHA_MODE = "ALPHA_MODE"
@@ -48,9 +56,12 @@ RATIO_CONTAINERS = frozenset({"mp4", "mov"})
 ROTATION_CONTAINERS = frozenset({"mp4", "mov", "matroska", "webm"})
 
 # Options that hold an encoder's own ones.
-PARAMETER_LISTS = frozenset({"x264-params", "x265-params"})
+PARAMETER_LISTS = frozenset(option for option, *_ in HDR_ENCODERS.values())
 # Without this name of HEVC, Apple's players refuse it.
 HEVC_TAG, HEVC_TAG_CONTAINERS = "hvc1", frozenset({"mp4", "mov"})
+
+# Between decoding and showing, in seconds; no film has more.
+LONGEST_DELAY = 60
 
 
 class FrameTimes:
@@ -124,6 +135,7 @@ class VideoTrack:
                 f"transparency is left out: {self.pix_fmt} has none, --codec ffv1 --pix-fmt yuva444p keeps it"
             )
         self.conversion = self._choose_conversion(codec)
+        self._tell_of_colours(codec)
 
     @cached_property
     def times(self) -> FrameTimes:
@@ -138,7 +150,15 @@ class VideoTrack:
 
     def encode(self, frame: av.VideoFrame | None) -> list[Packet[VideoStream]]:
         """The packets that are ready after a prepared frame, or after the last with None."""
-        return self.stream.encode(frame)
+        packets = self.stream.encode(frame)
+        for packet in packets:
+            # x265 leaves what is in memory there in a film of one or two frames.
+            base = as_fraction(packet.time_base)
+            if packet.pts is None or packet.dts is None or base is None:
+                continue
+            if abs(packet.pts - packet.dts) * base > LONGEST_DELAY:
+                packet.dts = packet.pts
+        return packets
 
     def add(self) -> None:
         """Add the stream to the container."""
@@ -184,7 +204,8 @@ class VideoTrack:
     def _options(self, codec: Codec) -> dict[str, str]:
         settings = self._settings
         known = frozenset(encoder_options(settings.codec))
-        options = quality_options(codec.name, known, settings.crf)
+        given = {name for name, _ in settings.options}
+        options = {} if given & RATE_OPTIONS else quality_options(codec.name, known, settings.crf)
         if settings.preset is not None:
             options["preset"] = settings.preset
         if self._container.format.name == "avi":
@@ -205,7 +226,11 @@ class VideoTrack:
             # It reports to the terminal itself, past FFmpeg.
             options["x265-params"] = _joined(options.get("x265-params"), "log-level=error")
         for name, value in settings.options:
-            options[name] = _joined(options.get(name), value) if name in PARAMETER_LISTS else value
+            if name in PARAMETER_LISTS:
+                value = _joined(options.get(name), value)
+            elif name == "flags" and value.startswith(("+", "-")):
+                value = options.get(name, "") + value
+            options[name] = value
         return options
 
     def _choose_pix_fmt(self, codec: Codec) -> str:
@@ -229,6 +254,23 @@ class VideoTrack:
                 "say which it is"
             )
         return conversion
+
+    def _tell_of_colours(self, codec: Codec) -> None:
+        """Say what becomes of colours that only the size of the source told."""
+        before, after = self._reader.video.codec_context.colorspace, self.conversion.colorspace
+        if before != AVCOL_UNSPECIFIED or after not in (AVCOL_BT470BG, AVCOL_SMPTE170M):
+            return
+        if codec.canonical_name in TAGGED_CODECS or self._container.format.name in TAGGED_CONTAINERS:
+            self.warnings.append(
+                "the colours are not tagged: the result is tagged as BT.601, which is what players take a "
+                "source of this size for; they would take the larger one for BT.709"
+            )
+        else:
+            self.warnings.append(
+                "the colours are not tagged: players take a source of this size for BT.601 and the larger "
+                f"result for BT.709; {codec.name} in a {self._suffix} file cannot say which, "
+                "--codec libx264 can"
+            )
 
 
 def _joined(*parameters: str | None) -> str:

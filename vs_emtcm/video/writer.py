@@ -203,9 +203,10 @@ class VideoWriter:
     def _can_copy(self, stream: Stream) -> bool:
         kind = stream.type
         if kind == "data":
-            # MP4 has its chapters in such a stream as well.
-            if not (self._has_chapters and stream.name == "bin_data"):
-                self.warnings.append(f"data stream {stream.index} is left out")
+            # MP4 has its chapters in such a stream as well, and time codes, which are copied as tags.
+            known = self._has_chapters and stream.name == "bin_data"
+            if not known and "timecode" not in stream.metadata:
+                self.warnings.append(f"data stream {stream.index} ({stream.name or 'unknown'}) is left out")
             return False
         if kind == "video" and not stream.disposition & Disposition.attached_pic:
             self.warnings.append(f"video stream {stream.index} is left out: one is upscaled")
