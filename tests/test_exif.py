@@ -60,18 +60,12 @@ def test_what_would_be_too_large_stays():
     assert upscaled(exif.tobytes(), 2) == exif.tobytes()
 
 
-def test_a_directory_that_names_itself_as_the_next_is_read_once():
-    exif = Image.Exif()
-    exif[WIDTH] = 30
-    data = bytearray(exif.tobytes())
-    first = len(PREFIX) + 8
-    data[first + 2 : first + 4] = struct.pack(
-        "<H" if data[len(PREFIX) : len(PREFIX) + 2] == b"II" else ">H", EXIF
-    )
-    data[first + 4 : first + 14] = (
-        b"\0\4\0\0\0\1\0\0\0\x08" if data[6:8] == b"MM" else b"\4\0\1\0\0\0\x08\0\0\0"
-    )
-    assert upscaled(bytes(data), 2) == data
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_directory_that_names_itself_as_the_cameras_is_read_once(order):
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}IH", 8, 2)
+    width, camera = (struct.pack(f"{order}HHII", *entry) for entry in ((WIDTH, 4, 1, 30), (EXIF, 4, 1, 8)))
+    found = upscaled(head + width + camera + bytes(4), 2)
+    assert struct.unpack_from(f"{order}I", found, 18) == (60,)
 
 
 @given(st.data())

@@ -10,10 +10,13 @@ import msgspec
 import torch
 
 from training.cache import PairStore
+from training.checks import check_scales
 from training.config import ConfigError, Recipe, parse_recipe, read_toml
+from training.errors import TrainingError
 from training.lock import locked
-from training.loop import Run, TrainingError, check_scales, train
+from training.loop import train
 from training.markdown import table
+from training.run import Run
 from training.validate import validate
 
 

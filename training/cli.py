@@ -40,6 +40,7 @@ from training.codec import MAXIMUM_PAN, degraded_pair, draw_degradation, encode_
 from training.config import ConfigError, load_recipe
 from training.crops import CropSource
 from training.distributed import join, training_device
+from training.errors import TrainingError
 from training.evaluate import (
     REDUCTIONS,
     Method,
@@ -55,13 +56,14 @@ from training.evaluate import (
     read_clip,
     shipped_networks,
 )
+from training.files import write_weights
 from training.lock import locked
 from training.log import progress_bar
-from training.loop import CHECKPOINT, Run, TrainingError, write_weights
 from training.loop import train as run_training
 from training.narrow import NarrowError
 from training.narrow import narrow as make_narrow
 from training.pictures import PictureError, each_picture, find_pictures, read_luma
+from training.run import CHECKPOINT, Run
 from training.similar import refuse_similar
 from training.teacher import taught
 from vs_emtcm.errors import EmtcmError, UsageError, reason

@@ -16,9 +16,10 @@ from torch import Tensor
 from training.config import Recipe, Size
 from training.crops import CropSource
 from training.form import PlainKernel, TrainedForm
-from training.loop import LOOK_EVERY, Run
+from training.loop import LOOK_EVERY
 from training.losses import TaskWeights
 from training.objective import DetailsLoss, details_loss
+from training.run import Run
 from vs_emtcm.engines.weights import load_network
 from vs_emtcm.models import Weights
 from vs_emtcm.network import Layer, Network
@@ -243,7 +244,7 @@ def narrow(
         rounds: of fading out, with about as many features each.
         fading, settling: steps of a round.
         compiled: compile the loss.
-        amx: see :class:`training.loop.Run`.
+        amx: see :class:`training.run.Run`.
         advance: see :func:`fade_out`.
 
     Raises:

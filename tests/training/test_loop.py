@@ -14,9 +14,11 @@ from training.amx import AmxError
 from training.cache import clean_pair, pack
 from training.config import Loss, Model, Optimizer, Phase, Recipe, Schedule, Size
 from training.crops import CropSource
+from training.errors import TrainingError
 from training.log import LOG
-from training.loop import CHECKPOINT, WEIGHTS, Run, TrainingError, learning_rate, train
+from training.loop import WEIGHTS, train
 from training.losses import TaskWeights
+from training.run import CHECKPOINT, Run
 from vs_emtcm import PixelFormat, Upscaler
 
 PAIRS = pack(clean_pair(codes(144, 144, seed=i), s) for s in (2, 3, 4) for i in range(2))
@@ -369,15 +371,6 @@ def test_heavy_tasks_and_stages_are_no_divergence(tmp_path, pixel):
 def test_a_cache_without_a_scale_is_refused(tmp_path):
     with pytest.raises(TrainingError, match="the validation cache holds no pairs for x3, x4"):
         train(Run(recipe(), tmp_path), PAIRS, {2: PAIRS[2]})
-
-
-@pytest.mark.parametrize(("form", "peak"), [("cosine", 9), ("one-cycle", 32)])
-@pytest.mark.parametrize("end", [0.0, 1e-3])
-def test_the_learning_rate_rises_and_falls(form, peak, end):
-    schedule = recipe(form=form, warmup=10).schedule
-    rates = [learning_rate(schedule, phase(steps=100, end_rate=end), step) for step in range(101)]
-    assert rates[peak] == max(rates) == pytest.approx(3e-3)
-    assert rates[0] < rates[5] < rates[peak] > rates[50] > rates[99] > rates[100] == pytest.approx(end)
 
 
 # Of torch itself, while it compiles.

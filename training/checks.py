@@ -1,0 +1,75 @@
+"""Whether a recipe can be trained, and whether it is the one that a run began with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from training.config import Recipe
+from training.errors import TrainingError
+
+
+def check_scales(recipe: Recipe, held: frozenset[int], first: int) -> None:
+    """Refuse a recipe that leaves a scale of its model without weights.
+
+    Args:
+        recipe: what is trained.
+        held: scales that have weights already.
+        first: the phase from which on it is trained.
+
+    Raises:
+        TrainingError: no phase trains or starts a scale, or one starts it from a scale without weights.
+    """
+    for number, phase in enumerate(recipe.phases[first:], first):
+        for scale, source in phase.start.items():
+            if source not in held:
+                raise TrainingError(
+                    f"phases[{number}] starts x{scale} from x{source}, which has no weights then; "
+                    f"train x{source} in an earlier phase, or give --start-from"
+                )
+        held |= {*phase.scales, *phase.start}
+    missing = scale_names(s for s in recipe.model.scales if s not in held)
+    if missing:
+        raise TrainingError(
+            f"no phase trains or starts {missing} of model.scales; add one, or write "
+            f"'scales = {sorted(held)}' under [model]"
+        )
+
+
+def scale_names(scales: Iterable[int]) -> str:
+    """Such as "x2, x3"."""
+    return ", ".join(f"x{scale}" for scale in scales)
+
+
+def differences(one: Recipe, other: Recipe, phase: int) -> Iterator[tuple[str, Any, Any]]:
+    """Keys by which two recipes train otherwise until the end of a phase, each with both values.
+
+    How often they evaluate and save, and later phases, may differ.
+    """
+    first, second = (
+        msgspec.to_builtins(
+            msgspec.structs.replace(
+                recipe,
+                schedule=msgspec.structs.replace(recipe.schedule, evaluate_every=1, checkpoint_every=1),
+                phases=recipe.phases[: phase + 1],
+            )
+        )
+        for recipe in (one, other)
+    )
+    yield from _differences(first, second, "")
+
+
+def _differences(one: Any, other: Any, name: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in {**one, **other}:
+            below = f"{name}.{key}" if name else f"{key}"
+            yield from _differences(one.get(key), other.get(key), below)
+    elif name == "phases" and len(one) == len(other):
+        for number, (first, second) in enumerate(zip(one, other, strict=True)):
+            yield from _differences(first, second, f"{name}[{number}]")
+    elif name == "phases":
+        yield "the number of phases", len(one), len(other)
+    elif one != other:
+        yield name, one, other

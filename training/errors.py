@@ -1,0 +1,5 @@
+"""What ends a training."""
+
+
+class TrainingError(Exception):
+    """Training cannot start or go on; the message says why."""
