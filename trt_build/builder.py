@@ -149,6 +149,9 @@ def _comparable(name: str, value: object) -> bytes:
     if isinstance(value, torch.Tensor):
         samples = value.detach().cpu().float().contiguous().numpy()
         return f"{value.dtype} {tuple(value.shape)}".encode() + samples.tobytes()
+    if isinstance(value, set | frozenset):
+        # Their order is another one in each process.
+        value = type(value).__name__, sorted(value, key=repr)
     try:
         return pickle.dumps(value, protocol=5)
     except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError) as error:

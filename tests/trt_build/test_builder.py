@@ -145,6 +145,10 @@ class Scaled(nn.Module):
         ({"table": torch.ones(3)}, {"table": torch.ones(3)}, True),
         ({"table": torch.ones(3)}, {"table": torch.zeros(3)}, False),
         ({"table": np.arange(9000)}, {"table": np.arange(9000)[::-1].copy()}, False),
+        # Of these two the elements have another order.
+        ({"taps": {0, 8}}, {"taps": {8, 0}}, True),
+        ({"taps": {0, 8}}, {"taps": {0, 9}}, False),
+        ({"taps": {0, 8}}, {"taps": [0, 8]}, False),
     ],
 )
 def test_the_key_depends_on_the_attributes_of_every_part(first, second, equal):
