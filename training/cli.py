@@ -212,7 +212,7 @@ def prepare(
     ] = None,
     scale: Annotated[
         list[int] | None,
-        typer.Option(help="May be given several times; without it, all that the teacher has."),
+        typer.Option(help="May be given several times; without it, 2, 3 and 4, or what the teacher has."),
     ] = None,
 ) -> None:
     """Decode pictures once, make their low-resolution versions, and store both."""

@@ -57,7 +57,7 @@ class Outcome:
         frames: frames or pictures written.
         resumed: how many of them were done before.
         skipped: results that were there already.
-        size: (width, height) of the last.
+        size: (width, height), if all have the same.
         seconds: wall time.
         parts: seconds per part of the work; the parts overlap.
         warnings: what was left out or lost.
@@ -281,7 +281,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
     upscaler = _make_upscaler(request, "clean")
     made = _prepare_folder(folder)
     began = time.perf_counter()
-    size: tuple[int, int] | None = None
+    sizes: set[tuple[int, int]] = set()
     done = 0
     warnings: list[str] = []
     failures: list[str] = []
@@ -306,7 +306,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
                 continue
             done += 1
             height, width = picture.pixels.shape[:2]
-            size = (width, height)
+            sizes.add((width, height))
             for warning in picture.warnings:
                 note(warnings, f"warning: {warning}")
             if progress is not None:
@@ -316,7 +316,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
         frames=done,
         resumed=0,
         skipped=asked - len(sources),
-        size=size,
+        size=sizes.pop() if len(sizes) == 1 else None,
         seconds=time.perf_counter() - began,
         parts={},
         warnings=tuple(warnings),

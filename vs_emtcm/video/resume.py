@@ -22,6 +22,7 @@ from vs_emtcm.output import sync_file
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.decoding import decoding_times
 from vs_emtcm.video.encoder import EncoderSettings
+from vs_emtcm.video.quality import DEFAULT_CRF
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.segment import Segment, SegmentFile, read_packets
 from vs_emtcm.video.timeline import as_fraction
@@ -44,7 +45,7 @@ def describe(source: Path, upscaler: Upscaler, settings: EncoderSettings) -> Rec
         "the date of the input": datetime.fromtimestamp(found.st_mtime, UTC).isoformat(),
         **upscaler.recipe,
         "codec": settings.codec,
-        "crf": settings.crf,
+        "crf": DEFAULT_CRF if settings.crf is None else settings.crf,
         "preset": settings.preset,
         "pixel format": settings.pix_fmt,
         "encoder options": " ".join(f"{name}={value}" for name, value in settings.options) or None,
