@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from vs_emtcm.images import UNREADABLE
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"})
 
@@ -121,14 +122,5 @@ def read_picture(path: Path) -> Image.Image:
                 return picture.copy()
             # Pillow would clamp, not scale.
             return Image.fromarray(((np.asarray(picture).astype(np.float64) + 128) // 257).astype(np.uint8))
-    except (
-        Image.DecompressionBombError,
-        SyntaxError,
-        OSError,
-        ValueError,
-        TypeError,
-        RuntimeError,
-        EOFError,
-        struct.error,
-    ) as error:
+    except (Image.DecompressionBombError, *UNREADABLE) as error:
         raise PictureError(f"{path} cannot be read as a picture: {error}") from error

@@ -265,7 +265,8 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
     folder = targets[0].parent
     originals = {source.resolve() for source in sources}
     for target in targets:
-        if not several or picture_kind(target) in LOSSY:
+        picture_kind(target)
+        if not several:
             check_quality(request.quality, target)
         if target.resolve() in originals:
             raise UsageError(f"{target} is an input itself; give another folder or pattern for the output")

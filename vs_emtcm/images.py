@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from vs_emtcm import exif as exif_data
 from vs_emtcm.errors import EmtcmError, UsageError, reason
@@ -26,6 +26,9 @@ SUFFIXES = {
     ".tiff": "TIFF",
     ".bmp": "BMP",
 }
+
+# What Pillow raises of files that are damaged or no pictures.
+UNREADABLE = (SyntaxError, OSError, ValueError, TypeError, RuntimeError, EOFError, struct.error)
 
 # Pillow starts another program for these.
 NOT_OPENED = frozenset({"EPS"})
@@ -126,15 +129,7 @@ def read_picture(path: Path) -> Picture:
         raise UsageError(f"{path} does not exist; give a picture") from error
     except Image.DecompressionBombError as error:
         raise UsageError(f"{path} is too large: {error}") from error
-    except (
-        UnidentifiedImageError,
-        SyntaxError,
-        OSError,
-        ValueError,
-        TypeError,
-        EOFError,
-        struct.error,
-    ) as error:
+    except UNREADABLE as error:
         raise UsageError(f"{path} cannot be read as a picture: {reason(error)}") from error
 
 

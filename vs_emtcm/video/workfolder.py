@@ -11,14 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vs_emtcm.errors import EmtcmError, UsageError, WritingError
+from vs_emtcm.lock import locked
 from vs_emtcm.output import complete_file, sync_file, sync_folder
 from vs_emtcm.video.segment import Segment, read_segment
-
-try:
-    import fcntl
-except ImportError:
-    # Windows.
-    fcntl = None  # type: ignore[assignment]
 
 # Frames of a segment: as many as x264 and x265 put between two key frames anyway.
 SEGMENT_FRAMES = 250
@@ -94,46 +89,13 @@ def work_folder(target: Path, record: Record) -> Iterator[WorkFolder]:
         UsageError: another run uses the folder, or what is in it was made from something else.
     """
     path = folder_path(target)
-    with _locked(target, path):
+    with locked(path, f"another run is making {target}; wait for its end"):
         try:
             yield from _used(target, path, record)
         finally:
             # Where nothing could be kept, not even the record.
             with suppress(OSError):
                 path.rmdir()
-
-
-@contextmanager
-def _locked(target: Path, path: Path) -> Iterator[None]:
-    """Refuse a folder that another run works in, where the system can tell."""
-    if fcntl is None:
-        path.mkdir(exist_ok=True)
-        yield
-        return
-    folder = _lock(target, path)
-    try:
-        yield
-    finally:
-        os.close(folder)
-
-
-def _lock(target: Path, path: Path) -> int:
-    while True:
-        path.mkdir(exist_ok=True)
-        folder = os.open(path, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(folder)
-            raise UsageError(f"another run is making {target}; wait for its end") from error
-        except OSError:
-            # Not every network file system has locks.
-            return folder
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(folder), path.stat()):
-                return folder
-        # Another run ended just now and took the folder with it.
-        os.close(folder)
 
 
 def folder_path(target: Path) -> Path:
