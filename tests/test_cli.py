@@ -75,7 +75,7 @@ def test_results_that_are_there_can_be_skipped(make_clip, tmp_path):
     arguments = ("upscale", tmp_path / "in", tmp_path / "out", "--skip-existing")
     result = run(*arguments)
     assert result.exit_code == 0, result.output
-    assert "1 frame of 18x18" in result.stderr
+    assert "1 picture of 18x18" in result.stderr
     assert "1 skipped, there already" in result.stderr
     assert (tmp_path / "out" / "a.png").read_bytes() == b"finished"
     assert run(*arguments).stderr == "nothing to do: there already: 2\n"

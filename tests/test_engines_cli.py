@@ -36,10 +36,10 @@ def test_engines_are_listed_described_and_verified(store):
     assert (engine["label"], engine["scale"], engine["precision"]) == ("base-clean-stage1", 2, "fp16")
     assert engine["targets"] == ["sm75", "sm80", "sm86", "sm89", "sm120", "sm121"]
     assert json.loads(run("engines", "info", entry["path"]).stdout) == engine
-    assert (
-        "base-clean-stage1 x2 fp16 30x30..1934x1094..4110x2318"
-        in run("engines", "list", "--store", store).stdout
-    )
+    listed = run("engines", "list", "--store", store).stdout
+    assert "base-clean-stage1 x2 fp16 30x30..1934x1094..4110x2318 (borders included)" in listed
+    name = listed.partition(":")[0]
+    assert json.loads(run("engines", "info", name, "--store", store).stdout) == engine
     verified = run("engines", "verify", "--store", store)
     assert verified.exit_code == 0
     assert verified.stdout.endswith(": whole\n")
@@ -53,6 +53,22 @@ def test_damaged_engines_are_reported(store):
     assert verified.exit_code == 1
     assert "damaged.engine" in verified.stderr
     (store / "damaged.engine").unlink()
+
+
+def test_several_scales_and_speeds_may_be_parted_by_commas(tmp_path):
+    arguments = ("--scale", "2,3", "--stages", "1,2", "--target", "sm89", "--store", tmp_path)
+    assert run("engines", "build", *arguments).exit_code == 0
+    found = [
+        entry["engine"] for entry in json.loads(run("engines", "list", "--store", tmp_path, "--json").stdout)
+    ]
+    made = {(engine["label"], engine["scale"]) for engine in found}
+    assert made == {(f"base-video-stage{n}", scale) for n in (1, 2) for scale in (2, 3)}
+
+
+def test_all_that_is_asked_for_is_checked_before_the_first_is_built(tmp_path):
+    result = run("engines", "build", "--scale", "2", "--scale", "5", "--target", "sm89", "--store", tmp_path)
+    assert result.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_store_is_cleared(tmp_path):
@@ -89,9 +105,20 @@ def test_networks_are_written_as_onnx(tmp_path):
         np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5)
 
 
+def test_an_onnx_file_that_is_there_is_left_alone(tmp_path):
+    path = tmp_path / "network.onnx"
+    path.write_bytes(b"mine")
+    refused = run("export", "onnx", "--out", path)
+    assert (refused.exit_code, path.read_bytes()) == (2, b"mine")
+    assert refused.stderr.endswith("exists already; give another name or --overwrite\n")
+    assert run("export", "onnx", "--out", path, "--overwrite").exit_code == 0
+    assert path.read_bytes() != b"mine"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["build", "--scale", "two"], "'two' is no number; give such as 2, or 2,3"),
         (["build", "--scale", "5"], "scale is 5; accepted are 2, 3 and 4"),
         (["build", "--stages", "3"], "stages is 3; accepted are 1"),
         (["build", "--target", "sm90"], "target is 'sm90'; accepted are all, sm75"),

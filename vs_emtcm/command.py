@@ -54,6 +54,7 @@ class Outcome:
 
     Attributes:
         engine: what ran the network.
+        unit: "frame" or "picture".
         frames: frames or pictures written.
         resumed: how many of them were done before.
         skipped: results that were there already.
@@ -65,6 +66,7 @@ class Outcome:
     """
 
     engine: str
+    unit: str
     frames: int
     resumed: int
     skipped: int
@@ -84,8 +86,9 @@ class Outcome:
         times = f"; {parts}" if parts else ""
         skipped = f"; {self.skipped} skipped, there already" if self.skipped else ""
         resumed = f" ({self.resumed} of them done before)" if self.resumed else ""
-        frames = "1 frame" if self.frames == 1 else f"{self.frames} frames"
-        done = f"{frames}{size}{resumed} in {self.seconds:.1f} s, {rate:.2f} fps"
+        frames = f"{self.frames} {self.unit}{'' if self.frames == 1 else 's'}"
+        pace = f"{rate:.2f} fps" if self.unit == "frame" else f"{rate:.2f} a second"
+        done = f"{frames}{size}{resumed} in {self.seconds:.1f} s, {pace}"
         return f"{done}{times}{skipped}; {self.engine}"
 
     def as_dict(self) -> dict[str, object]:
@@ -209,6 +212,7 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
         tell(failure)
     return Outcome(
         engine=upscaler.engine.description,
+        unit="frame",
         frames=report.frames,
         resumed=report.resumed,
         skipped=0,
@@ -233,6 +237,7 @@ def _encoder_options(given: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 def _nothing_to_do(*, skipped: int) -> Outcome:
     return Outcome(
         engine="no engine",
+        unit="frame",
         frames=0,
         resumed=0,
         skipped=skipped,
@@ -314,6 +319,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
                 progress(done, len(sources))
     return Outcome(
         engine=upscaler.engine.description,
+        unit="picture",
         frames=done,
         resumed=0,
         skipped=asked - len(sources),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ import typer
 from vs_emtcm import models
 from vs_emtcm.console import FAILURE, one_sentence_errors, say
 from vs_emtcm.errors import UsageError
+from vs_emtcm.output import check_output
 
 if TYPE_CHECKING:
     from trt_build import Profile
@@ -22,8 +23,8 @@ exports = typer.Typer(help="Write the networks for other programs.", no_args_is_
 
 ModelName = Annotated[str, typer.Option(help="A model's name, or a .safetensors file.")]
 Tune = Annotated[str, typer.Option(help="video or clean.")]
-Scales = Annotated[list[int] | None, typer.Option(help="May be given several times; all without it.")]
-Stages = Annotated[list[int] | None, typer.Option(help="May be given several times; both without it.")]
+Scales = Annotated[list[str] | None, typer.Option(help="Such as 2 or 2,3; all without it.")]
+Stages = Annotated[list[str] | None, typer.Option(help="1 or 2; both without it.")]
 Precision = Annotated[str, typer.Option(help="fp16 or fp32.")]
 Store = Annotated[Path | None, typer.Option(help="Folder of engines. [default: the user's cache]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
@@ -45,6 +46,17 @@ def _or_say_none[Found](found: list[Found], folder: Path) -> list[Found]:
     if not found:
         say(f"there are no engines in {folder}")
     return found
+
+
+def _numbers(given: list[str], check: Callable[[int], None]) -> list[int]:
+    numbers = []
+    for word in ",".join(given).split(","):
+        try:
+            numbers.append(int(word))
+        except ValueError as error:
+            raise UsageError(f"{word!r} is no number; give such as 2, or 2,3") from error
+        check(numbers[-1])
+    return numbers
 
 
 def _folder(store: Path | None) -> Path:
@@ -83,11 +95,11 @@ def build(
             minimum=parse_size(smallest), optimum=parse_size(usual), maximum=parse_size(largest)
         )
         path = models.resolve(model, tune)
-        for s in scale or models.SCALES:
-            models.check_scale(s)
+        scales = _numbers(scale, models.check_scale) if scale else models.SCALES
+        numbers = _numbers(stages, models.check_stages) if stages else (1, 2)
+        for s in scales:
             weights = models.load(path, s)
-            for number in stages or (1, 2):
-                models.check_stages(number)
+            for number in numbers:
                 module, radius = engine_module(weights, number)
                 _check_sizes(picture, radius)
                 wanted = request(
@@ -137,17 +149,21 @@ def list_engines(store: Store = None, as_json: AsJson = False) -> None:
         if request is None:
             print(f"{entry.path.name}: {entry.problem}")
             continue
-        what = f"{request.label} x{request.scale} {request.precision} {request.profile}"
+        what = f"{request.label} x{request.scale} {request.precision} {request.profile} (borders included)"
         print(f"{entry.path.name}: {what} for {', '.join(request.targets)}")
 
 
 @engines.command()
-def info(path: Annotated[Path, typer.Argument(help="An engine file.")]) -> None:
+def info(
+    file: Annotated[Path, typer.Argument(help="An engine file, or the name of one in the store.")],
+    store: Store = None,
+) -> None:
     """Print what an engine file says of its engine, as JSON; the engine is not loaded."""
     with _one_sentence_errors():
         from trt_build.container import read_description
 
-        print(json.dumps(read_description(path), indent=1))
+        kept = _folder(store) / file
+        print(json.dumps(read_description(kept if kept.exists() and not file.exists() else file), indent=1))
 
 
 @engines.command()
@@ -193,6 +209,7 @@ def onnx(
     scale: Annotated[int, typer.Option(help="2, 3 or 4.")] = 2,
     stages: Annotated[int, typer.Option(help="1 or 2.")] = 2,
     precision: Precision = "fp16",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Write a network as ONNX: studio-range luma / 255, (1, 1, H, W) in, (1, 1, scale*H, scale*W) out."""
     with _one_sentence_errors():
@@ -202,7 +219,9 @@ def onnx(
 
         models.check_scale(scale)
         models.check_stages(stages)
-        weights = models.load(models.resolve(model, tune), scale)
+        path = models.resolve(model, tune)
+        weights = models.load(path, scale)
+        check_output(path, out, overwrite)
         network = PictureNetwork(load_network(weights, stages))
         export_onnx(network, out, precision=precision)
     print(out)

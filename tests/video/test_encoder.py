@@ -3,7 +3,9 @@
 import av
 import pytest
 
-from vs_emtcm import UsageError
+from tests.video.clips import decoded
+from vs_emtcm import Upscaler, UsageError
+from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings, check_encoder, choose_pix_fmt
 
 
@@ -43,3 +45,16 @@ def test_the_sources_pixel_format_is_kept_where_the_encoder_takes_it():
 def test_x264_takes_chroma_that_divides_the_size(source, size, written):
     assert choose_pix_fmt(av.codec.Codec("libx264", "w"), source, *size) == written
     assert choose_pix_fmt(av.codec.Codec("ffv1", "w"), source, *size) == source
+
+
+def test_options_of_the_encoder_reach_it(make_clip, tmp_path):
+    encoder = EncoderSettings(options=(("g", "2"), ("x264-params", "bframes=0")))
+    upscale_video(make_clip(), tmp_path / "out.mkv", Upscaler(2, stages=1), VideoSettings(encoder=encoder))
+    assert [f.key_frame for f in decoded(tmp_path / "out.mkv")] == [True, False] * 3
+
+
+def test_x265_does_not_write_to_the_terminal(make_clip, tmp_path, capfd):
+    for codec in ("libx265", "hevc"):
+        settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+        upscale_video(make_clip(), tmp_path / f"{codec}.mkv", Upscaler(2, stages=1), settings)
+    assert capfd.readouterr() == ("", "")

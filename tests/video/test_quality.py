@@ -1,10 +1,13 @@
 """Every encoder is told a constant quality in its own way."""
 
+import numpy as np
 import pytest
 from av.codec import Codec, codecs_available
 from av.codec.codec import UnknownCodecError
 
-from vs_emtcm import UsageError
+from tests.video.clips import LOSSLESS, decoded
+from vs_emtcm import Upscaler, UsageError
+from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings, check_encoder, encoder_options, general_options
 from vs_emtcm.video.quality import HARDWARE_QUALITY, quality_options
 
@@ -68,3 +71,36 @@ def test_nvenc_is_told_a_quality_and_no_bit_rate():
 def test_what_an_encoder_does_not_take_is_refused(given, message):
     with pytest.raises(UsageError, match=message):
         check_encoder(EncoderSettings(**given))
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "msmpeg4", "libvpx", "snow"])
+def test_no_codec_is_starved(make_clip, tmp_path, codec):
+    source = make_clip(frames=20, width=96, height=96)
+    lossy = VideoSettings(encoder=EncoderSettings(codec=codec))
+    upscale_video(source, tmp_path / "lossy.mkv", Upscaler(2, stages=1), lossy)
+    upscale_video(source, tmp_path / "exact.mkv", Upscaler(2, stages=1), LOSSLESS)
+    last, exact = (decoded(tmp_path / n)[-1].to_ndarray()[:192] for n in ("lossy.mkv", "exact.mkv"))
+    assert np.mean((last.astype(float) - exact) ** 2) < 20
+
+
+def test_whoever_asks_for_a_quantiser_or_a_rate_gets_it(make_clip, tmp_path):
+    source = make_clip(frames=3, width=64, height=64)
+    sizes = {}
+    for options in ((), (("qp", "0"),), (("qp", "51"),)):
+        encoder = EncoderSettings(options=options)
+        target = tmp_path / f"{len(sizes)}.mkv"
+        upscale_video(source, target, Upscaler(2, stages=1), VideoSettings(encoder=encoder))
+        sizes[options] = target.stat().st_size
+    usual, lossless, worst = sizes.values()
+    assert worst < usual / 4 < lossless / 5
+
+
+def test_flags_are_added_to_those_that_keep_an_encoder_from_starving(make_clip, tmp_path):
+    source = make_clip(frames=3, width=96, height=96)
+    sizes = []
+    for options in ((), (("flags", "+mv4"),)):
+        target = tmp_path / f"{len(sizes)}.mkv"
+        encoder = EncoderSettings(codec="mpeg4", options=options)
+        upscale_video(source, target, Upscaler(2, stages=1), VideoSettings(encoder=encoder))
+        sizes.append(target.stat().st_size)
+    assert sizes[1] > 0.8 * sizes[0]

@@ -1,0 +1,59 @@
+"""Untagged colours stay what players take them for, although the size changes."""
+
+import av
+import pytest
+
+from tests.video.clips import FAST, decoded
+from vs_emtcm import Upscaler
+from vs_emtcm.video import VideoSettings, upscale_video
+from vs_emtcm.video.encoder import EncoderSettings
+
+
+@pytest.mark.parametrize(
+    ("size", "given", "written"),
+    [
+        ((720, 480), (2, 2), (6, 6)),
+        ((720, 576), (2, 2), (5, 5)),
+        # Primaries that are known stay; so do those of sizes that no standard has.
+        ((720, 480), (2, 9), (6, 9)),
+        ((854, 470), (2, 2), (6, 2)),
+        # Taken for the same before and after, or tagged.
+        ((320, 240), (2, 2), (2, 2)),
+        ((1280, 720), (2, 2), (2, 2)),
+        ((720, 480), (1, 1), (1, 1)),
+    ],
+)
+def test_untagged_colours_stay_what_players_took_them_for(tmp_path, size, given, written):
+    source = tmp_path / "source.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.codec_context.colorspace, stream.codec_context.color_primaries = given
+        frame = av.VideoFrame(*size, "yuv420p")
+        frame.pts = 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    (frame,) = decoded(tmp_path / "out.mkv")
+    assert (frame.colorspace, frame.color_primaries) == written
+    assert any("tagged as BT.601" in warning for warning in report.warnings) == (given[0] != written[0])
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("mpeg4", "mp4"), ("ffv1", "avi")])
+def test_untagged_colours_that_a_file_cannot_name_are_said_to_change(make_clip, tmp_path, codec, suffix):
+    source = make_clip(width=720, height=480, frames=1)
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+    report = upscale_video(source, tmp_path / f"out.{suffix}", Upscaler(2, stages=1), settings)
+    (frame,) = decoded(tmp_path / f"out.{suffix}")
+    assert frame.colorspace == 2
+    assert [w for w in report.warnings if "cannot say which" in w]
+
+
+@pytest.mark.parametrize("codec", ["mpeg2video", "libx265", "libsvtav1", "libvpx-vp9"])
+def test_codecs_that_name_their_colours_do(make_clip, tmp_path, codec):
+    source = make_clip(width=720, height=480, frames=1)
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    (frame,) = decoded(tmp_path / "out.mkv")
+    assert frame.colorspace == 6
+    assert [w for w in report.warnings if "tagged as BT.601" in w]
