@@ -1,0 +1,80 @@
+"""What goes into a cache comes out of it."""
+
+import numpy as np
+import pytest
+
+from tests.conftest import codes
+from training.cache import (
+    SURROUNDINGS,
+    CacheError,
+    clean_pair,
+    fingerprint,
+    pack,
+    read_cache,
+    write_cache,
+)
+from training.pictures import PictureError
+
+
+def test_a_cache_gives_back_what_was_put_in(tmp_path):
+    pairs = [clean_pair(codes(40 + i, 50, seed=i), scale) for i in range(3) for scale in (2, 3)]
+    assert write_cache(tmp_path / "cache", pairs) == 6
+    read = read_cache(tmp_path / "cache")
+    for scale in (2, 3):
+        for before, after in zip((p for p in pairs if p.scale == scale), read[scale], strict=True):
+            np.testing.assert_array_equal(before.low, after.low)
+            np.testing.assert_array_equal(before.high, after.high)
+
+
+def test_a_cache_stays_until_the_next_is_whole(tmp_path):
+    write_cache(tmp_path, [clean_pair(codes(40, 40), 2)])
+    opened = read_cache(tmp_path)[2]
+
+    def broken():
+        yield clean_pair(codes(48, 48, seed=1), 2)
+        raise PictureError("this one is broken")
+
+    with pytest.raises(PictureError, match="broken"):
+        write_cache(tmp_path, broken())
+    assert write_cache(tmp_path, []) == 0
+    np.testing.assert_array_equal(read_cache(tmp_path)[2][0].high, codes(40, 40))
+    write_cache(tmp_path, [clean_pair(codes(48, 48, seed=1), 2)])
+    np.testing.assert_array_equal(read_cache(tmp_path)[2][0].high, codes(48, 48, seed=1))
+    np.testing.assert_array_equal(opened[0].high, codes(40, 40))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.json", "pixels.bin"]
+
+
+def test_other_pairs_have_another_fingerprint(tmp_path):
+    for name, seed in (("one", 0), ("same", 0), ("other", 1)):
+        write_cache(tmp_path / name, [clean_pair(codes(40, 40, seed=seed), 2)])
+    assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "same") != fingerprint(tmp_path / "other")
+
+
+def test_a_scale_alone_takes_no_more_room_than_its_own_pictures():
+    pairs = [clean_pair(codes(72, 96, seed=i), s) for i in range(3) for s in (2, 3)]
+    alone = pack(pairs)[3].alone()
+    height, width = 24 + 2 * SURROUNDINGS, 32 + 2 * SURROUNDINGS
+    assert alone.pixels.size == 3 * (1 + 9) * height * width
+    for found, wanted in zip(alone, pairs[1::2], strict=True):
+        np.testing.assert_array_equal(found.low, wanted.low)
+        np.testing.assert_array_equal(found.high, wanted.high)
+
+
+def test_bad_caches_are_refused(tmp_path):
+    with pytest.raises(CacheError, match="holds no cache; make one"):
+        read_cache(tmp_path)
+    write_cache(tmp_path, [clean_pair(codes(40, 40), 2)])
+    pixels = (tmp_path / "pixels.bin").read_bytes()
+    (tmp_path / "pixels.bin").write_bytes(pixels + b"x")
+    with pytest.raises(CacheError, match="is damaged"):
+        read_cache(tmp_path)
+    index = (tmp_path / "index.json").read_text()
+    (tmp_path / "index.json").write_text(index.replace('"height": ', '"height": "x", "x": '))
+    with pytest.raises(CacheError, match="is damaged"):
+        read_cache(tmp_path)
+    (tmp_path / "index.json").write_text("{}")
+    with pytest.raises(CacheError, match="is damaged"):
+        read_cache(tmp_path)
+    (tmp_path / "index.json").write_text('{"format": 2, "pairs": []}')
+    with pytest.raises(CacheError, match="is an empty cache"):
+        read_cache(tmp_path)

@@ -1,0 +1,33 @@
+"""Real encoders damage the low-resolution pictures of "video"."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import codes
+from training.codec import CRF_ENCODERS, degraded_pair, draw_degradation, encode_and_decode
+from training.imresize import downscale, to_8bit
+from training.metrics import psnr
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "libx265", "mpeg4", "mpeg2video"])
+def test_encoders_damage_more_at_lower_quality(encoder):
+    frames = [codes(64, 64, seed=i) for i in range(3)]
+    good, bad = (
+        encode_and_decode(frames, encoder, q) for q in ((16, 34) if encoder in CRF_ENCODERS else (2, 8))
+    )
+    assert len(good) == len(bad) == 3
+    assert psnr(good[1], frames[1], 0) > psnr(bad[1], frames[1], 0) + 2
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(4))
+def test_degraded_pairs_stay_aligned(scale, seed):
+    luma = to_8bit(np.asarray(Image.fromarray(codes(40, 40)).resize((300, 280)), float))
+    rng = np.random.default_rng(seed)
+    pair = degraded_pair(luma, scale, draw_degradation(rng), rng)
+    assert pair.high.shape == (scale * pair.low.shape[0], scale * pair.low.shape[1])
+    reduced = to_8bit(downscale(pair.high, scale))
+    here = psnr(pair.low, reduced, 2)
+    shifted = psnr(pair.low, np.roll(reduced, 1, axis=1), 2)
+    assert here > shifted + 3
