@@ -1,0 +1,144 @@
+"""The store builds an engine once, and again when it has to."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from tests.trt_build.modules import SMALL, Tiny
+from trt_build import (
+    BuildError,
+    EngineFileError,
+    build_into,
+    get_or_build,
+    request,
+    stored_engine,
+    verify,
+)
+from trt_build.container import read_engine
+from trt_build.store import clear, engine_path, entries
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def messages(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "trt_build.store"]
+
+
+@pytest.fixture
+def wanted(tiny):
+    return request(tiny, label="tiny", scale=2, profile=SMALL, targets=("sm89",))
+
+
+def test_the_store_builds_once(tmp_path, tiny, wanted, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    first = get_or_build(tmp_path, tiny, wanted, ahead=True)
+    assert messages(caplog) == ["building the TensorRT engine tiny for sm89"]
+    monkeypatch.setattr("trt_build.store.compiled", None)
+    assert get_or_build(tmp_path, tiny, wanted, ahead=True) == first
+    path = engine_path(tmp_path, wanted)
+    assert verify(path) == wanted
+    assert [entry.path for entry in entries(tmp_path)] == [path]
+    assert clear(tmp_path) == [path]
+    assert entries(tmp_path) == []
+
+
+def test_a_file_for_several_gpus_serves_each_of_them(tmp_path, tiny, wanted, monkeypatch):
+    several = request(tiny, label="tiny", scale=2, profile=SMALL, targets=("sm86", "sm89"))
+    path = build_into(tmp_path, tiny, several, ahead=True)
+    assert path == engine_path(tmp_path, several)
+    monkeypatch.setattr("trt_build.store.compiled", None)
+    assert build_into(tmp_path, tiny, wanted, ahead=True) == path
+    assert get_or_build(tmp_path, tiny, wanted, ahead=True) == read_engine(path)
+
+
+def test_a_damaged_file_does_not_hide_another_that_serves(tmp_path, tiny, wanted, monkeypatch, caplog):
+    paths = [
+        build_into(
+            tmp_path,
+            tiny,
+            request(tiny, label="tiny", scale=2, profile=SMALL, targets=("sm89", other)),
+            ahead=True,
+        )
+        for other in ("sm86", "sm120")
+    ]
+    first, second = sorted(paths)
+    first.write_bytes(first.read_bytes()[:-10])
+    monkeypatch.setattr("trt_build.store.compiled", None)
+    assert build_into(tmp_path, tiny, wanted, ahead=True) == second
+    assert f"{first} is damaged" in caplog.text
+
+
+def test_a_damaged_engine_is_built_again(tmp_path, tiny, wanted, caplog):
+    first = get_or_build(tmp_path, tiny, wanted, ahead=True)
+    path = engine_path(tmp_path, wanted)
+    for content in (path.read_bytes()[:-10], b"", b"something else"):
+        path.write_bytes(content)
+        assert entries(tmp_path)[0].path == path
+        assert len(get_or_build(tmp_path, tiny, wanted, ahead=True)) == pytest.approx(len(first), rel=0.1)
+        assert verify(path) == wanted
+    assert len([text for text in messages(caplog) if text.endswith("build it again")]) == 3
+
+
+def test_an_engine_under_a_wrong_name_is_refused(tmp_path, tiny, wanted):
+    get_or_build(tmp_path, tiny, wanted, ahead=True)
+    path = engine_path(tmp_path, wanted)
+    other = request(tiny, label="tiny", scale=2, profile=SMALL, targets=("sm86",))
+    wrong = path.rename(engine_path(tmp_path, other))
+    with pytest.raises(EngineFileError, match=r"holds an engine with targets \['sm89'\]|with targets"):
+        stored_engine(wrong, other)
+    with pytest.raises(EngineFileError, match="is named after another engine"):
+        verify(wrong)
+
+
+def test_a_store_that_cannot_be_written_is_a_warning(closed_folder, tiny, wanted, caplog):
+    assert get_or_build(closed_folder, tiny, wanted, ahead=True)
+    assert "was built but not kept" in caplog.text
+    assert "cannot be written: Permission denied" in caplog.text
+    assert entries(closed_folder) == []
+    with pytest.raises(BuildError, match="cannot be written: Permission denied; choose another folder"):
+        build_into(closed_folder, tiny, wanted, ahead=True)
+    closed_folder.chmod(0)
+    assert get_or_build(closed_folder, tiny, wanted, ahead=True)
+
+
+def test_a_store_without_permission_still_gives_its_engines(closed_folder, tiny, wanted, monkeypatch):
+    closed_folder.chmod(0o700)
+    first = get_or_build(closed_folder, tiny, wanted, ahead=True)
+    closed_folder.chmod(0o500)
+    monkeypatch.setattr("trt_build.store.compiled", None)
+    assert get_or_build(closed_folder, tiny, wanted, ahead=True) == first
+    with pytest.raises(BuildError, match="cannot be deleted: Permission denied"):
+        clear(closed_folder)
+
+
+def test_two_processes_may_build_the_same_engine(tmp_path):
+    import multiprocessing
+
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(2) as pool:
+        sizes = pool.map(_build_in_process, [str(tmp_path)] * 2)
+    assert min(sizes) > 10_000
+    (entry,) = entries(tmp_path)
+    assert entry.problem is None
+    verify(entry.path)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_threads_that_want_one_engine_build_it_once(tmp_path, tiny, wanted, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    with ThreadPoolExecutor(3) as pool:
+        engines = list(pool.map(lambda _: get_or_build(tmp_path, tiny, wanted, ahead=True), range(3)))
+    assert engines[0] == engines[1] == engines[2]
+    assert messages(caplog) == ["building the TensorRT engine tiny for sm89"]
+
+
+def _build_in_process(folder):
+    import warnings
+    from pathlib import Path
+
+    warnings.simplefilter("ignore")
+    torch.manual_seed(0)
+    module = Tiny()
+    wanted = request(module, label="tiny", scale=2, profile=SMALL, targets=("sm89",))
+    return len(get_or_build(Path(folder), module, wanted, ahead=True))
