@@ -9,14 +9,11 @@ import time
 import av
 import numpy as np
 import pytest
-import torch
-import typer
 from PIL import Image
 from typer.testing import CliRunner
 
 from tests.conftest import codes
 from vs_emtcm.cli import app
-from vs_emtcm.console import one_sentence_errors
 
 
 def run(*arguments):
@@ -290,43 +287,6 @@ def test_models_are_listed():
     result = run("models")
     assert "--model base --tune video" in result.stdout
     assert json.loads(run("models", "--json").stdout)[0]["model"] == "base"
-
-
-def too_little():
-    raise torch.OutOfMemoryError("not enough memory even for the smallest tiles")
-
-
-@pytest.mark.parametrize(
-    "allocate",
-    [lambda: torch.empty(1 << 50), lambda: bytearray(1 << 60), too_little],
-    ids=["pytorch", "python", "tiles"],
-)
-def test_too_little_memory_is_one_sentence(capsys, allocate):
-    with pytest.raises(typer.Exit), one_sentence_errors():
-        allocate()
-    assert capsys.readouterr().err.startswith("vs-emtcm: error: out of memory; a smaller --scale needs less")
-
-
-def test_another_failure_is_not_taken_for_too_little_memory():
-    with pytest.raises(RuntimeError, match="illegal memory access"), one_sentence_errors():
-        raise RuntimeError("CUDA error: an illegal memory access was encountered")
-
-
-def test_doctor_tries_what_is_installed(monkeypatch):
-    def broken(*_args, **_kwargs):
-        raise RuntimeError("two\nlines")
-
-    monkeypatch.setattr("vs_emtcm.doctor.Upscaler", broken)
-    assert "backend torch on cpu: does not work: two lines" in run("doctor").stdout
-
-
-def test_doctor_says_what_works():
-    result = run("doctor")
-    assert "backend torch on cpu: works" in result.stdout
-    assert "backend openvino on cpu: " in result.stdout
-    report = json.loads(run("doctor", "--json").stdout)
-    assert report["versions"]["torch"]
-    assert {b["device"] for b in report["backends"]} == {"cpu", "cuda"}
 
 
 def test_a_video_may_have_brackets_in_its_name(make_clip, tmp_path):
