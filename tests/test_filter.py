@@ -1,5 +1,8 @@
 """The filter: what scripts see of clips, properties, lanes and errors."""
 
+import threading
+from collections import defaultdict
+
 import numpy as np
 import pytest
 import vapoursynth as vs
@@ -84,6 +87,29 @@ def test_lanes_change_nothing(frames, lanes):
     for ours, alone in zip(all_frames(result), all_frames(emtcm(clip, 3, lanes=1)), strict=True):
         for a, b in zip(ours, alone, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_lane_works_in_one_thread_whichever_calls_it(monkeypatch):
+    used = defaultdict(set)
+    upscale_into = Upscaler.upscale_into
+
+    def watched(upscaler, *arguments):
+        used[id(upscaler)].add(threading.get_ident())
+        upscale_into(upscaler, *arguments)
+
+    monkeypatch.setattr(Upscaler, "upscale_into", watched)
+    all_frames(emtcm(clip_of(frames=30), lanes=3))
+    assert [len(threads) for threads in used.values()] == [1, 1, 1]
+    assert len(set.union(*used.values())) == 3
+
+
+def test_a_frame_that_no_memory_holds_is_named(monkeypatch):
+    def full(*_):
+        raise EmtcmError("device 'cuda:0' has no room")
+
+    monkeypatch.setattr(Upscaler, "upscale_into", full)
+    with pytest.raises(vs.Error, match="emtcm: frame 3: device 'cuda:0' has no room"):
+        emtcm(clip_of(), lanes=2).get_frame(3)
 
 
 def test_properties_pass_through():
@@ -210,7 +236,8 @@ def varying_format() -> vs.VideoNode:
         (clip_of, {"device_index": "0"}, "emtcm: device_index is '0'; accepted are numbers from 0"),
         (clip_of, {"tile": 128.0}, "emtcm: tile is 128.0"),
         (clip_of, {"tile": "64"}, "emtcm: tile is '64'"),
-        (clip_of, {"lanes": 0}, "emtcm: lanes is 0"),
+        (clip_of, {"lanes": 0}, "emtcm: lanes is 0; accepted are None and 1 to 16"),
+        (clip_of, {"lanes": 17}, "emtcm: lanes is 17"),
         (clip_of, {"lanes": "two"}, "emtcm: lanes is 'two'"),
         (clip_of, {"tile": 3}, "emtcm: tile is 3"),
         (clip_of, {"device": "gpu", "device_index": 1}, "emtcm: device is 'gpu'; accepted are auto, cpu"),

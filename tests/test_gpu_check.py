@@ -47,6 +47,28 @@ def test_what_there_is_no_time_for_is_skipped_and_named(tmp_path, pytestconfig):
     assert "no engine was checked" in result.stdout
 
 
+NO_ROOM_FOR_FOUR = """
+import runpy, sys, torch
+from vs_emtcm.engines.cpu_engine import CpuEngine
+call = CpuEngine.__call__
+def small(engine, x):
+    if len(x) == 4:
+        raise torch.OutOfMemoryError("no room")
+    return call(engine, x)
+CpuEngine.__call__ = small
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_what_a_small_card_has_no_room_for_is_named_and_the_rest_is_reported(tmp_path, pytestconfig):
+    report = dry_run(tmp_path, pytestconfig, "-c", NO_ROOM_FOR_FOUR)
+    skipped = [f"torch base x{scale} 2 small 4: OutOfMemoryError: no room" for scale in (2, 3, 4)]
+    assert report["skipped"][-3:] == skipped
+    assert {row["batch"] for row in report["network"]} == {1, 2}
+    assert report["filter"]
+
+
 def test_a_dry_run_measures_whole_frames_and_the_filter(tmp_path, pytestconfig):
     report = dry_run(tmp_path, pytestconfig)
     models = {(row["model"], row["scale"], row["stages"]) for row in report["filter"]}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import codes, texture
-from vs_emtcm import Color, PixelFormat, Upscaler, UsageError, resample
+from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, UsageError, resample
 from vs_emtcm.planes import full_scale
 
 GRAY = PixelFormat(family="gray")
@@ -248,41 +248,86 @@ def test_what_is_kept_for_another_size_makes_room(caplog):
     upscaler.engine = SmallCard(upscaler.engine, 100 * 100)
     for shape in ((70, 60), (60, 70), (70, 60)):
         upscaler.upscale([codes(*shape)], GRAY)
-    assert upscaler.tile == (0, 0)
+        assert len(upscaler.engine.kept) == 1
     assert not caplog.records
 
 
-def test_chroma_that_finds_no_room_makes_smaller_tiles(monkeypatch, caplog):
+NO_ROOM = (
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+    RuntimeError("GET was unable to find an engine to execute this computation"),
+)
+
+
+@pytest.mark.parametrize("error", NO_ROOM, ids=["pytorch", "cublas", "cuda", "cudnn"])
+def test_chroma_that_finds_no_room_makes_smaller_tiles(monkeypatch, caplog, error):
     upscaler = Upscaler(2, tune="clean", device="cpu", tile=0)
-    planes = codes(64, 80), codes(32, 40), codes(32, 40)
+    planes = codes(160, 200), codes(80, 100), codes(80, 100)
     format = PixelFormat(family="yuv", subsampling=(1, 1))
     expected = upscaler.upscale(planes, format)
-    chroma = resample.upscale
+    chroma, tries = resample.upscale, []
 
     def limited(*arguments):
-        if upscaler.tile == (0, 0):
-            raise torch.OutOfMemoryError("CUDA out of memory")
+        tries.append(upscaler.engine.kept)
+        if max(map(max, upscaler.engine.kept)) > 180:
+            raise error
         return chroma(*arguments)
 
+    upscaler.engine = SmallCard(upscaler.engine, 1 << 20)
     monkeypatch.setattr(resample, "upscale", limited)
     for result, wanted in zip(upscaler.upscale(planes, format), expected, strict=True):
         assert (result != wanted).mean() <= 1e-5
     assert "going on in tiles" in caplog.text
+    # Two tries of the whole picture, and both planes of chroma.
+    assert len(tries) == 4
 
 
-def test_a_frame_that_does_not_fit_is_done_in_tiles_with_one_warning(caplog):
+def test_other_errors_of_a_gpu_are_not_taken_for_a_small_card(monkeypatch):
+    def broken(*_):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    upscaler = Upscaler(2, device="cpu")
+    monkeypatch.setattr(upscaler, "_upscaled", broken)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        upscaler.upscale([codes(16, 16)], GRAY)
+
+
+def test_a_frame_that_does_not_fit_is_done_in_tiles_with_one_warning_for_all_lanes(caplog):
     upscaler = Upscaler(2, tune="clean", device="cpu", tile=0)
-    luma = codes(90, 130)
+    luma = codes(270, 390)
     expected = upscaler.upscale([luma], GRAY)[0]
-    upscaler.engine = SmallCard(upscaler.engine, 150 * 120)
-    for _ in range(2):
-        result = upscaler.upscale([luma], GRAY)[0]
+    upscaler.engine = card = SmallCard(upscaler.engine, 270 * 330)
+    lanes = upscaler, upscaler.another()
+    for lane in (*lanes, *lanes):
+        lane.engine = card
+        card.kept.clear()
+        result = lane.upscale([luma], GRAY)[0]
         assert (result != expected).mean() <= 1e-5
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "not enough GPU memory for 130x90 pixels at once; going on in tiles" in caplog.text
-    upscaler.engine.pixels = 100
-    with pytest.raises(torch.OutOfMemoryError):
-        upscaler.upscale([luma], GRAY)
+    assert "not enough GPU memory for 390x270 pixels at once; going on in tiles" in caplog.text
+
+
+def test_a_card_that_is_too_small_for_any_tile_is_said(caplog):
+    upscaler = Upscaler(2, tune="clean", device="cpu")
+    upscaler.engine = SmallCard(upscaler.engine, 100)
+    with pytest.raises(
+        EmtcmError, match="no room for 390x270 pixels at 2x, not even in tiles; use device 'cpu'"
+    ):
+        upscaler.upscale([codes(270, 390)], GRAY)
+
+
+def test_a_squeeze_of_memory_is_forgotten_with_the_next_size():
+    upscaler = Upscaler(2, tune="clean", device="cpu", tile=0)
+    upscaler.engine = SmallCard(upscaler.engine, 0)
+    with pytest.raises(EmtcmError):
+        upscaler.upscale([codes(300, 300)], GRAY)
+    upscaler.engine.pixels = 1 << 20
+    for size, kept in ((300, 1), (301, 1), (300, 1)):
+        upscaler.engine.kept.clear()
+        upscaler.upscale([codes(size, size)], GRAY)
+        assert len(upscaler.engine.kept) == kept
+    assert {shape[-1] for shape in upscaler.engine.kept} == {300 + 2 * upscaler.engine.radius}
 
 
 def test_no_tile_is_larger_than_the_engine_takes():

@@ -141,8 +141,8 @@ def front_end(target: str | None) -> Iterator[None]:
                     # Its library warns that it finds no GPU, which nobody asked for.
                     silence.enter_context(native_silence())
                 importlib.import_module("torch_tensorrt")
-        except (ImportError, OSError, RuntimeError, AttributeError) as error:
-            # AttributeError: 2.11 takes any TensorRT-RTX, and cannot use those that came after 1.4.
+        except Exception as error:
+            # Such as an AttributeError: 2.11 takes any TensorRT-RTX, and cannot use those after 1.4.
             raise BuildError(
                 f"Torch-TensorRT cannot be imported ({error}); its version must be that of torch "
                 f"({torch.__version__}), and TensorRT's one that it was made for"

@@ -103,7 +103,7 @@ def upscale(
     ] = None,
     lanes: Annotated[
         int | None,
-        typer.Option(min=1, max=64, help="Frames worked on at once. [default: 3 on a GPU, 1 on a CPU]"),
+        typer.Option(min=1, max=16, help="Frames worked on at once. [default: 3 on a GPU, 1 on a CPU]"),
     ] = None,
     threads: Annotated[
         int,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import typer
 
-from vs_emtcm.errors import EmtcmError, UsageError, reason
+from vs_emtcm.errors import EmtcmError, UsageError, has_no_room, reason
 
 FAILURE, USAGE = 1, 2
 
@@ -40,9 +40,7 @@ def one_sentence_errors() -> Iterator[None]:
 
 
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
-    # PyTorch has a class of errors for it, which is not imported here, and on a CPU does not use it.
-    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return named or any(words in str(error) for words in ("DefaultCPUAllocator", "out of memory"))
+    return isinstance(error, MemoryError) or has_no_room(error) or "DefaultCPUAllocator" in str(error)
 
 
 def say(message: str) -> None:

@@ -17,3 +17,13 @@ def reason(error: Exception) -> str:
     """What went wrong, as a clause: the system's or FFmpeg's words without capital and full stop."""
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(words).rstrip(".").lower()
+
+
+# How CUDA, cuBLAS and cuDNN say that a GPU has no room, beside PyTorch's own error.
+NO_ROOM = ("out of memory", "STATUS_ALLOC_FAILED", "STATUS_NOT_INITIALIZED", "unable to find an engine")
+
+
+def has_no_room(error: Exception) -> bool:
+    """Whether an error of PyTorch says that a device has too little memory."""
+    # By name: whoever only wants to print it shall not import PyTorch.
+    return type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in NO_ROOM)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import vapoursynth as vs
 
 from vs_emtcm.engines import choose_device
 from vs_emtcm.errors import EmtcmError, UsageError
-from vs_emtcm.lanes import one_each
+from vs_emtcm.lanes import MOST_LANES, one_each
 from vs_emtcm.models import is_whole
 from vs_emtcm.planes import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.upscaler import Upscaler
@@ -64,8 +65,8 @@ def emtcm(
     """
     try:
         format = clip_format(clip)
-        if lanes is not None and (not is_whole(lanes) or lanes < 1):
-            raise UsageError(f"lanes is {lanes!r}; accepted are None and numbers from 1")
+        if lanes is not None and (not is_whole(lanes) or not 1 <= lanes <= MOST_LANES):
+            raise UsageError(f"lanes is {lanes!r}; accepted are None and 1 to {MOST_LANES}")
         upscaler = Upscaler(
             scale,
             model=model,
@@ -115,15 +116,22 @@ def numbered_device(device: str, index: int) -> str:
 def modify_frame(
     upscaler: Upscaler, format: PixelFormat, canvas: vs.VideoNode, lane: int, lanes: int
 ) -> Callable[[int, vs.VideoFrame], vs.VideoFrame]:
-    """The callback of one lane; VapourSynth calls it for one frame at a time."""
+    """The callback of one lane; VapourSynth calls it for one frame at a time, from any of its threads."""
+    # For every thread that it is used in, PyTorch keeps threads of its own, or memory of the GPU.
+    own_thread = ThreadPoolExecutor(1, thread_name_prefix="emtcm")
 
     def modify(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        number = n * lanes + lane
         try:
             color = frame_color(f, format)
         except UsageError as error:
-            raise vs.Error(f"emtcm: frame {n * lanes + lane} {error}") from None
+            raise vs.Error(f"emtcm: frame {number} {error}") from None
         target = vs.core.create_video_frame(canvas.format, canvas.width, canvas.height)
-        upscaler.upscale_into(frame_planes(f), frame_planes(target), format, color)
+        work = own_thread.submit(upscaler.upscale_into, frame_planes(f), frame_planes(target), format, color)
+        try:
+            work.result()
+        except EmtcmError as error:
+            raise vs.Error(f"emtcm: frame {number}: {error}") from None
         return target
 
     return modify

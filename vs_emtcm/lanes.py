@@ -8,6 +8,8 @@ from vs_emtcm.errors import EmtcmError
 from vs_emtcm.upscaler import Upscaler
 
 _log = logging.getLogger(__name__)
+# PyTorch hands out 32 streams of a GPU in turn. Two lanes on one would end up in each other's recordings.
+MOST_LANES = 16
 
 
 def default_lanes(device_type: str) -> int:

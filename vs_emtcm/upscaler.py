@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -17,7 +19,8 @@ from torch import Tensor
 from vs_emtcm import models, resample
 from vs_emtcm.alpha import filled_behind
 from vs_emtcm.engines import create_engine
-from vs_emtcm.errors import EmtcmError
+from vs_emtcm.engines.engine import Engine
+from vs_emtcm.errors import EmtcmError, has_no_room
 from vs_emtcm.mirror import mirrored
 from vs_emtcm.planes import (
     LUMA_WEIGHTS,
@@ -27,10 +30,12 @@ from vs_emtcm.planes import (
     luma_slope_and_offset,
     to_samples,
 )
-from vs_emtcm.tiles import MINIMUM_TILE, checked_tile, even_tile, spans
+from vs_emtcm.tiles import checked_tile, even_tile, spans
 from vs_emtcm.transfer import HostBuffer, pinned_is_faster
 
 _log = logging.getLogger(__name__)
+# A side of tiles that memory makes necessary: a few megabytes of features.
+SMALLEST_FOR_ROOM = 128
 
 
 class Upscaler:
@@ -78,7 +83,10 @@ class Upscaler:
         models.check_scale(scale)
         models.check_stages(stages)
         self.tile = checked_tile(tile)
-        self._out_of_memory = False
+        # The size of the last frame, and of the tiles that the memory had room for.
+        self._size = self._roomy = (0, 0)
+        # Twins share it.
+        self._warned = threading.Event()
         path = models.resolve(model, tune)
         weights = models.load(path, scale)
         self.scale = scale
@@ -143,33 +151,41 @@ class Upscaler:
         format: PixelFormat,
         color: Color | None = None,
     ) -> None:
-        """:meth:`upscale` into arrays that are there already, such as the planes of a frame."""
+        """:meth:`upscale` into arrays that are there already, such as the planes of a frame.
+
+        Raises:
+            ValueError: number, shape or dtype of the planes do not fit the format.
+            EmtcmError: the device has no room for the picture, not even in tiles.
+        """
         check_planes(planes, format)
         height, width = planes[0].shape
         check_shapes(targets, format, self.scale * width, self.scale * height)
         color = Color() if color is None else color
+        if self._size != (width, height):
+            self._size = self._roomy = width, height
         released = False
-        stream = self.engine.stream
         while True:
             try:
-                # PyTorch would look for a GPU for no stream as well.
-                with nullcontext() if stream is None else torch.cuda.stream(stream):
+                with _stream_of(self.engine):
                     self._upscale_once(planes, targets, format, color)
                 return
-            except torch.OutOfMemoryError:
-                # What is kept for other sizes may be all that is in the way.
-                self.engine.release()
-                if released:
-                    self._make_room(width, height)
-                released = True
+            except RuntimeError as error:
+                if not has_no_room(error):
+                    raise
+            # What is kept for other sizes may be all that is in the way.
+            self.engine.release()
+            if released:
+                self._make_room()
+            released = True
 
     def _upscale_once(
         self, planes: Sequence[Plane], targets: Sequence[Plane], format: PixelFormat, color: Color
     ) -> None:
         # What this holds on the device is gone when it fails.
         results = self._upscaled(self.host.upload(planes), targets, format, color)
-        # One plane after the other: samples take a quarter of the room of what they are made of.
-        self.host.download([to_samples(values, format) for values in results], targets)
+        # One plane after the other, and none is held on to: samples take a quarter of the room of what they
+        # are made of.
+        self.host.download(list(map(partial(to_samples, format=format), results)), targets)
 
     def _upscaled(
         self, sources: Sequence[Tensor], targets: Sequence[Plane], format: PixelFormat, color: Color
@@ -214,24 +230,31 @@ class Upscaler:
                 result[..., *place] = self.engine(part)
         return result
 
-    def _make_room(self, width: int, height: int) -> None:
-        """Go on in tiles of half the size, this frame and those after it.
+    def _make_room(self) -> None:
+        """Go on in tiles of half the size, this frame and those of its size after it.
 
         Raises:
-            torch.OutOfMemoryError: they are as small as they can be.
+            EmtcmError: they are small already.
         """
+        width, height = self._size
         tile_width, tile_height = self._tile_size(width, height)
-        if min(tile_width, tile_height) < 2 * MINIMUM_TILE:
-            raise torch.OutOfMemoryError("there is not enough memory even for the smallest tiles")
-        self.tile = (max(MINIMUM_TILE, tile_width // 2), max(MINIMUM_TILE, tile_height // 2))
-        if not self._out_of_memory:
+        if max(tile_width, tile_height) <= SMALLEST_FOR_ROOM:
+            raise EmtcmError(
+                f"device {str(self.engine.device)!r} has no room for {width}x{height} pixels at "
+                f"{self.scale}x, not even in tiles; use device 'cpu' or a smaller scale"
+            )
+        self._roomy = (
+            max(min(tile_width, SMALLEST_FOR_ROOM), tile_width // 2),
+            max(min(tile_height, SMALLEST_FOR_ROOM), tile_height // 2),
+        )
+        if not self._warned.is_set():
             _log.warning(
                 "emtcm: not enough GPU memory for %dx%d pixels at once; going on in tiles, "
                 "with the same result; fewer lanes or a tile size avoid this",
                 tile_width,
                 tile_height,
             )
-        self._out_of_memory = True
+        self._warned.set()
 
     def _tile_size(self, width: int, height: int) -> tuple[int, int]:
         wanted = (width, height) if self.tile == (0, 0) else self.tile
@@ -239,7 +262,18 @@ class Upscaler:
             pixels = self.engine.tile_pixels
             wanted = (width, height) if pixels is None else even_tile(width, height, pixels)
         highest, widest = self.engine.largest or (height, width)
-        return min(width, wanted[0], widest), min(height, wanted[1], highest)
+        return min(self._roomy[0], wanted[0], widest), min(self._roomy[1], wanted[1], highest)
+
+
+@contextmanager
+def _stream_of(engine: Engine) -> Iterator[None]:
+    # PyTorch would look for a GPU for no stream as well.
+    if engine.stream is None:
+        yield
+        return
+    # Without the first, the second would leave a context on GPU 0, whichever was used.
+    with torch.cuda.device(engine.device), torch.cuda.stream(engine.stream):
+        yield
 
 
 def check_planes(planes: Sequence[Plane], format: PixelFormat) -> None:

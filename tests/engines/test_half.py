@@ -63,3 +63,15 @@ def test_half_precision_of_1_bit_noise_is_finite(model, scale):
     with torch.inference_mode():
         result = from_half(picture, half(to_half(picture)), scale)
     assert float(result.abs().max()) < 50
+
+
+@pytest.mark.parametrize("value", [1e5, -1e30, 200.0])
+def test_a_sample_far_out_of_range_stays_alone(value):
+    network = load_network(WEIGHTS, 2)
+    half = DetailNetwork(network).half()
+    picture = torch.full((1, 1, 60, 60), 0.25)
+    picture[..., 30, 30] = value
+    with torch.inference_mode():
+        result = from_half(picture, half(to_half(picture)), 2)
+    assert result.isfinite().all()
+    assert float((result[..., :4, :4] - 0.25).abs().max()) < 1e-3

@@ -147,7 +147,8 @@ def test_memory_is_asked_for_once_per_size_and_comes_from_pytorch(runtime, tmp_p
     with torch.inference_mode():
         for size in ((40, 60), (40, 60), (30, 20), (40, 60)):
             engine(bordered(*size, engine.radius))
-    assert [shape[2] - 2 * engine.radius for shape in runtime.context.sizes] == [40, 30, 40]
+    # The first is that of the trial.
+    assert [shape[2] - 2 * engine.radius for shape in runtime.context.sizes] == [16, 40, 30, 40]
 
 
 def test_another_one_has_a_context_of_its_own_on_the_same_engine(runtime, tmp_path):
@@ -219,7 +220,14 @@ def test_what_goes_wrong_is_one_sentence_with_a_remedy(runtime, tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("no\nkernel"), TypeError("nullptr"), AttributeError("Runtime")]
+    "error",
+    [
+        RuntimeError("no\nkernel"),
+        TypeError("nullptr"),
+        AttributeError("Runtime"),
+        ValueError("no tactic"),
+        AssertionError("no device"),
+    ],
 )
 def test_whatever_tensorrt_says_auto_goes_on_with_pytorch(runtime, tmp_path, monkeypatch, caplog, error):
     def broken(_):
@@ -233,6 +241,12 @@ def test_whatever_tensorrt_says_auto_goes_on_with_pytorch(runtime, tmp_path, mon
     monkeypatch.setattr(choice, "CudaEngine", lambda *_: "PyTorch")
     assert create_engine(WEIGHTS, stages=2, backend="auto", device="auto", store=tmp_path) == "PyTorch"
     assert "going on with PyTorch on the GPU" in caplog.text
+
+
+def test_an_engine_that_does_not_run_shows_while_another_can_be_chosen(runtime, tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime.context, "execute_async_v3", lambda _: False)
+    with pytest.raises(EmtcmError, match="backend 'tensorrt': the engine failed"):
+        make(tmp_path)
 
 
 def test_an_installation_that_cannot_build_for_this_card_is_found(monkeypatch):

@@ -13,11 +13,13 @@ class Worker:
 
     def __init__(self):
         self.busy = threading.Lock()
+        self.threads = set()
         self.done = 0
 
     def __call__(self, number):
         assert self.busy.acquire(blocking=False)
         time.sleep(0.004 if number % 2 == 0 else 0)
+        self.threads.add(threading.get_ident())
         self.done += 1
         self.busy.release()
         return number * number
@@ -33,6 +35,8 @@ def test_results_come_in_order_whoever_is_first(count):
     assert list(in_order(wanted(range(40)), workers)) == [n * n for n in range(40)]
     assert sum(worker.done for worker in workers) == 40
     assert all(worker.done for worker in workers)
+    assert all(len(worker.threads) == 1 for worker in workers)
+    assert len(set.union(*(worker.threads for worker in workers))) == count
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -15,15 +16,19 @@ from torch import Tensor
 
 from vs_emtcm.engines.half import from_half, to_half
 from vs_emtcm.engines.weights import load_network
-from vs_emtcm.errors import EmtcmError
+from vs_emtcm.errors import EmtcmError, has_no_room
 from vs_emtcm.models import Weights
 from vs_emtcm.network import DetailNetwork
 
+_log = logging.getLogger(__name__)
 # Sizes whose graphs are kept; a video has one.
 GRAPHS = 4
 WARM_UP = 2
 # To begin a recording waits for the whole device, which breaks a recording that is under way.
 _RECORDING = threading.Lock()
+# Pixels of a tile: a 1080p frame and a little more. What a graph keeps grows with its size, and each lane has
+# a graph.
+TILE_PIXELS = 1 << 21
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +36,6 @@ class _Recorded:
     graph: torch.cuda.CUDAGraph
     x: Tensor
     detail: Tensor
-
-
-@contextmanager
-def _as_out_of_memory() -> Iterator[None]:
-    # cuDNN and CUDA report in their own ways that there was no room.
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        if "out of memory" in str(error) or "unable to find an engine" in str(error):
-            raise torch.OutOfMemoryError(str(error)) from error
-        raise
 
 
 @contextmanager
@@ -71,7 +63,8 @@ class CudaEngine:
         network = load_network(weights, stages)
         self.device = device
         self.largest: tuple[int, int] | None = None
-        self.tile_pixels: int | None = None
+        self.tile_pixels: int | None = TILE_PIXELS
+        self._records = True
         self.scale = weights.scale
         self.radius = network.radius
         with _one_sentence_errors():
@@ -93,12 +86,14 @@ class CudaEngine:
 
     def __call__(self, x: Tensor) -> Tensor:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
+        half = to_half(x)
         recorded = self._recorded.get(x.shape)
+        if recorded is None and self._records:
+            recorded = self._record(half)
         if recorded is None:
-            recorded = self._record(to_half(x))
-        else:
-            self._recorded.move_to_end(x.shape)
-        recorded.x.copy_(to_half(x))
+            return from_half(x, self._network(half), self.scale)
+        self._recorded.move_to_end(x.shape)
+        recorded.x.copy_(half)
         recorded.graph.replay()
         return from_half(x, recorded.detail, self.scale)
 
@@ -111,15 +106,28 @@ class CudaEngine:
     def release(self) -> None:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
         self._recorded.clear()
+        # While another lane records, PyTorch gives nothing back to the device.
+        with _RECORDING:
+            pass
 
-    def _record(self, x: Tensor) -> _Recorded:
+    def _record(self, x: Tensor) -> _Recorded | None:
+        """The graph of a size, or None if the program does not let one be recorded."""
         graph = torch.cuda.CUDAGraph()
-        with _RECORDING, _as_out_of_memory():
+        with _RECORDING:
             for _ in range(WARM_UP):
                 self._network(x)
-            # Other lanes go on allocating while this one records.
-            with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
-                detail = self._network(x)
+            try:
+                # Other lanes go on allocating while this one records.
+                with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
+                    detail = self._network(x)
+            except RuntimeError as error:
+                if has_no_room(error):
+                    raise
+                # Such as another filter that waited for the whole device just then.
+                words = str(error).strip().partition("\n")[0]
+                _log.warning("emtcm: no CUDA graph could be recorded (%s); going on without, slower", words)
+                self._records = False
+                return None
         recorded = _Recorded(graph=graph, x=x, detail=detail)
         self._recorded[x.shape] = recorded
         if len(self._recorded) > GRAPHS:

@@ -41,7 +41,8 @@ class Engine(Protocol):
             float32 (1, 1, scale * H, scale * W) on ``device``, the same units, not clamped.
 
         Raises:
-            torch.OutOfMemoryError: the device has no room for a picture of this size.
+            RuntimeError: the device has no room for a picture of this size; see
+                :func:`vs_emtcm.errors.has_no_room`.
         """
         ...
 

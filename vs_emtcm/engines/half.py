@@ -10,11 +10,13 @@ from vs_emtcm.network import Network, assemble
 
 # The network is blind to a constant. Around zero, halves are finest.
 MIDDLE = 0.5
+# Far beyond any picture. What is farther out would become infinite inside of the network.
+LIMIT = 64.0
 
 
 def to_half(x: Tensor) -> Tensor:
     """A float32 picture as the half-precision input of :class:`vs_emtcm.network.DetailNetwork`."""
-    return (x - MIDDLE).to(torch.float16, memory_format=torch.channels_last)
+    return (x - MIDDLE).clamp_(-LIMIT, LIMIT).to(torch.float16, memory_format=torch.channels_last)
 
 
 def from_half(x: Tensor, detail: Tensor, scale: int) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trt_build import BuildError, Profile, get_or_build, request
+from trt_build import Profile, get_or_build, request
 from vs_emtcm.engines.half import from_half, to_half
 from vs_emtcm.engines.weights import load_network
 from vs_emtcm.errors import EmtcmError
@@ -43,7 +43,9 @@ def default_store() -> Path:
 def _one_sentence_errors() -> Iterator[None]:
     try:
         yield
-    except (BuildError, ImportError, OSError, RuntimeError, TypeError, AttributeError) as error:
+    except EmtcmError:
+        raise
+    except Exception as error:
         # Another version may lack what is used here, a driver may refuse: TensorRT says so in many ways.
         raise EmtcmError(f"backend 'tensorrt': {' '.join(str(error).split())}") from error
 
@@ -123,6 +125,11 @@ class TensorrtEngine:
         self._input = self._engine.get_tensor_name(0)
         self._output = self._engine.get_tensor_name(1)
         self._begin()
+        # TensorRT-RTX compiles for the GPU when an engine is first run: what does not work shall show while
+        # another engine can still be chosen.
+        side = 2 * radius + 1
+        with torch.cuda.device(device), torch.cuda.stream(self.stream), _one_sentence_errors():
+            self(torch.zeros(1, 1, side, side, device=device)).cpu()
 
     def _begin(self) -> None:
         """What belongs to one thread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +14,7 @@ def in_order[Item](
 ) -> Generator[Item]:
     """Yield items in their order, those that are to be worked on after one of the workers did.
 
-    Each worker has a thread and works on one item at a time; one item more than there are workers is taken
+    Each worker has its own thread and works on one item at a time; one item more than there are workers is taken
     ahead. An exception of a worker or of ``tasks`` is raised here, after all items before it.
 
     Args:
@@ -24,21 +25,23 @@ def in_order[Item](
         for item, wanted in tasks:
             yield workers[0](item) if wanted else item
         return
-    idle: SimpleQueue[Callable[[Item], Item]] = SimpleQueue()
+    # Of a worker that came to several threads, libraries would keep something for each.
+    own = threading.local()
+    unowned = SimpleQueue[Callable[[Item], Item]]()
     for worker in workers:
-        idle.put(worker)
+        unowned.put(worker)
+
+    def begin() -> None:
+        own.worker = unowned.get()
 
     def work(item: Item) -> Item:
-        worker = idle.get()
-        try:
-            return worker(item)
-        finally:
-            idle.put(worker)
+        result: Item = own.worker(item)
+        return result
 
     # What is not worked on is there already.
     waiting: deque[Future[Item] | tuple[Item]] = deque()
     working = 0
-    with ThreadPoolExecutor(len(workers)) as pool:
+    with ThreadPoolExecutor(len(workers), initializer=begin) as pool:
         try:
             for task in _with_error(tasks):
                 if isinstance(task, Exception):
