@@ -14,8 +14,8 @@ def in_order[Item](
 ) -> Generator[Item]:
     """Yield items in their order, those that are to be worked on after one of the workers did.
 
-    Each worker has its own thread and works on one item at a time; one item more than there are workers is taken
-    ahead. An exception of a worker or of ``tasks`` is raised here, after all items before it.
+    Each worker has its own thread and works on one item at a time; one item more than there are workers is
+    taken ahead. An exception of a worker or of ``tasks`` is raised here, after all items before it.
 
     Args:
         tasks: items, and whether each is to be worked on.
