@@ -46,7 +46,7 @@ def test_float_luma_is_nominal_from_0_to_1():
 
 def test_integers_are_rounded_and_clamped_and_floats_are_not():
     values = torch.tensor([-3.0, 0.4, 0.6, 254.6, 300.0])
-    integers = to_samples(values, PixelFormat(family="gray"))
+    integers = to_samples(values.clone(), PixelFormat(family="gray"))
     assert integers.dtype == torch.uint8
     assert integers.tolist() == [0, 0, 1, 255, 255]
     floats = to_samples(values, PixelFormat(family="gray", sample_type="float", bits=32))

@@ -152,9 +152,12 @@ def luma_slope_and_offset(format: PixelFormat, range: Range) -> tuple[float, flo
 
 
 def to_samples(values: Tensor, format: PixelFormat) -> Tensor:
-    """Code values as a plane holds them: in its dtype, rounded and clamped if that is of integers."""
+    """Code values as a plane holds them: in its dtype, rounded and clamped if that is of integers.
+
+    The values are overwritten: a large picture has room for them once.
+    """
     if format.sample_type == "integer":
-        values = values.round().clamp_(0, full_scale(format))
+        values = values.round_().clamp_(0, full_scale(format))
     return values.to(torch_dtype(format.dtype))
 
 

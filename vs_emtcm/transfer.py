@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -63,20 +63,22 @@ class HostBuffer:
         parts = torch.split(packed, [plane.size for plane in planes])
         return [part.view(1, 1, *plane.shape).float() for part, plane in zip(parts, planes, strict=True)]
 
-    def download(self, samples: Sequence[Tensor], targets: Sequence[Plane]) -> None:
+    def download(self, samples: Iterable[Tensor], targets: Sequence[Plane]) -> None:
         """Write samples of one dtype into planes; they are complete when this returns.
 
         Args:
             samples: (1, 1, H, W) each, on the device.
             targets: (H, W) each, of the same dtype.
         """
+        if self.device.type == "cpu":
+            for part, target in zip(samples, targets, strict=True):
+                np.copyto(target, part[0, 0].numpy())
+            return
         packed = torch.cat([part.reshape(-1) for part in samples])
-        if packed.is_cuda:
-            memory = self._bytes(packed.nbytes).view(packed.dtype)
-            memory.copy_(packed, non_blocking=self.pinned)
-            torch.cuda.current_stream(self.device).synchronize()
-            packed = memory
-        host, start = packed.numpy(), 0
+        memory = self._bytes(packed.nbytes).view(packed.dtype)
+        memory.copy_(packed, non_blocking=self.pinned)
+        torch.cuda.current_stream(self.device).synchronize()
+        host, start = memory.numpy(), 0
         for target in targets:
             np.copyto(target, host[start : start + target.size].reshape(target.shape))
             start += target.size

@@ -185,7 +185,7 @@ class Upscaler:
         results = self._upscaled(self.host.upload(planes), targets, format, color)
         # One plane after the other, and none is held on to: samples take a quarter of the room of what they
         # are made of.
-        self.host.download(list(map(partial(to_samples, format=format), results)), targets)
+        self.host.download(map(partial(to_samples, format=format), results), targets)
 
     def _upscaled(
         self, sources: Sequence[Tensor], targets: Sequence[Plane], format: PixelFormat, color: Color
@@ -198,12 +198,12 @@ class Upscaler:
         if format.family == "rgb":
             red, blue = LUMA_WEIGHTS[color.matrix]
             luma = red * sources[0] + (1 - red - blue) * sources[1] + blue * sources[2]
-            upscaled = (self._run(luma * slope + offset) - offset).div_(slope)
+            upscaled = self._run(luma * slope + offset).sub_(offset).div_(slope)
             # Every channel is luma plus a difference: the differences are interpolated, luma is not.
             for source in sources[:3]:
                 yield resample.upscale(source - luma, self.scale).add_(upscaled)
         else:
-            yield (self._run(sources[0] * slope + offset) - offset).div_(slope)
+            yield self._run(sources[0] * slope + offset).sub_(offset).div_(slope)
         shift = resample.chroma_shift(format.subsampling, color.chroma_location)
         for index in range(3 if format.family == "rgb" else 1, format.planes):
             is_alpha = format.alpha and index == format.planes - 1

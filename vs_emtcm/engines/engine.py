@@ -38,7 +38,8 @@ class Engine(Protocol):
                 studio-range luma, nominally 16/255..235/255, not clamped.
 
         Returns:
-            float32 (1, 1, scale * H, scale * W) on ``device``, the same units, not clamped.
+            float32 (1, 1, scale * H, scale * W) on ``device``, the same units, not clamped; the caller may
+            overwrite it.
 
         Raises:
             RuntimeError: the device has no room for a picture of this size; see
