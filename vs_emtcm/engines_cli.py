@@ -162,8 +162,8 @@ def info(
     with _one_sentence_errors():
         from trt_build.container import read_description
 
-        kept = _folder(store) / file
-        print(json.dumps(read_description(kept if kept.exists() and not file.exists() else file), indent=1))
+        path = file if file.exists() else _folder(store) / file
+        print(json.dumps(read_description(path), indent=1))
 
 
 @engines.command()
