@@ -26,3 +26,18 @@ def packets(path: Path, kind: str) -> list[tuple[bytes, Fraction]]:
         stream = container.streams.best(kind)
         base = Fraction(stream.time_base.numerator, stream.time_base.denominator)
         return [(bytes(p), p.pts * base) for p in container.demux(stream) if p.size]
+
+
+def joined(path: Path, seconds: float) -> Path:
+    """A transport stream, and behind it the same again whose times begin so many seconds after the first."""
+    second, both = path.with_name("second.ts"), path.with_name("joined.ts")
+    with av.open(str(path)) as source, av.open(str(second), "w") as container:
+        streams = {s.index: container.add_stream_from_template(s) for s in source.streams}
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream_index]
+                packet.pts += round(seconds * 90000)
+                packet.dts += round(seconds * 90000)
+                container.mux(packet)
+    both.write_bytes(path.read_bytes() + second.read_bytes())
+    return both

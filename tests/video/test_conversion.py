@@ -89,7 +89,14 @@ def test_motion_jpeg_keeps_the_range(make_clip, tmp_path, color_range):
 
 @pytest.mark.parametrize(
     ("codec", "suffix", "kept"),
-    [("libx264", "avi", True), ("ffv1", "mkv", True), ("prores_ks", "mov", False), ("mpeg4", "avi", False)],
+    [
+        ("libx264", "avi", True),
+        ("ffv1", "mkv", True),
+        ("prores_ks", "mov", False),
+        ("prores_ks", "mkv", False),
+        ("mpeg2video", "mkv", False),
+        ("mpeg4", "avi", False),
+    ],
 )
 def test_full_range_looks_the_same_where_it_cannot_be_said(make_clip, tmp_path, codec, suffix, kept):
     source = make_clip(color_range=2, codec="ffv1")
@@ -108,6 +115,26 @@ def test_full_range_looks_the_same_where_it_cannot_be_said(make_clip, tmp_path, 
     )
     gain, _ = np.polyfit(wanted.ravel().astype(float), seen.ravel().astype(float), 1)
     assert gain == pytest.approx(1, abs=0.04)
+
+
+def test_full_range_grey_looks_the_same_where_it_cannot_be_said(make_clip, tmp_path):
+    source = make_clip(color_range=2, codec="ffv1", pix_fmt="gray")
+    settings = VideoSettings(encoder=EncoderSettings(codec="prores_ks"))
+    upscale_video(source, tmp_path / "out.mov", Upscaler(2, stages=1), settings)
+    upscale_video(source, tmp_path / "exact.mkv", Upscaler(2, stages=1), LOSSLESS)
+    written, exact = (decoded(tmp_path / name)[0] for name in ("out.mov", "exact.mkv"))
+    seen = written.reformat(format="gray", dst_color_range="JPEG").to_ndarray()
+    gain, _ = np.polyfit(exact.to_ndarray().ravel().astype(float), seen.ravel().astype(float), 1)
+    assert gain == pytest.approx(1, abs=0.04)
+
+
+def test_grey_png_is_not_tagged_as_rgb_when_it_becomes_yuv(make_clip, tmp_path):
+    source = make_clip("clip.mov", codec="png", pix_fmt="gray")
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert decoded(tmp_path / "out.mkv")[0].colorspace == 2
+    to_yuv = VideoSettings(encoder=EncoderSettings(preset="ultrafast", pix_fmt="yuv420p"))
+    upscale_video(source, tmp_path / "yuv.mkv", Upscaler(2, stages=1), to_yuv)
+    assert decoded(tmp_path / "yuv.mkv")[0].colorspace == 2
 
 
 @pytest.mark.parametrize("target", ["yuv420p", "yuv422p"])

@@ -43,6 +43,39 @@ def test_streams_stay_together_and_increase_whichever_starts_again_first(packets
     assert times[0] == times[1] == [n * STEP for n in range(109)]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_step_far_ahead_is_a_joint_as_well_where_clocks_may_stand_anywhere(packets, first):
+    timeline, last = Timeline(Fraction(25), discontinuous=True), 1 - first
+    far = 95_000_000
+    order = [(stream, n * STEP) for n in range(99) for stream in (0, 1)]
+    order += [(first, 99 * STEP), (first, far), (last, 99 * STEP), (last, far)]
+    order += [(stream, far + n * STEP) for n in range(1, 9) for stream in (last, first)]
+    times, restarts = {0: [], 1: []}, 0
+    for stream, time in order:
+        packet = packets(stream, time)
+        restarts += timeline.move(packet)
+        times[stream].append(packet.dts)
+    assert restarts == 1
+    assert times[0] == times[1] == [n * STEP for n in range(109)]
+
+
+def test_a_step_far_ahead_is_a_pause_elsewhere(packets):
+    timeline = Timeline(Fraction(25))
+    for time in (0, 40, 95_000_000):
+        packet = packets(0, time)
+        assert not timeline.move(packet)
+        assert packet.dts == time
+
+
+def test_sound_that_pauses_while_the_picture_goes_on_is_no_joint(packets):
+    timeline = Timeline(Fraction(25), discontinuous=True)
+    order = [(1, 0), *((0, n * STEP) for n in range(1000)), (1, 1000 * STEP)]
+    for stream, time in order:
+        packet = packets(stream, time)
+        assert not timeline.move(packet)
+        assert packet.dts == time
+
+
 def test_times_that_are_a_little_out_of_order_stay(packets):
     timeline = Timeline(Fraction(25))
     for time in (0, 400, 200, 600, 5000, 5040):

@@ -68,8 +68,8 @@ def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_said: bool) -
             color_range=AVCOL_RANGE_FULL if to_rgb else AVCOL_RANGE_LIMITED,
             chroma_location=AVCHROMA_LOC_UNSPECIFIED if to_rgb else _chroma_location(first, pix_fmt),
         )
-    grey = pix_fmt.startswith("gray") or name.startswith("gray")
-    limited = first.color_range == AVCOL_RANGE_FULL and not (range_is_said or grey or from_rgb)
+    to_grey = pix_fmt.startswith("gray")
+    limited = first.color_range == AVCOL_RANGE_FULL and not (range_is_said or to_grey or from_rgb)
     options: Mapping[str, Any] | None = {}
     if limited:
         options = {"src_color_range": "JPEG", "dst_color_range": "MPEG"}

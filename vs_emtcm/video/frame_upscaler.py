@@ -7,6 +7,7 @@ import time
 import av
 
 from vs_emtcm.upscaler import Upscaler
+from vs_emtcm.video.conversion import AVCOL_SPC_RGB
 from vs_emtcm.video.frames import (
     AVCOL_RANGE_FULL,
     frame_color,
@@ -14,7 +15,7 @@ from vs_emtcm.video.frames import (
     native_format,
     nearest_native,
 )
-from vs_emtcm.video.untagged import tags_that_keep_colours
+from vs_emtcm.video.untagged import AVCOL_UNSPECIFIED, tags_that_keep_colours
 
 
 class FrameUpscaler:
@@ -50,6 +51,9 @@ class FrameUpscaler:
     def _colours(self, frame: av.VideoFrame, target: av.VideoFrame) -> tuple[int, int]:
         """Matrix and primaries of the result."""
         tags = frame.colorspace, frame.color_primaries
+        if frame.colorspace == AVCOL_SPC_RGB and not target.format.is_rgb:
+            # Such as grey PNG, whose decoder says RGB of it.
+            tags = AVCOL_UNSPECIFIED, frame.color_primaries
         if frame.format.is_rgb or len(frame.format.components) == 1:
             return tags
         return tags_that_keep_colours(tags, (frame.width, frame.height), (target.width, target.height))

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import av
 from av.sidedata.sidedata import Type
+from av.video.stream import VideoStream
 
 LOST = {
     Type.A53_CC: "captions inside the video (CEA-608, CEA-708) are left out; extract them as subtitles first",
     Type.DYNAMIC_HDR_PLUS: "dynamic HDR metadata (HDR10+) is left out",
     Type.DYNAMIC_HDR_VIVID: "dynamic HDR metadata (HDR Vivid) is left out",
+    Type.SPHERICAL: "the projection of 360-degree video is left out: players will show it flat",
     Type.DOVI_METADATA: "Dolby Vision metadata is left out: what remains is what players without it show",
 }
 
 
-def lost_side_data(frame: av.VideoFrame) -> list[str]:
-    """What of a frame is lost, one sentence each."""
+ROTATION = "the rotation that the video itself names is left out; 'ffmpeg -i INPUT OUTPUT' turns it first"
+
+
+def lost_side_data(frame: av.VideoFrame, stream: VideoStream) -> list[str]:
+    """What of a frame is lost, one sentence each.
+
+    Args:
+        frame: as it was decoded.
+        stream: that it is of; a rotation that this names is kept.
+    """
     data = frame.side_data
-    return [sentence for kind, sentence in LOST.items() if kind in data]
+    lost = [sentence for kind, sentence in LOST.items() if kind in data]
+    if Type.DISPLAYMATRIX in data and "display_matrix" not in stream.codec_context.coded_side_data:
+        lost.append(ROTATION)
+    return lost

@@ -28,6 +28,9 @@ RESTARTED = "timestamps start again within the file; they were continued"
 FLAGGED = "frames are flagged as interlaced; they were taken for progressive"
 NOT_INCREASING = "some timestamps do not increase; they were corrected"
 
+# Transport and program streams: their clock may stand at any hour, and start again.
+DISCONTINUOUS = frozenset({"mpegts", "mpeg"})
+
 # Above this, in frames per second, an average rate is a time base in disguise.
 HIGHEST_RATE = 300
 
@@ -76,9 +79,13 @@ class VideoReader:
         self.lost: list[str] = []
         self.seconds = 0.0
         self._last_pts: int | None = None
-        # A broadcast's clock may stand at any hour; before zero, sound is only prepared.
-        self.start = max(Fraction(0), Fraction(self.container.start_time or 0, av.time_base))
-        self._timeline = Timeline(self.rate, self.start)
+        discontinuous = self.container.format.name in DISCONTINUOUS
+        self.start = Fraction(self.container.start_time or 0, av.time_base)
+        if not discontinuous:
+            # Before zero, sound is only prepared. A broadcast's clock may stand at any hour: FFmpeg takes one
+            # that soon starts again for a time before zero.
+            self.start = max(Fraction(0), self.start)
+        self._timeline = Timeline(self.rate, self.start, discontinuous=discontinuous)
         # AVI says when packets are decoded; frames are shown at these times, in order.
         self._due: deque[int] | None = deque() if self.container.format.name == "avi" else None
         self._size: tuple[int, int, str] | None = None
@@ -132,7 +139,7 @@ class VideoReader:
             if packet is None:
                 return
             if self._timeline.move(packet):
-                _note(self.warnings, RESTARTED)
+                note(self.warnings, RESTARTED)
             self.seconds += time.perf_counter() - began
             yield packet
 
@@ -146,7 +153,7 @@ class VideoReader:
         except av.error.EOFError:
             return []
         except FFmpegError as error:
-            _note(self.damage, f"a packet could not be decoded: {reason(error)}")
+            note(self.damage, f"a packet could not be decoded: {reason(error)}")
             if self._due and queued:
                 self._due.pop()
             return []
@@ -158,14 +165,14 @@ class VideoReader:
         number = self._decoded
         self._decoded += 1
         if frame.interlaced_frame and self._assume_progressive:
-            _note(self.warnings, FLAGGED)
+            note(self.warnings, FLAGGED)
         elif frame.interlaced_frame:
             raise EmtcmError(
                 f"{self.path} is interlaced (frame {number}); deinterlace it first, for example "
                 "with 'ffmpeg -i INPUT -vf bwdif OUTPUT', or give --assume-progressive if the flag is wrong"
             )
-        for sentence in lost_side_data(frame):
-            _note(self.lost, sentence)
+        for sentence in lost_side_data(frame, self.video):
+            note(self.lost, sentence)
         size = (frame.width, frame.height, frame.format.name)
         if self._size is None:
             self._size = size
@@ -176,19 +183,22 @@ class VideoReader:
                 f"{size[0]}x{size[1]} {size[2]} at frame {number}; cut it there first"
             )
         if frame.is_corrupt:
-            _note(self.damage, "frames are damaged")
+            note(self.damage, "frames are damaged")
         if self._due:
             frame.pts = self._due.popleft()
         if frame.pts is None:
             step = 1 / self.rate / self.time_base
             frame.pts = 0 if self._last_pts is None else self._last_pts + round(step)
         if self._last_pts is not None and frame.pts <= self._last_pts:
-            _note(self.warnings, NOT_INCREASING)
+            note(self.warnings, NOT_INCREASING)
             frame.pts = self._last_pts + 1
         frame.time_base = self.time_base
         self._last_pts = frame.pts
 
     def _check_end(self, *, video_end: float, latest_end: float) -> None:
+        if RESTARTED in self.warnings:
+            # FFmpeg calculates the duration from the first and the last time.
+            return
         promised = self._promised_end()
         if promised is not None:
             missing = promised - float(self.start) - video_end
@@ -198,7 +208,7 @@ class VideoReader:
         else:
             return
         if missing > max(TOLERATED_SECONDS, TOLERATED_FRAMES / float(self.rate)):
-            _note(self.damage, f"it ends {missing:.1f} s before the duration in its header")
+            note(self.damage, f"it ends {missing:.1f} s before the duration in its header")
 
     def _promised_end(self) -> float | None:
         """Where the video ends by its header, in seconds, or None if that does not say."""
@@ -243,9 +253,10 @@ class VideoReader:
         return None
 
 
-def _note(notes: list[str], note: str) -> None:
-    if note not in notes:
-        notes.append(note)
+def note(notes: list[str], sentence: str) -> None:
+    """Add a sentence that is not there yet."""
+    if sentence not in notes:
+        notes.append(sentence)
 
 
 def _end_of(packet: Packet[Stream]) -> float:

@@ -9,6 +9,9 @@ from av.stream import Stream
 
 # Decoding times that jump back by more than this start again; by less, they are out of order.
 RESTART_SECONDS = 1
+# Where a clock may stand at any hour, FFmpeg takes a large step back for the clock's own end, so that it
+# arrives as one ahead. From here on it takes one for a joint itself (its option dts_delta_threshold).
+GAP_SECONDS = 10
 
 
 class Timeline:
@@ -17,9 +20,11 @@ class Timeline:
     Args:
         rate: frames per second; a packet that does not say how long it lasts lasts for one.
         start: seconds at which the file begins; they are taken off every time.
+        discontinuous: whether a large step ahead is a joint as well, as in broadcasts.
     """
 
-    def __init__(self, rate: Fraction, start: Fraction = Fraction(0)) -> None:
+    def __init__(self, rate: Fraction, start: Fraction = Fraction(0), *, discontinuous: bool = False) -> None:
+        self._discontinuous = discontinuous
         self._rate = rate
         # Seconds added to the times of each stream, and to those of a stream that starts again.
         self._offsets: dict[int, Fraction] = {}
@@ -50,6 +55,11 @@ class Timeline:
                 if restarted:
                     self._offset = self._shown_end - shown
                 offset = max(self._offset, end - began)
+            elif self._is_gap(began + offset):
+                restarted = self._is_gap(began + self._offset)
+                if restarted:
+                    self._offset = self._shown_end - shown
+                offset = self._offset
             duration = packet.duration * time_base if packet.duration else 1 / self._rate
             self._offsets[index], self._ends[index] = offset, began + offset + duration
             self._shown_end = max(self._shown_end, shown + offset + duration)
@@ -58,6 +68,9 @@ class Timeline:
         if packet.pts is not None:
             packet.pts += shift
         return restarted
+
+    def _is_gap(self, time: Fraction) -> bool:
+        return self._discontinuous and time > self._shown_end + GAP_SECONDS
 
 
 def as_fraction(value: object) -> Fraction | None:

@@ -8,6 +8,7 @@ from functools import cached_property
 import av
 import numpy as np
 from av.codec import Codec
+from av.codec.context import Flags as CodecFlags
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
@@ -52,13 +53,16 @@ ENCODING_TAGS = frozenset(
 RANGE_CODECS = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg"})
 RANGE_CONTAINERS = frozenset({"matroska", "webm"})
 RATIO_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg"})
-RATIO_CONTAINERS = frozenset({"mp4", "mov"})
-ROTATION_CONTAINERS = frozenset({"mp4", "mov", "matroska", "webm"})
+# FFmpeg's names for MP4 under other suffixes: .m4v, .3gp, .f4v and so on.
+MP4_CONTAINERS = frozenset({"mp4", "mov", "ipod", "3gp", "3g2", "f4v", "ismv", "psp"})
+ROTATION_CONTAINERS = frozenset({*MP4_CONTAINERS, "matroska", "webm"})
+# Codecs that are taken for limited range whatever their container says.
+LIMITED_CODECS = frozenset({"prores", "mpeg1video", "mpeg2video", "vp8"})
 
 # Options that hold an encoder's own ones.
 PARAMETER_LISTS = frozenset(option for option, *_ in HDR_ENCODERS.values())
 # Without this name of HEVC, Apple's players refuse it.
-HEVC_TAG, HEVC_TAG_CONTAINERS = "hvc1", frozenset({"mp4", "mov"})
+HEVC_TAG = "hvc1"
 
 # Between decoding and showing, in seconds; no film has more.
 LONGEST_DELAY = 60
@@ -176,12 +180,14 @@ class VideoTrack:
         stream.time_base = time_base
         context.time_base = time_base
         context.thread_count = settings.threads
-        if codec.canonical_name == "hevc" and self._container.format.name in HEVC_TAG_CONTAINERS:
+        # Without it, encoders forget how long the last picture stays.
+        context.flags |= CodecFlags.frame_duration
+        if codec.canonical_name == "hevc" and self._container.format.name in MP4_CONTAINERS:
             context.codec_tag = HEVC_TAG
         ratio = source.sample_aspect_ratio
         if ratio:
             context.sample_aspect_ratio = ratio
-        kept = codec.canonical_name in RATIO_CODECS or self._container.format.name in RATIO_CONTAINERS
+        kept = codec.canonical_name in RATIO_CODECS or self._container.format.name in MP4_CONTAINERS
         if ratio and ratio != 1 and not kept:
             self.warnings.append(
                 f"the pixel aspect ratio {ratio.numerator}:{ratio.denominator} is left out: "
@@ -245,7 +251,9 @@ class VideoTrack:
 
     def _choose_conversion(self, codec: Codec) -> Conversion:
         first = self._first
-        said = codec.canonical_name in RANGE_CODECS or self._container.format.name in RANGE_CONTAINERS
+        said = codec.canonical_name in RANGE_CODECS or (
+            self._container.format.name in RANGE_CONTAINERS and codec.canonical_name not in LIMITED_CODECS
+        )
         conversion = choose_conversion(first, self.pix_fmt, said)
         ranges = first.color_range, conversion.color_range
         if ranges == (AVCOL_RANGE_FULL, AVCOL_RANGE_LIMITED) and not first.format.is_rgb:

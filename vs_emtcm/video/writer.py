@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 from av.codec import Codec
 from av.container import OutputContainer
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
 from av.stream import AttachmentStream, Disposition, Stream
 
@@ -20,17 +20,25 @@ from vs_emtcm.video.encoder import (
     EncoderSettings,
     find_encoder,
 )
-from vs_emtcm.video.reader import VideoReader
+from vs_emtcm.video.reader import VideoReader, note
 from vs_emtcm.video.timeline import as_fraction
 from vs_emtcm.video.track import VideoTrack
 
+AVFMT_TS_NONSTRICT = 0x20000
+NO_TIME = -(1 << 63)
 CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS"})
 
 
 # Muxers that do not say what they hold; a codec that they lack shows when the header is written.
-WITHOUT_CODEC_LIST = frozenset({"mpegts", "mpeg", "mxf"})
-# Others would become streams of data there.
-MPEG_SUBTITLES = frozenset({"dvb_subtitle", "dvb_teletext"})
+WITHOUT_CODEC_LIST = frozenset({"mpeg", "mxf"})
+# But for these, where that would become a stream of data.
+MPEGTS_CODECS = frozenset(
+    {
+        *("h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "cavs", "dirac", "vc1"),
+        *("mp1", "mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m"),
+        *("dvb_subtitle", "dvb_teletext"),
+    }
+)
 
 
 def check_container(path: Path, codec: str) -> None:
@@ -57,8 +65,10 @@ def check_holds(container: OutputContainer, suffix: str, codec: Codec) -> None:
 
 
 def _holds(container: OutputContainer, codec: Codec) -> bool:
-    if container.format.name in WITHOUT_CODEC_LIST:
-        return codec.type != "subtitle" or codec.canonical_name in MPEG_SUBTITLES
+    if container.format.name == "mpegts":
+        return codec.canonical_name in MPEGTS_CODECS
+    if container.format.name in WITHOUT_CODEC_LIST and codec.type != "subtitle":
+        return True
     # PyAV lists implementations: "dca" and "pgssub" for what FFmpeg calls "dts" and "hdmv_pgs_subtitle".
     return not container.supported_codecs.isdisjoint({codec.name, codec.canonical_name})
 
@@ -87,6 +97,8 @@ class VideoWriter:
         self.seconds = 0.0
         self._suffix = path.suffix
         self._last_dts: int | None = None
+        self._copied_dts: dict[int, int] = {}
+        self._damage = reader.damage
         self._container = open_container(path)
         self.track = VideoTrack(self._container, path.suffix, reader, first, settings)
         self.warnings = self.track.warnings
@@ -127,8 +139,24 @@ class VideoWriter:
             if isinstance(item, av.VideoFrame):
                 self._container.mux(self.track.encode(self.track.prepared(item)))
             elif item.stream_index in self._copied:
-                item.stream = self._copied[item.stream_index]
-                self._container.mux(item)
+                self._copy(item, self._copied[item.stream_index])
+
+    def _copy(self, packet: Packet[Stream], target: Stream) -> None:
+        packet.stream = target
+        packet.rescale_ts(target.time_base)
+        # Muxers refuse times that step back, as in joined recordings; most refuse equal ones of sound too.
+        nonstrict = self._container.format.flags & AVFMT_TS_NONSTRICT
+        loose = nonstrict or target.type != "audio"
+        earliest = self._copied_dts.get(target.index, NO_TIME) + (0 if loose else 1)
+        if packet.dts is not None:
+            if packet.dts < earliest:
+                packet.dts = earliest
+                packet.pts = earliest if packet.pts is None else max(packet.pts, earliest)
+            self._copied_dts[target.index] = packet.dts
+        try:
+            self._container.mux(packet)
+        except InvalidDataError:
+            note(self._damage, f"a packet of {target.type} could not be copied")
 
     def write_encoded(self, packet: Packet[Stream]) -> None:
         """Write a packet of the video stream that was encoded elsewhere, with the same settings.
@@ -220,7 +248,8 @@ class VideoWriter:
             return True
         name = "unknown" if codec is None else codec.canonical_name
         if kind == "audio":
-            raise UsageError(f"a {self._suffix} file cannot hold the source's {name} audio; use .mkv")
+            instead = ".nut, or convert the sound first" if self._suffix == ".mkv" else ".mkv"
+            raise UsageError(f"a {self._suffix} file cannot hold the source's {name} audio; use {instead}")
         self.warnings.append(
             f"{kind} stream {stream.index} ({name}) is left out: a {self._suffix} file cannot hold it"
         )
