@@ -3,7 +3,9 @@
 import itertools
 import re
 
+import av
 import pytest
+from av.bitstream import BitStreamFilterContext
 
 from tests.video.clips import FAST, decoded
 from vs_emtcm import Upscaler
@@ -28,3 +30,31 @@ def test_captions_inside_of_the_video_are_said_to_be_lost(make_clip, tmp_path, f
     assert len([w for w in report.warnings if "CEA-608" in w]) == 1
     assert sorted(told) == sorted(report.warnings)
     assert len(decoded(tmp_path / "out.mkv")) == 6
+
+
+def test_a_rotation_inside_of_the_video_is_said_to_be_lost_and_one_of_the_file_is_kept(make_clip, tmp_path):
+    plain = make_clip("plain.mp4")
+    inside = tmp_path / "inside.mp4"
+    with av.open(str(plain)) as film, av.open(str(inside), "w") as container:
+        stream = film.streams.video[0]
+        turn = BitStreamFilterContext("h264_metadata=display_orientation=insert:rotate=90", stream)
+        copy = container.add_stream_from_template(stream)
+        for packet in film.demux(stream):
+            for turned in turn.filter(packet if packet.size else None):
+                turned.stream = copy
+                container.mux(turned)
+    report = upscale_video(inside, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert [w for w in report.warnings if "rotation that the video itself names" in w]
+    outside = tmp_path / "outside.mp4"
+    with av.open(str(plain)) as film, av.open(str(outside), "w") as container:
+        copy = container.add_stream_from_template(film.streams.video[0])
+        copy.set_display_matrix([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30])
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = copy
+                container.mux(packet)
+    for suffix in ("mkv", "m4v"):
+        report = upscale_video(outside, tmp_path / f"turned.{suffix}", Upscaler(2, stages=1), FAST)
+        assert report.warnings == ()
+        with av.open(str(tmp_path / f"turned.{suffix}")) as container:
+            assert "display_matrix" in container.streams.video[0].codec_context.coded_side_data

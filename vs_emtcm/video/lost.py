@@ -17,6 +17,9 @@ LOST = {
 
 ROTATION = "the rotation that the video itself names is left out; 'ffmpeg -i INPUT OUTPUT' turns it first"
 
+CROPPING = "the cropping that the file asks players for is left out: they will show the whole picture"
+STEREO = "how players are to take two views out of the picture (stereo 3D) is left out"
+
 
 def lost_side_data(frame: av.VideoFrame, stream: VideoStream) -> list[str]:
     """What of a frame is lost, one sentence each.
@@ -27,6 +30,12 @@ def lost_side_data(frame: av.VideoFrame, stream: VideoStream) -> list[str]:
     """
     data = frame.side_data
     lost = [sentence for kind, sentence in LOST.items() if kind in data]
-    if Type.DISPLAYMATRIX in data and "display_matrix" not in stream.codec_context.coded_side_data:
+    header = stream.codec_context.coded_side_data
+    if Type.DISPLAYMATRIX in data and "display_matrix" not in header:
         lost.append(ROTATION)
+    if "frame_cropping" in header:
+        lost.append(CROPPING)
+    # Matroska's tag is copied.
+    if Type.STEREO3D in data and "stereo_mode" not in stream.metadata:
+        lost.append(STEREO)
     return lost
