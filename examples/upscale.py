@@ -4,7 +4,9 @@ Look at it, or encode it, with vspipe:
 
     vspipe --arg source="$PWD/film.mkv" examples/upscale.py --outputindex 0 -c y4m - | ffmpeg -i - out.mkv
 
-Arguments: source (required), scale (2, 3 or 4), tune ("video" or "clean").
+Arguments: source (required), scale, model, tune, stages, backend, lanes as in the README.
+
+y4m carries neither range nor matrix, pixel aspect ratio or chroma location: tell them to the encoder.
 """
 
 import vapoursynth as vs
@@ -20,9 +22,11 @@ if not hasattr(vs.core, "bs"):
 
 # Frames are read in order, so a small cache (in MB) does.
 clip = vs.core.bs.VideoSource(arguments["source"], cachesize=32)
-clip = emtcm(
-    clip,
-    scale=int(arguments.get("scale", 2)),
-    tune=str(arguments.get("tune", "video")),
-)
+settings = {name: arguments[name] for name in ("model", "tune", "backend") if name in arguments}
+for name in ("scale", "stages", "lanes"):
+    if name in arguments:
+        if not str(arguments[name]).isdecimal():
+            raise vs.Error(f"upscale.py: {name} is {arguments[name]!r}; give a number")
+        settings[name] = int(arguments[name])
+clip = emtcm(clip, **settings)
 clip.set_output()

@@ -11,6 +11,7 @@ from tests.conftest import codes
 from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, emtcm, upscaler
 from vs_emtcm import lanes as lanes_module
 from vs_emtcm.engines.cpu_engine import CpuEngine
+from vs_emtcm.filter import frame_color
 
 core = vs.core
 
@@ -110,6 +111,50 @@ def test_a_frame_that_no_memory_holds_is_named(monkeypatch):
     monkeypatch.setattr(Upscaler, "upscale_into", full)
     with pytest.raises(vs.Error, match="emtcm: frame 3: device 'cuda:0' has no room"):
         emtcm(clip_of(), lanes=2).get_frame(3)
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_every_frame_of_the_source_is_made_once(lanes):
+    made = []
+    clip = clip_of(frames=40)
+    counted = clip.std.ModifyFrame(clip, lambda n, f: made.append(n) or f)
+    counted.std.SetVideoCache(0)
+    all_frames(emtcm(counted, stages=1, lanes=lanes))
+    assert sorted(made) == list(range(40))
+
+
+@pytest.mark.parametrize(
+    ("properties", "location", "range_"),
+    [
+        ({"_Range": [1, 0], "_ChromaLocation": [2, 1]}, "top_left", "full"),
+        ({"_FieldBased": [0, 0]}, "left", "limited"),
+    ],
+)
+def test_of_properties_with_several_values_the_first_counts(properties, location, range_):
+    frame = clip_of().std.SetFrameProps(**properties).get_frame(0)
+    color = frame_color(frame, PixelFormat(family="yuv", subsampling=(1, 1)))
+    assert (color.chroma_location, color.range) == (location, range_)
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ({"_Range": 2}, "emtcm: frame 4 has _Range 2; accepted are 0 to 1"),
+        ({"_FieldBased": 3}, "emtcm: frame 4 has _FieldBased 3; accepted are 0 to 2"),
+        ({"_FieldBased": [2, 0]}, "emtcm: frame 4 is interlaced"),
+        ({"_ChromaLocation": "left"}, "emtcm: frame 4 has _ChromaLocation .*left.*; accepted are 0 to 5"),
+    ],
+)
+def test_properties_that_mean_nothing_are_refused(properties, message):
+    with pytest.raises(vs.Error, match=message):
+        emtcm(clip_of().std.SetFrameProps(**properties)).get_frame(4)
+
+
+@pytest.mark.parametrize("number", [np.uint8, np.int8, np.int64])
+def test_a_scale_may_be_any_whole_number(number):
+    clip = clip_of(width=320, height=200, frames=1)
+    result, expected = (all_frames(emtcm(clip, scale))[0] for scale in (number(2), 2))
+    assert all(np.array_equal(a, b) for a, b in zip(result, expected, strict=True))
 
 
 def test_properties_pass_through():

@@ -103,3 +103,9 @@ def test_a_shipped_file_is_the_model_that_it_is_called(model):
     with safe_open(model.path, framework="numpy") as file:
         metadata = file.metadata()
     assert (metadata["name"], metadata["tune"]) == (model.name, model.tune)
+
+
+def test_a_path_may_begin_at_the_users_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert models.resolve("~/mine.safetensors", "clean") == tmp_path / "mine.safetensors"

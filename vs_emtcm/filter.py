@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -80,7 +80,7 @@ def emtcm(
     except EmtcmError as error:
         raise vs.Error(f"emtcm: {error}") from None
 
-    count = len(upscalers)
+    count, scale = len(upscalers), upscaler.scale
     _log.info("emtcm: %s; frames at once: %d", upscaler.engine.description, count)
     canvas = clip.std.BlankClip(width=clip.width * scale, height=clip.height * scale, keep=True)
 
@@ -94,9 +94,7 @@ def emtcm(
         )
         for lane, upscaler in enumerate(upscalers)
     ]
-    upscaled = vs.core.std.Interleave(parts, modify_duration=False)
-    # Opacity that a source attaches to its frames would keep its size.
-    return upscaled.std.CopyFrameProps(clip).std.RemoveFrameProps("_Alpha")
+    return vs.core.std.Interleave(parts, modify_duration=False)
 
 
 def numbered_device(device: str, index: int) -> str:
@@ -132,6 +130,9 @@ def modify_frame(
             work.result()
         except EmtcmError as error:
             raise vs.Error(f"emtcm: frame {number}: {error}") from None
+        # Not by std.CopyFrameProps: it asks for frames of the clip long before they are wanted, which are then
+        # made twice. Opacity that a source attaches would keep its size.
+        target.props.update({name: value for name, value in f.props.items() if name != "_Alpha"})
         return target
 
     return modify
@@ -146,17 +147,16 @@ def frame_color(frame: vs.VideoFrame, format: PixelFormat) -> Color:
     """What a frame's properties say of its samples.
 
     Raises:
-        UsageError: it is interlaced or has a chroma location that does not exist.
+        UsageError: it is interlaced, or has a range or chroma location that does not exist.
     """
     props = frame.props
-    if props.get("_FieldBased", 0):
+    fields = frame_number(props, "_FieldBased", range(3)) or 0
+    if fields:
         raise UsageError(
-            f"is interlaced (_FieldBased is {props['_FieldBased']}); deinterlace the clip first, "
+            f"is interlaced (_FieldBased is {fields}); deinterlace the clip first, "
             "or remove a wrong flag with std.SetFieldBased(0)"
         )
-    location = int(props.get("_ChromaLocation", 0))
-    if not 0 <= location < len(CHROMA_LOCATIONS):
-        raise UsageError(f"has _ChromaLocation {location}; accepted are 0 to 5")
+    location = frame_number(props, "_ChromaLocation", range(len(CHROMA_LOCATIONS))) or 0
     return Color(
         range=frame_range(props, "full" if format.family == "rgb" else "limited"),
         chroma_location=CHROMA_LOCATIONS[location],
@@ -164,12 +164,33 @@ def frame_color(frame: vs.VideoFrame, format: PixelFormat) -> Color:
 
 
 def frame_range(props: Mapping[str, object], default: Range) -> Range:
-    """The range that the properties name: ``_Range``, or ``_ColorRange`` of older scripts."""
-    if "_Range" in props:
-        return "full" if props["_Range"] == 1 else "limited"
-    if "_ColorRange" in props:
-        return "full" if props["_ColorRange"] == 0 else "limited"
+    """The range that the properties name: ``_Range``, or ``_ColorRange`` of older scripts.
+
+    Raises:
+        UsageError: they name none that there is.
+    """
+    full = frame_number(props, "_Range", range(2))
+    if full is not None:
+        return "full" if full else "limited"
+    # Newer cores warn of whoever looks at it.
+    limited = frame_number(props, "_ColorRange", range(2)) if "_ColorRange" in props else None
+    if limited is not None:
+        return "limited" if limited else "full"
     return default
+
+
+def frame_number(props: Mapping[str, object], name: str, accepted: Sequence[int]) -> int | None:
+    """A property, of several values the first as the core takes it, or None if it is not there.
+
+    Raises:
+        UsageError: it is none of those accepted.
+    """
+    value = props.get(name)
+    if isinstance(value, list) and value:
+        value = value[0]
+    if value is None or (isinstance(value, int) and value in accepted):
+        return value
+    raise UsageError(f"has {name} {value!r}; accepted are {accepted[0]} to {accepted[-1]}")
 
 
 def clip_format(clip: vs.VideoNode) -> PixelFormat:

@@ -149,7 +149,8 @@ def resolve(model: str | os.PathLike[str], tune: str) -> Path:
     """
     if tune not in TUNES:
         raise UsageError(f"tune is {tune!r}; accepted are {' and '.join(TUNES)}")
-    path = Path(model) if isinstance(model, str | os.PathLike) else None
+    # vspipe works in the folder of its script, so that many give a path from their own folder.
+    path = Path(os.path.expanduser(model)) if isinstance(model, str | os.PathLike) else None  # noqa: PTH111
     return path if path is not None and path.suffix == ".safetensors" else find(str(model), tune).path
 
 

@@ -82,6 +82,8 @@ class Upscaler:
     ) -> None:
         models.check_scale(scale)
         models.check_stages(stages)
+        # A small number of numpy's would overflow where sizes are multiplied by it.
+        scale, stages = int(scale), int(stages)
         self.tile = checked_tile(tile)
         # The size of the last frame, and of the tiles that the memory had room for.
         self._size = self._roomy = (0, 0)

@@ -134,3 +134,16 @@ def test_the_product_needs_neither_tensorrt_nor_openvino():
         blocked + "import vs_emtcm; vs_emtcm.Upscaler(2, device='cpu')\nassert 'trt_build' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", blocked + code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_what_another_program_has_made_the_default_changes_nothing(backend):
+    x = torch.rand(1, 1, 50, 60)
+    engine = create_engine(WEIGHTS, stages=1, backend=backend, device="cpu")
+    torch.set_default_dtype(torch.float16)
+    try:
+        other = create_engine(WEIGHTS, stages=1, backend=backend, device="cpu")
+        with torch.inference_mode():
+            assert torch.equal(other(x), engine(x))
+    finally:
+        torch.set_default_dtype(torch.float32)

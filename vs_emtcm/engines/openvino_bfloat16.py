@@ -34,7 +34,9 @@ class OpenvinoBfloat16Engine(OpenvinoEngine):
         super().__init__(weights, stages)
         side = 2 * self.radius + 1
         # Biases cancel in single precision; what rounding leaves of them is taken off.
-        self._flat = self._corrections(torch.full((1, 1, side, side), FLAT))
+        self._flat = self._corrections(
+            torch.full((1, 1, side, side), FLAT, dtype=torch.float32, device="cpu")
+        )
 
     def __call__(self, x: Tensor) -> Tensor:
         """See :class:`vs_emtcm.engines.engine.Engine`.

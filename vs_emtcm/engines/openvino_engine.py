@@ -91,7 +91,7 @@ class OpenvinoEngine:
             self.description = f"OpenVINO {version} on cpu, {self.precision}"
             # What does not work shall show while another engine can still be chosen.
             side = 2 * self.radius + 1
-            self(torch.zeros(1, 1, side, side))
+            self(torch.zeros(1, 1, side, side, dtype=torch.float32, device="cpu"))
         self._sentence = FAILED
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -129,7 +129,7 @@ class TensorrtEngine:
         # another engine can still be chosen.
         side = 2 * radius + 1
         with torch.cuda.device(device), torch.cuda.stream(self.stream), _one_sentence_errors():
-            self(torch.zeros(1, 1, side, side, device=device)).cpu()
+            self(torch.zeros(1, 1, side, side, dtype=torch.float32, device=device)).cpu()
 
     def _begin(self) -> None:
         """What belongs to one thread."""

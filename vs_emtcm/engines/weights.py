@@ -19,7 +19,9 @@ def load_network(weights: Weights, stages: int) -> Network:
     Raises:
         UsageError: some are missing or of another size.
     """
-    network = Network(weights.scale, weights.shape, stages)
+    # Whatever another program has made the default.
+    with torch.device("cpu"):
+        network = Network(weights.scale, weights.shape, stages).float()
     wanted = network.state_dict()
     tensors = {k: torch.from_numpy(v) for k, v in weights.tensors.items() if k in wanted}
     for name, tensor in wanted.items():
