@@ -130,8 +130,8 @@ def modify_frame(
             work.result()
         except EmtcmError as error:
             raise vs.Error(f"emtcm: frame {number}: {error}") from None
-        # Not by std.CopyFrameProps: it asks for frames of the clip long before they are wanted, which are then
-        # made twice. Opacity that a source attaches would keep its size.
+        # Not by std.CopyFrameProps, which asks for frames of the clip long before they are wanted: they are
+        # made twice then. Opacity that a source attaches would keep its size.
         target.props.update({name: value for name, value in f.props.items() if name != "_Alpha"})
         return target
 
