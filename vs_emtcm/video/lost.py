@@ -16,7 +16,6 @@ LOST = {
 
 
 ROTATION = "the rotation that the video itself names is left out; 'ffmpeg -i INPUT OUTPUT' turns it first"
-
 CROPPING = "the cropping that the file asks players for is left out: they will show the whole picture"
 STEREO = "how players are to take two views out of the picture (stereo 3D) is left out"
 
