@@ -12,12 +12,20 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
+from typer.testing import CliRunner, Result
+
+from vs_emtcm.cli import app
 
 # A slow or busy machine is no failure.
 settings.register_profile("vs-emtcm", deadline=None)
 settings.load_profile("vs-emtcm")
 
 MakeClip = Callable[..., Path]
+
+
+def run(*arguments: object) -> Result:
+    """The ``vs-emtcm`` command with these arguments, in this process."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def without(*packages: str) -> str:

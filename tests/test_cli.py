@@ -10,14 +10,8 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from tests.conftest import codes
-from vs_emtcm.cli import app
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+from tests.conftest import codes, run
 
 
 def test_a_video_is_upscaled_and_reported(make_clip, tmp_path):

@@ -2,13 +2,7 @@
 
 import json
 
-from typer.testing import CliRunner
-
-from vs_emtcm.cli import app
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+from tests.conftest import run
 
 
 def test_doctor_tries_what_is_installed(monkeypatch):

@@ -6,18 +6,12 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from tests.conftest import codes
+from tests.conftest import codes, run
 from vs_emtcm import models
-from vs_emtcm.cli import app
 from vs_emtcm.engines.weights import load_network
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture(scope="module")

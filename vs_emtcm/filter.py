@@ -172,8 +172,7 @@ def frame_range(props: Mapping[str, object], default: Range) -> Range:
     full = frame_number(props, "_Range", range(2))
     if full is not None:
         return "full" if full else "limited"
-    # Newer cores warn of whoever looks at it.
-    limited = frame_number(props, "_ColorRange", range(2)) if "_ColorRange" in props else None
+    limited = frame_number(props, "_ColorRange", range(2))
     if limited is not None:
         return "limited" if limited else "full"
     return default
@@ -185,10 +184,13 @@ def frame_number(props: Mapping[str, object], name: str, accepted: Sequence[int]
     Raises:
         UsageError: it is none of those accepted.
     """
-    value = props.get(name)
+    # Newer cores warn of whoever looks at _ColorRange, there or not.
+    if name not in props:
+        return None
+    value = props[name]
     if isinstance(value, list) and value:
         value = value[0]
-    if value is None or (isinstance(value, int) and value in accepted):
+    if isinstance(value, int) and value in accepted:
         return value
     raise UsageError(f"has {name} {value!r}; accepted are {accepted[0]} to {accepted[-1]}")
 

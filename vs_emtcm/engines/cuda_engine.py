@@ -43,8 +43,14 @@ def _one_sentence_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        words = str(error).strip().partition("\n")[0]
-        raise EmtcmError(f"backend 'torch': the GPU cannot be used ({words}); or use device 'cpu'") from error
+        raise EmtcmError(
+            f"backend 'torch': the GPU cannot be used ({_first_line(error)}); or use device 'cpu'"
+        ) from error
+
+
+def _first_line(error: RuntimeError) -> str:
+    # What follows is how to debug CUDA.
+    return str(error).strip().partition("\n")[0]
 
 
 class CudaEngine:
@@ -124,8 +130,8 @@ class CudaEngine:
                 if has_no_room(error):
                     raise
                 # Such as another filter that waited for the whole device just then.
-                words = str(error).strip().partition("\n")[0]
-                _log.warning("emtcm: no CUDA graph could be recorded (%s); going on without, slower", words)
+                why = _first_line(error)
+                _log.warning("emtcm: no CUDA graph could be recorded (%s); going on without, slower", why)
                 self._records = False
                 return None
         recorded = _Recorded(graph=graph, x=x, detail=detail)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import av
 from av.sidedata.sidedata import Type
 from av.video.stream import VideoStream
 
@@ -11,30 +10,27 @@ LOST = {
     Type.DYNAMIC_HDR_PLUS: "dynamic HDR metadata (HDR10+) is left out",
     Type.DYNAMIC_HDR_VIVID: "dynamic HDR metadata (HDR Vivid) is left out",
     Type.SPHERICAL: "the projection of 360-degree video is left out: players will show it flat",
+    Type.DISPLAYMATRIX: (
+        "the rotation that the video itself names is left out; 'ffmpeg -i INPUT OUTPUT' turns it first"
+    ),
+    Type.STEREO3D: "how players are to take two views out of the picture (stereo 3D) is left out",
     Type.DOVI_METADATA: "Dolby Vision metadata is left out: what remains is what players without it show",
 }
-
-
-ROTATION = "the rotation that the video itself names is left out; 'ffmpeg -i INPUT OUTPUT' turns it first"
 CROPPING = "the cropping that the file asks players for is left out: they will show the whole picture"
-STEREO = "how players are to take two views out of the picture (stereo 3D) is left out"
 
 
-def lost_side_data(frame: av.VideoFrame, stream: VideoStream) -> list[str]:
-    """What of a frame is lost, one sentence each.
+def lost_of_header(stream: VideoStream) -> list[str]:
+    """What a file says of its pictures and is lost, one sentence each."""
+    return [CROPPING] if "frame_cropping" in stream.codec_context.coded_side_data else []
 
-    Args:
-        frame: as it was decoded.
-        stream: that it is of; a rotation that this names is kept.
-    """
-    data = frame.side_data
-    lost = [sentence for kind, sentence in LOST.items() if kind in data]
-    header = stream.codec_context.coded_side_data
-    if Type.DISPLAYMATRIX in data and "display_matrix" not in header:
-        lost.append(ROTATION)
-    if "frame_cropping" in header:
-        lost.append(CROPPING)
+
+def lost_of_frames(stream: VideoStream) -> dict[Type, str]:
+    """What may come with the frames of a stream and is then lost: a sentence for each kind of side data."""
+    lost = dict(LOST)
+    # Decoders hand on what the file says, and that is kept.
+    if "display_matrix" in stream.codec_context.coded_side_data:
+        del lost[Type.DISPLAYMATRIX]
     # Matroska's tag is copied.
-    if Type.STEREO3D in data and "stereo_mode" not in stream.metadata:
-        lost.append(STEREO)
+    if "stereo_mode" in stream.metadata:
+        del lost[Type.STEREO3D]
     return lost

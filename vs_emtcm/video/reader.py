@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError, reason
 from vs_emtcm.video.hdr import StaticHdr, static_hdr
-from vs_emtcm.video.lost import lost_side_data
+from vs_emtcm.video.lost import lost_of_frames, lost_of_header
 from vs_emtcm.video.timeline import Timeline, as_fraction
 
 # Headers round durations and count audio that outlasts the video: a file is called truncated only
@@ -55,7 +55,7 @@ class VideoReader:
         hdr: static HDR metadata of the first frame, once that is decoded, or None.
         damage: what was found damaged so far, one clause each.
         warnings: what was corrected so far, one clause each.
-        lost: what came with the frames so far and is not carried over, one sentence each.
+        lost: what the header says or came with the frames so far, and is not carried over, one sentence each.
         seconds: time spent in reading and decoding so far.
     """
 
@@ -76,7 +76,8 @@ class VideoReader:
         self.hdr: StaticHdr | None = None
         self.damage: list[str] = []
         self.warnings: list[str] = []
-        self.lost: list[str] = []
+        self.lost = lost_of_header(video)
+        self._lost_of_frames = lost_of_frames(video)
         self.seconds = 0.0
         self._last_pts: int | None = None
         discontinuous = self.container.format.name in DISCONTINUOUS
@@ -171,8 +172,10 @@ class VideoReader:
                 f"{self.path} is interlaced (frame {number}); deinterlace it first, for example "
                 "with 'ffmpeg -i INPUT -vf bwdif OUTPUT', or give --assume-progressive if the flag is wrong"
             )
-        for sentence in lost_side_data(frame, self.video):
-            note(self.lost, sentence)
+        side_data = frame.side_data
+        for kind, sentence in self._lost_of_frames.items():
+            if kind in side_data:
+                note(self.lost, sentence)
         size = (frame.width, frame.height, frame.format.name)
         if self._size is None:
             self._size = size
