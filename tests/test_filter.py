@@ -204,20 +204,39 @@ def test_both_names_of_the_range_are_understood():
     assert frame_range({"_Range": 1, "_ColorRange": 1}, "limited") == "full"
 
 
-def test_colour_bars_keep_their_chroma_where_zimg_puts_it():
-    bars = core.std.StackHorizontal(
+def bars(colors, width):
+    return core.std.StackHorizontal(
         [
-            core.std.BlankClip(format=vs.YUV444P8, width=16, height=48, length=1, color=c)
-            for c in ((180, 128, 128), (162, 44, 142), (131, 156, 44), (112, 72, 58), (84, 184, 198))
+            core.std.BlankClip(format=vs.YUV444P8, width=width, height=3 * width, length=1, color=color)
+            for color in colors
         ]
     )
+
+
+COLOR_BARS = (180, 128, 128), (162, 44, 142), (131, 156, 44), (112, 72, 58), (84, 184, 198)
+
+
+def test_chroma_of_one_luma_is_where_zimg_puts_it():
     for location in (0, 1):
-        clip = bars.resize.Bicubic(format=vs.YUV420P8, chromaloc=location)
+        colors = [(128, *chroma) for _, *chroma in COLOR_BARS]
+        clip = bars(colors, 16).resize.Bicubic(format=vs.YUV420P8, chromaloc=location)
         ours = planes(emtcm(clip, 2).get_frame(0))
         zimg = planes(clip.resize.Spline36(clip.width * 2, clip.height * 2).get_frame(0))
         for index in (1, 2):
             difference = np.abs(ours[index].astype(int) - zimg[index].astype(int))[8:-8, 8:-8]
             assert difference.max() <= 1
+
+
+def test_edges_of_chroma_follow_those_of_luma():
+    for location in (0, 1):
+        clip = bars(COLOR_BARS, 16).resize.Bicubic(format=vs.YUV420P8, chromaloc=location)
+        ours = planes(emtcm(clip, 2).get_frame(0))
+        zimg = planes(clip.resize.Spline36(clip.width * 2, clip.height * 2).get_frame(0))
+        large = bars(COLOR_BARS, 32).resize.Bicubic(format=vs.YUV420P8, chromaloc=location)
+        truth = planes(large.get_frame(0))
+        for index in (1, 2):
+            left = np.abs(ours[index].astype(int) - truth[index]).mean()
+            assert left < 0.4 * np.abs(zimg[index].astype(int) - truth[index]).mean()
 
 
 @pytest.mark.parametrize("field", [1, 2])

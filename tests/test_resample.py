@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.conftest import texture
 from vs_emtcm import resample
-from vs_emtcm.resample import chroma_shift, product_dtype, spline36, upscale
+from vs_emtcm.chroma import chroma_shift
+from vs_emtcm.resample import b_spline, product_dtype, spline36, upscale
 
 LOCATIONS = {"left": 0, "center": 1, "top_left": 2, "top": 3, "bottom_left": 4, "bottom": 5}
 
@@ -56,18 +57,16 @@ def test_other_subsamplings_are_zimgs(scale, subsampling, log2):
     np.testing.assert_allclose(result[0, 0].numpy()[inside, inside], expected[inside, inside], atol=2e-5)
 
 
-def test_locations_are_those_of_h273():
-    assert chroma_shift((1, 1), "left") == (-0.25, 0)
-    assert chroma_shift((1, 1), "center") == (0, 0)
-    assert chroma_shift((1, 1), "top_left") == (-0.25, -0.25)
-    assert chroma_shift((1, 1), "bottom") == (0, 0.25)
-    assert chroma_shift((2, 0), "left") == (-0.375, 0)
-    assert chroma_shift((0, 0), "left") == (0, 0)
-
-
 def test_spline36_is_one_at_the_centre_and_zero_at_other_samples():
     values = spline36(torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0], dtype=torch.float64))
     torch.testing.assert_close(values, torch.tensor([1.0, 0, 0, 0, 0], dtype=torch.float64))
+
+
+def test_b_splines_add_up_to_one_everywhere():
+    places = torch.linspace(-0.5, 0.5, 11, dtype=torch.float64)
+    values = b_spline(places[:, None] - torch.arange(-3, 4))
+    torch.testing.assert_close(values.sum(1), torch.ones_like(places))
+    assert values.min() == 0
 
 
 @given(

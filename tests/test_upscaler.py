@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import codes, texture
-from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, UsageError, resample
+from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, UsageError, chroma
 from vs_emtcm.planes import full_scale
 
 GRAY = PixelFormat(family="gray")
@@ -266,16 +266,16 @@ def test_chroma_that_finds_no_room_makes_smaller_tiles(monkeypatch, caplog, erro
     planes = codes(160, 200), codes(80, 100), codes(80, 100)
     format = PixelFormat(family="yuv", subsampling=(1, 1))
     expected = upscaler.upscale(planes, format)
-    chroma, tries = resample.upscale, []
+    interpolated, tries = chroma.upscale, []
 
     def limited(*arguments):
         tries.append(upscaler.engine.kept)
         if max(map(max, upscaler.engine.kept)) > 180:
             raise error
-        return chroma(*arguments)
+        return interpolated(*arguments)
 
     upscaler.engine = SmallCard(upscaler.engine, 1 << 20)
-    monkeypatch.setattr(resample, "upscale", limited)
+    monkeypatch.setattr(chroma, "upscale", limited)
     for result, wanted in zip(upscaler.upscale(planes, format), expected, strict=True):
         assert (result != wanted).mean() <= 1e-5
     assert "going on in tiles" in caplog.text

@@ -9,25 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vs_emtcm.planes import ChromaLocation
-
-# Position of a chroma sample within the luma samples it belongs to: 0 is the first, 1 the last.
-_HORIZONTAL = {
-    "left": 0.0,
-    "center": 0.5,
-    "top_left": 0.0,
-    "top": 0.5,
-    "bottom_left": 0.0,
-    "bottom": 0.5,
-}
-_VERTICAL = {
-    "left": 0.5,
-    "center": 0.5,
-    "top_left": 0.0,
-    "top": 0.0,
-    "bottom_left": 1.0,
-    "bottom": 1.0,
-}
 RADIUS = 4
 # Weights of samples by their distance, zero from RADIUS on.
 type Kernel = Callable[[Tensor], Tensor]
@@ -35,19 +16,6 @@ type Kernel = Callable[[Tensor], Tensor]
 BLOCK = 8
 # Samples that are worked on at once: their blocks overlap, and may be larger in double precision.
 CPU_BAND, GPU_BAND = 1 << 18, 1 << 22
-
-
-def chroma_shift(subsampling: tuple[int, int], location: ChromaLocation) -> tuple[float, float]:
-    """Distance (horizontal, vertical) of chroma from the centre of its luma, in chroma samples.
-
-    The left location of 4:2:0 lies on the first of two luma samples: a quarter of a chroma sample
-    left of their centre, (-0.25, 0).
-    """
-    shifts = []
-    for log2, place in zip(subsampling, (_HORIZONTAL[location], _VERTICAL[location]), strict=True):
-        covered = 1 << log2
-        shifts.append((place - 0.5) * (covered - 1) / covered)
-    return shifts[0], shifts[1]
 
 
 def spline36(distance: Tensor) -> Tensor:
@@ -70,6 +38,13 @@ def catmull_rom(distance: Tensor) -> Tensor:
     return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
 
 
+def b_spline(distance: Tensor) -> Tensor:
+    """The cubic B-spline, zero from a distance of 2 on: it smooths what it interpolates."""
+    d = distance.abs()
+    near = (d / 2 - 1) * d * d + 2 / 3
+    return torch.where(d <= 1, near, (2 - d).clamp(min=0) ** 3 / 6)
+
+
 def product_dtype(device: torch.device) -> torch.dtype:
     """Of the numbers that are multiplied: double where a GPU would take ten bits of single ones (TF32).
 
@@ -89,7 +64,7 @@ def block_matrix(
 
     Args:
         scale: upscaling factor.
-        shift: see :func:`chroma_shift`; the same before and after, each in its own samples.
+        shift: see :func:`upscale`.
         kernel: of the interpolation.
         device: where it is used.
 
@@ -153,7 +128,8 @@ def upscale(
     Args:
         plane: (1, 1, H, W) float32.
         scale: upscaling factor.
-        shift: (horizontal, vertical) of :func:`chroma_shift`, kept from input to output.
+        shift: (horizontal, vertical) distance of the samples from where those of luma would lie, the same
+            before and after, each in its own samples; see :func:`vs_emtcm.chroma.chroma_shift`.
         kernel: of the interpolation.
 
     Returns:

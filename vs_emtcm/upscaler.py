@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vs_emtcm import models, resample
+from vs_emtcm import chroma, models, resample
 from vs_emtcm.alpha import filled_behind
+from vs_emtcm.chroma import Luma, luma_at_chroma
 from vs_emtcm.engines import create_engine
 from vs_emtcm.engines.engine import Engine
 from vs_emtcm.errors import EmtcmError, has_no_room
@@ -184,34 +185,40 @@ class Upscaler:
         self, planes: Sequence[Plane], targets: Sequence[Plane], format: PixelFormat, color: Color
     ) -> None:
         # What this holds on the device is gone when it fails.
-        results = self._upscaled(self.host.upload(planes), targets, format, color)
+        results = self._upscaled(self.host.upload(planes), format, color)
         # One plane after the other, and none is held on to: samples take a quarter of the room of what they
         # are made of.
         self.host.download(map(partial(to_samples, format=format), results), targets)
 
-    def _upscaled(
-        self, sources: Sequence[Tensor], targets: Sequence[Plane], format: PixelFormat, color: Color
-    ) -> Iterator[Tensor]:
-        """Code values (1, 1, H, W) of every plane, as large as its target."""
+    def _upscaled(self, sources: Sequence[Tensor], format: PixelFormat, color: Color) -> Iterator[Tensor]:
+        """Code values (1, 1, H, W) of every plane of the result."""
         if format.alpha:
             # Opacity reaches a little into what was transparent.
             sources = filled_behind(sources, self.engine.radius + resample.RADIUS)
         slope, offset = luma_slope_and_offset(format, color.range_in(format.family))
+        code = 1 / (255 * slope)
         if format.family == "rgb":
             red, blue = LUMA_WEIGHTS[color.matrix]
             luma = red * sources[0] + (1 - red - blue) * sources[1] + blue * sources[2]
-            upscaled = self._run(luma * slope + offset).sub_(offset).div_(slope)
-            # Every channel is luma plus a difference: the differences are interpolated, luma is not.
-            for source in sources[:3]:
-                yield resample.upscale(source - luma, self.scale).add_(upscaled)
         else:
-            yield self._run(sources[0] * slope + offset).sub_(offset).div_(slope)
-        shift = resample.chroma_shift(format.subsampling, color.chroma_location)
-        for index in range(3 if format.family == "rgb" else 1, format.planes):
-            is_alpha = format.alpha and index == format.planes - 1
-            plane = resample.upscale(sources[index], self.scale, (0.0, 0.0) if is_alpha else shift)
-            rows, columns = targets[index].shape
-            yield plane[..., :rows, :columns]
+            luma = sources[0]
+        upscaled = self._run(luma * slope + offset).sub_(offset).div_(slope)
+        if format.family == "rgb":
+            guide = Luma(before=luma, after=upscaled)
+            # Every channel is luma plus a difference, which is chroma.
+            for source in sources[:3]:
+                yield chroma.upscale(source - luma, guide, self.scale, (0.0, 0.0), code).add_(upscaled)
+        elif format.family == "yuv":
+            place = format.subsampling, color.chroma_location
+            guide = Luma(before=luma_at_chroma(luma, *place), after=luma_at_chroma(upscaled, *place))
+            yield upscaled
+            del upscaled
+            for source in sources[1:3]:
+                yield chroma.upscale(source, guide, self.scale, chroma.chroma_shift(*place), code)
+        else:
+            yield upscaled
+        if format.alpha:
+            yield resample.upscale(sources[-1], self.scale)
 
     def _run(self, luma: Tensor) -> Tensor:
         """(1, 1, H, W) network values in, (1, 1, scale * H, scale * W) out."""
