@@ -16,6 +16,8 @@ from training.imresize import downscale, to_8bit
 FRAMES = 5
 # Largest pan per frame, in high-resolution pixels.
 MAXIMUM_PAN = 4
+# Of noisy pictures, in 8-bit code values: from what is hardly seen to that of pushed film.
+NOISE = (0.5, 14.0)
 # Encoders whose quality is a constant rate factor; that of the others is a quantiser.
 CRF_ENCODERS = ("libx264", "libx265")
 
@@ -29,6 +31,7 @@ class Degradation:
         quality: its CRF or quantiser.
         blur: Gaussian sigma before downscaling, in high-resolution pixels.
         noise: Gaussian sigma after downscaling, in 8-bit code values.
+        grain: how much of its neighbours' noise each sample has, 0 (white noise) to 1.
         frame: which frame of the short panning clip is taken: 0 is intra coded.
     """
 
@@ -36,11 +39,15 @@ class Degradation:
     quality: int
     blur: float
     noise: float
+    grain: float
     frame: int
 
 
 def draw_degradation(rng: np.random.Generator) -> Degradation:
-    """Mostly x264 and x265 at visible to strong compression, some MPEG-4 and MPEG-2, some none."""
+    """Mostly x264 and x265 at visible to strong compression, some MPEG-4 and MPEG-2, some none.
+
+    Two of five are noisy, few of these much: the logarithm of the noise is drawn evenly.
+    """
     encoders = np.array(["libx264", "libx265", "mpeg4", "mpeg2video", "none"])
     encoder = rng.choice(encoders, p=[0.5, 0.2, 0.08, 0.07, 0.15])
     low, high = (16, 33) if encoder in CRF_ENCODERS else (2, 7)
@@ -48,7 +55,8 @@ def draw_degradation(rng: np.random.Generator) -> Degradation:
         encoder=None if encoder == "none" else str(encoder),
         quality=int(rng.integers(low, high)),
         blur=float(rng.uniform(0.3, 0.9)) if rng.random() < 0.2 else 0.0,
-        noise=float(rng.uniform(0.5, 2.5)) if rng.random() < 0.25 else 0.0,
+        noise=float(np.exp(rng.uniform(*np.log(NOISE)))) if rng.random() < 0.4 else 0.0,
+        grain=float(rng.uniform(0, 0.6)) if rng.random() < 0.5 else 0.0,
         frame=0 if rng.random() < 0.3 else int(rng.integers(1, FRAMES)),
     )
 
@@ -75,12 +83,19 @@ def degraded_pair(luma: Plane, scale: int, degradation: Degradation, rng: np.ran
         window = slice(start[0], start[0] + height), slice(start[1], start[1] + width)
         low = downscale(blurred[window], scale)
         if degradation.noise:
-            low = low + rng.normal(0, degradation.noise, low.shape)
+            low = low + degradation.noise * _unit_noise(low.shape, degradation.grain, rng)
         lows.append(to_8bit(low))
         windows.append(window)
     if degradation.encoder is not None:
         lows = encode_and_decode(lows, degradation.encoder, degradation.quality)
     return Pair(scale=scale, low=lows[degradation.frame], high=luma[windows[degradation.frame]])
+
+
+def _unit_noise(shape: tuple[int, ...], grain: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    noise = rng.standard_normal(shape)
+    for axis in (0, 1):
+        noise = noise + grain * (np.roll(noise, 1, axis) + np.roll(noise, -1, axis))
+    return noise / (1 + 2 * grain**2)
 
 
 def encode_and_decode(frames: list[Plane], encoder: str, quality: int) -> list[Plane]:
