@@ -1,5 +1,6 @@
 """The command: exit codes, one sentence per error, reports."""
 
+import errno
 import json
 import signal
 import subprocess
@@ -186,6 +187,50 @@ def test_a_damaged_video_is_a_warning_and_exit_code_1_unless_allowed(make_clip, 
     allowed = run("upscale", damaged, tmp_path / "out.mkv", "--stages", 1, "--overwrite", "--allow-damaged")
     assert allowed.exit_code == 0
     assert "warning:" in allowed.stderr
+
+
+def test_a_run_that_was_told_to_outlive_its_terminal_does(make_clip, tmp_path):
+    source = make_clip(frames=60, width=320, height=240)
+    command = [
+        "nohup",
+        sys.executable,
+        "-m",
+        "vs_emtcm.cli",
+        "upscale",
+        str(source),
+        str(tmp_path / "out.mkv"),
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        for _ in range(600):
+            if any(".partial" in p.name for p in tmp_path.iterdir()):
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGHUP)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert (tmp_path / "out.mkv").is_file()
+
+
+def test_what_could_not_be_written_is_a_failure_though_damage_is_allowed(tmp_path, monkeypatch):
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    Image.new("RGB", (16, 16)).save(source / "Whole.png")
+    (source / "Damaged.png").write_bytes(b"no picture")
+    allowed = run("upscale", source, target, "--allow-damaged", "--json")
+    assert allowed.exit_code == 0
+    report = json.loads(allowed.stdout)
+    assert report["failures"] == []
+    (damage,) = report["damage"]
+    assert damage.startswith(f"{source}/Damaged.png cannot be read")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    result = run("upscale", source, target, "--allow-damaged", "--json", "--overwrite")
+    assert result.exit_code == 1
+    (failure,) = json.loads(result.stdout)["failures"]
+    assert failure == f"{target}/Whole.png cannot be written: no space left on device"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -118,7 +118,7 @@ def test_a_cameras_exif_goes_from_any_kind_into_any_other(tmp_path, before, afte
 
 def test_exif_that_is_none_is_one_sentence(tmp_path):
     picture = Picture(mode="RGB", pixels=RGB, icc_profile=None, exif=b"Exif\0\0nonsense")
-    with pytest.raises(EmtcmError, match=r"out\.tiff cannot be written: not a tiff file"):
+    with pytest.raises(EmtcmError, match=r"out\.tiff cannot be written: not a TIFF file"):
         write_picture(picture, tmp_path / "out.tiff")
     assert list(tmp_path.iterdir()) == []
 

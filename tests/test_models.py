@@ -70,6 +70,27 @@ def test_files_that_lack_a_part_are_refused(tmp_path, lacking):
         load_network(models.load(tmp_path / "part.safetensors", 2), 2)
 
 
+@pytest.mark.parametrize("name", ["channels", "stage1", "stage2"])
+@pytest.mark.parametrize("number", ["0", "-3", "2"])
+def test_descriptions_that_do_not_fit_the_tensors_are_refused(tmp_path, name, number):
+    with safe_open(models.find("base", "video").path, framework="numpy") as file:
+        metadata = file.metadata() | {name: number}
+        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    save_file(tensors, tmp_path / "other.safetensors", metadata)
+    with pytest.raises(UsageError, match="damaged"):
+        load_network(models.load(tmp_path / "other.safetensors", 2), 1)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    with safe_open(models.find("base", "video").path, framework="numpy") as file:
+        metadata = file.metadata()
+        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    tensors["x2/head.slope"] = tensors["x2/head.slope"] * np.nan
+    save_file(tensors, tmp_path / "other.safetensors", metadata)
+    with pytest.raises(UsageError, match=r"damaged: head\.slope holds what is no number"):
+        load_network(models.load(tmp_path / "other.safetensors", 2), 1)
+
+
 def test_numbers_and_descriptions_that_do_not_exist_here_are_refused(tmp_path):
     with safe_open(models.find("base", "video").path, framework="numpy") as file:
         metadata = file.metadata()

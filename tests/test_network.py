@@ -86,5 +86,5 @@ def test_cost_is_the_multiplications_that_the_convolutions_do(scale, stages):
 def test_shipped_models_cost_what_they_may(model, stages):
     weights = models.load(model.path, 2)
     gmac = macs_per_pixel(weights.shape, 2, stages) * 640 * 360 / 1e9
-    most = {"base": {1: 2.4, 2: 6.0}, "large": {1: 25.0, 2: 25.0}}
+    most = {"base": {1: 2.4, 2: 6.0}, "large": {1: 9.0, 2: 25.0}}
     assert gmac <= most[model.name][stages]

@@ -75,6 +75,12 @@ def test_chroma_planes_cover_their_luma(width, height, subsampling):
         {"family": "gray", "sample_type": "complex"},
         {"family": "rgb", "subsampling": (1, 1)},
         {"family": "yuv", "subsampling": (3, 0)},
+        {"family": "yuv", "subsampling": (1,)},
+        {"family": "yuv", "subsampling": (1, 1, 1)},
+        {"family": "yuv", "subsampling": 1},
+        {"family": "yuv", "subsampling": (1.0, 1.0)},
+        {"family": "gray", "bits": 8.0},
+        {"family": "gray", "bits": "8"},
     ],
 )
 def test_formats_that_do_not_exist_are_refused(wrong):

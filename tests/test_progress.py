@@ -15,7 +15,7 @@ def clock(monkeypatch):
 
 
 def test_the_pace_is_that_of_this_run(clock, capsys):
-    with progress.show_progress("film", quiet=False) as report:
+    with progress.show_progress("film", "frame", quiet=False) as report:
         clock[0] = 11
         report(400, 1000, 400)
         clock[0] = 12
@@ -32,7 +32,7 @@ def test_the_pace_is_that_of_this_run(clock, capsys):
 
 
 def test_without_a_total_there_is_no_time_left(clock, capsys):
-    with progress.show_progress("film", quiet=False) as report:
+    with progress.show_progress("film", "frame", quiet=False) as report:
         clock[0] = 20
         report(40, None)
     assert capsys.readouterr().err == "film: frame 40, 2.00 fps\n"
@@ -41,7 +41,7 @@ def test_without_a_total_there_is_no_time_left(clock, capsys):
 def test_a_terminal_shows_the_same(clock, capsys, monkeypatch):
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "120")
-    with progress.show_progress("film", quiet=False) as report:
+    with progress.show_progress("film", "frame", quiet=False) as report:
         clock[0] = 5
         report(500, 1000, 500)
         clock[0] = 15

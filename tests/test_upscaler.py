@@ -1,6 +1,8 @@
 """Upscaler: every format in and out, no seams, flat fields flat, one clear error for wrong planes."""
 
 import itertools
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import codes, texture
-from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, UsageError, chroma
+from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, UsageError, chroma, resample
 from vs_emtcm.planes import full_scale
 
 GRAY = PixelFormat(family="gray")
@@ -200,6 +202,84 @@ def test_read_only_and_strided_planes_are_taken():
 def test_planes_that_do_not_fit_are_refused(planes, message):
     with pytest.raises(ValueError, match=message):
         Upscaler(2).upscale(planes, PixelFormat(family="yuv", subsampling=(1, 1)))
+
+
+@pytest.mark.parametrize("number", [0, 1, 4])
+def test_targets_of_another_number_are_refused_and_stay(number):
+    targets = [np.full((16, 16), 7, np.uint8)] * number
+    with pytest.raises(ValueError, match=f"{number} planes were given; the format has 3"):
+        Upscaler(2).upscale_into([codes(8, 8)] * 3, targets, PixelFormat(family="yuv"))
+    assert all((target == 7).all() for target in targets)
+
+
+YUV = PixelFormat(family="yuv", bits=10, subsampling=(1, 1))
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_what_the_caller_asks_of_pytorch_does_not_change_the_result(backend):
+    planes = codes(40, 60, bits=10), codes(20, 30, bits=10, seed=1), codes(20, 30, bits=10, seed=2)
+    expected = Upscaler(2, backend=backend).upscale(planes, YUV)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        halved = Upscaler(2, backend=backend).upscale(planes, YUV)
+    resample.block_matrix.cache_clear()
+    # As a program that wants its tensors on another device.
+    with torch.device("meta"):
+        elsewhere = Upscaler(2, backend=backend).upscale(planes, YUV)
+    resample.block_matrix.cache_clear()
+    for results in (halved, elsewhere):
+        for result, wanted in zip(results, expected, strict=True):
+            np.testing.assert_array_equal(result, wanted)
+
+
+def test_one_for_two_threads_is_refused():
+    upscaler, refused, going_on = Upscaler(2, device="cpu"), [], threading.Event()
+
+    def engine(*_):
+        going_on.set()
+        time.sleep(0.5)
+        raise RuntimeError("enough")
+
+    twin = upscaler.another()
+    upscaler.engine.__class__ = type("Slow", (type(upscaler.engine),), {"__call__": engine})
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(upscaler.upscale, [codes(16, 16)], GRAY)
+        going_on.wait()
+        with pytest.raises(EmtcmError, match="at work in another thread; give each its own, by another"):
+            upscaler.upscale([codes(16, 16)], GRAY)
+        assert twin.upscale([codes(16, 16)], GRAY)[0].shape == (32, 32)
+        with pytest.raises(RuntimeError, match="enough"):
+            first.result()
+    assert refused == []
+
+
+def test_one_of_another_process_is_refused_where_it_would_wait_for_ever(monkeypatch):
+    upscaler = Upscaler(2, device="cpu")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    with pytest.raises(EmtcmError, match="was made before fork"):
+        upscaler.upscale([codes(16, 16)], GRAY)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")], ids=str
+)
+def test_a_machine_without_memory_is_one_sentence(monkeypatch, error):
+    upscaler = Upscaler(2, device="cpu")
+
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr(upscaler, "_upscaled", full)
+    with pytest.raises(EmtcmError, match="there is no memory for 16x16 pixels at 2x"):
+        upscaler.upscale([codes(16, 16)], GRAY)
+
+
+def test_small_numbers_of_numpy_are_numbers():
+    format = PixelFormat(family="yuv", bits=np.uint8(10), subsampling=(np.uint8(1), np.uint64(1)))
+    planes = np.full((300, 20), 600, np.uint16), *[np.full((150, 10), 500, np.uint16)] * 2
+    luma, *chroma_planes = Upscaler(np.uint8(2), tile=np.uint8(100)).upscale(planes, format)
+    assert (luma == 600).all()
+    assert all((plane == 500).all() for plane in chroma_planes)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import json
 import pickle
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -30,7 +30,7 @@ FULL_TENSORRT = ("tensorrt", "tensorrt_cu13", "tensorrt_cu12")
 # Raised whenever the same request is to be built in another way: what is stored is then built again.
 BUILDER = 2
 # PyTorch traces one module at a time, and Torch-TensorRT's questions are answered for all threads alike.
-_COMPILING = threading.Lock()
+TRACING = threading.Lock()
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -114,6 +114,8 @@ def tensorrt_version() -> str:
 def fingerprint(module: nn.Module) -> str:
     """sha256 of a module's structure, tensors, other attributes and the source files of its parts.
 
+    Functions that these call in other files are not looked at.
+
     Raises:
         BuildError: something of it cannot be compared with that of another module.
     """
@@ -122,23 +124,27 @@ def fingerprint(module: nn.Module) -> str:
         if not name.startswith("torch."):
             digest.update(_source(name).encode())
     for name, part in module.named_modules():
+        if part._forward_hooks or part._forward_pre_hooks:
+            raise BuildError(
+                f"{name or 'the network'} has a forward hook, which would become part of its engine"
+            )
         for attribute, value in sorted(vars(part).items()):
             if attribute not in _OF_EVERY_MODULE:
                 digest.update(f"{name} {attribute}".encode() + _comparable(f"{name}.{attribute}", value))
     for name, tensor in sorted({**dict(module.named_parameters()), **dict(module.named_buffers())}.items()):
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
-# Tensors and parts are looked at by themselves, hooks and the mode are not exported.
+# Tensors and parts are looked at by themselves, and the mode is not exported.
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 
 
 def _source(name: str) -> str:
     try:
         return inspect.getsource(sys.modules[name])
-    except (OSError, TypeError) as error:
+    except (OSError, TypeError, KeyError) as error:
         raise BuildError(
             f"the source of module {name!r} cannot be read, so that its engines could not be told apart; "
             "define the network in a file that can be imported"
@@ -149,16 +155,24 @@ def _comparable(name: str, value: object) -> bytes:
     if isinstance(value, torch.Tensor):
         samples = value.detach().cpu().float().contiguous().numpy()
         return f"{value.dtype} {tuple(value.shape)}".encode() + samples.tobytes()
-    if isinstance(value, set | frozenset):
-        # Their order is another one in each process.
-        value = type(value).__name__, sorted(value, key=repr)
     try:
-        return pickle.dumps(value, protocol=5)
+        return pickle.dumps(_in_order(value), protocol=5)
     except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise BuildError(
             f"the attribute {name.lstrip('.')!r} is a {type(value).__name__} that cannot be compared with "
             "another, so that engines could not be told apart; leave it out of the network"
         ) from error
+
+
+def _in_order(value: object) -> object:
+    """The same with lists for sets, whose order is another one in each process."""
+    if isinstance(value, set | frozenset):
+        return type(value).__name__, sorted(map(_in_order, value), key=repr)
+    if isinstance(value, dict):
+        return {key: _in_order(of_key) for key, of_key in value.items()}
+    if type(value) in (list, tuple):
+        return type(value).__name__, [_in_order(part) for part in cast("Sequence[object]", value)]
+    return value
 
 
 def present_target() -> str:
@@ -256,5 +270,5 @@ def compiled(module: nn.Module, wanted: Request, *, ahead: bool) -> bytes:
     dtype = dtype_of(wanted.precision)
     # A graph of the module as it is: the caller's stays in its own dtype.
     copy = deepcopy(module).requires_grad_(False).to("cpu", dtype).eval()
-    with _COMPILING:
+    with TRACING, torch.autocast("cpu", enabled=False):
         return serialized_engine(copy, wanted.profile, dtype, wanted.targets, ahead=ahead)

@@ -92,7 +92,7 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
             header = json.loads(file.read(length)) if length <= LONGEST_HEADER else {}
     except OSError as error:
         raise EngineFileError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EngineFileError(f"{path} is damaged; build it again") from error
     if not isinstance(header, dict) or not {"description", "bytes", "sha256"} <= header.keys():
         raise EngineFileError(f"{path} is damaged; build it again")

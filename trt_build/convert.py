@@ -40,7 +40,7 @@ def exported(module: nn.Module, profile: Profile, dtype: torch.dtype) -> torch.e
         )
     try:
         return torch.export.export(module, (example,), dynamic_shapes=shapes, strict=False)
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+    except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise BuildError(f"the module cannot be exported for {profile}: {reason}") from error
 

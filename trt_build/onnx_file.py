@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from trt_build.builder import dtype_of
+from trt_build.builder import TRACING, dtype_of
 from trt_build.errors import BuildError
 from trt_build.quiet import quiet
 
@@ -18,13 +20,23 @@ OPSET = 18
 EXAMPLE = 64
 
 
-def export_onnx(module: nn.Module, path: Path, *, precision: str = "fp16") -> None:
-    """Write a module as an ONNX file with dynamic batch-free height and width.
+def export_onnx(
+    module: nn.Module,
+    path: Path,
+    *,
+    precision: str = "fp16",
+    description: Mapping[str, str] | None = None,
+) -> None:
+    """Write a module as an ONNX file for a batch of one, of any height and width.
+
+    PyTorch changes settings of the whole process while it traces a module: programs that upscale at the same
+    time had better call this in a process of its own.
 
     Args:
         module: takes one tensor (1, 1, H, W) and returns one tensor.
         path: the file; it appears when it is complete.
         precision: of weights, input and output.
+        description: kept in the file, by name.
 
     Raises:
         BuildError: the ``onnx`` packages are missing, or the module cannot be exported.
@@ -34,7 +46,7 @@ def export_onnx(module: nn.Module, path: Path, *, precision: str = "fp16") -> No
     example = torch.zeros(1, 1, EXAMPLE, EXAMPLE + 16, dtype=dtype)
     temporary = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
-        with quiet("torch.onnx"):
+        with TRACING, torch.autocast("cpu", enabled=False), quiet("torch.onnx"):
             program = torch.onnx.export(
                 copy,
                 (example,),
@@ -47,11 +59,25 @@ def export_onnx(module: nn.Module, path: Path, *, precision: str = "fp16") -> No
                 verbose=False,
             )
         assert program is not None
+        _describe(program.model, description or {})
         program.save(temporary, external_data=False)
         temporary.replace(path)
     except ImportError as error:
         raise BuildError("exporting ONNX needs more packages; run 'pip install onnx onnxscript'") from error
     except OSError as error:
         raise BuildError(f"{path} cannot be written: {error.strerror}") from error
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise BuildError(f"the module cannot be exported: {reason}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _describe(model: Any, description: Mapping[str, str]) -> None:
+    """Replace what the tracer noted, such as the folders of this machine."""
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
+    model.metadata_props.clear()
+    model.metadata_props.update(description)

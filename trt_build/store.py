@@ -165,7 +165,7 @@ def clear(folder: Path) -> list[Path]:
 def _request_of(path: Path) -> Request:
     try:
         return Request.from_json(read_description(path))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, BuildError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, BuildError) as error:
         if isinstance(error, EngineFileError):
             raise
         raise EngineFileError(f"{path} is of another version of trt_build; build it again") from error

@@ -34,6 +34,8 @@ def parse_targets(names: Iterable[str], offered: Collection[str] = TARGETS) -> t
             )
         else:
             raise BuildError(f"target is {name!r}; accepted are all, {', '.join(offered)}")
+    if not wanted:
+        raise BuildError(f"no target was given; accepted are all, {', '.join(offered)}")
     return tuple(target for target in TARGETS if target in wanted)
 
 

@@ -137,9 +137,11 @@ def upscale(
     as_json: Annotated[bool, typer.Option("--json", help="Print the closing report as JSON.")] = False,
 ) -> None:
     """Upscale a video or pictures."""
-    for ending in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, ending):
-            signal.signal(getattr(signal, ending), _terminate)
+    for name in ("SIGTERM", "SIGHUP"):
+        ending = getattr(signal, name, None)
+        # Who started the command by nohup wants it to go on.
+        if ending is not None and signal.getsignal(ending) is not signal.SIG_IGN:
+            signal.signal(ending, _terminate)
     with one_sentence_errors():
         from vs_emtcm.command import Request, run
 
@@ -172,7 +174,7 @@ def upscale(
         print(json.dumps(outcome.as_dict()))
     elif not quiet:
         print(outcome.summary(), file=sys.stderr)
-    if outcome.failures and not allow_damaged:
+    if outcome.failures or (outcome.damage and not allow_damaged):
         raise typer.Exit(FAILURE)
 
 

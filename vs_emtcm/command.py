@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.errors import DamagedError, EmtcmError, UsageError
 from vs_emtcm.images import LOSSY, UNREAD_PICTURES, check_quality, picture_kind, upscale_picture
 from vs_emtcm.images import SUFFIXES as PICTURE_SUFFIXES
 from vs_emtcm.output import check_folder, check_output
@@ -53,7 +53,7 @@ class Outcome:
     """What became of a request.
 
     Attributes:
-        engine: what ran the network.
+        engine: what ran the network; None if nothing did.
         unit: "frame" or "picture".
         frames: frames or pictures written.
         resumed: how many of them were done before.
@@ -62,10 +62,11 @@ class Outcome:
         seconds: wall time.
         parts: seconds per part of the work; the parts overlap.
         warnings: what was left out or lost.
-        failures: what was damaged or could not be done.
+        damage: what was damaged in the source.
+        failures: what could not be done.
     """
 
-    engine: str
+    engine: str | None
     unit: str
     frames: int
     resumed: int
@@ -74,11 +75,12 @@ class Outcome:
     seconds: float
     parts: dict[str, float]
     warnings: tuple[str, ...]
+    damage: tuple[str, ...]
     failures: tuple[str, ...]
 
     def summary(self) -> str:
         """One line for people."""
-        if self.skipped and not self.frames and not self.failures:
+        if self.engine is None:
             return f"nothing to do: there already: {self.skipped}"
         size = "" if self.size is None else f" of {self.size[0]}x{self.size[1]}"
         rate = (self.frames - self.resumed) / self.seconds if self.seconds else 0.0
@@ -104,6 +106,7 @@ class Outcome:
             "fps": round((self.frames - self.resumed) / self.seconds, 3) if self.seconds else None,
             "parts": {name: round(seconds, 3) for name, seconds in self.parts.items()},
             "warnings": list(self.warnings),
+            "damage": list(self.damage),
             "failures": list(self.failures),
         }
 
@@ -202,14 +205,14 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     told = []
 
     def warn(warning: str) -> None:
-        told.append(f"warning: {warning}")
-        tell(told[-1])
+        told.append(warning)
+        tell(f"warning: {warning}")
 
-    with show_progress(source.name, not request.show_progress) as progress:
+    with show_progress(source.name, "frame", not request.show_progress) as progress:
         report = upscale_video(source, target, upscaler, settings, progress, warn)
-    failures = tuple(f"warning: {source} is damaged: {damage}" for damage in report.damage)
-    for failure in failures:
-        tell(failure)
+    damage = tuple(f"{source} is damaged: {found}" for found in report.damage)
+    for found in damage:
+        tell(f"warning: {found}")
     return Outcome(
         engine=upscaler.engine.description,
         unit="frame",
@@ -220,7 +223,8 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
         seconds=report.seconds,
         parts={"decode": report.decode, "network": report.network, "encode": report.encode},
         warnings=tuple(told),
-        failures=failures,
+        damage=damage,
+        failures=(),
     )
 
 
@@ -236,7 +240,7 @@ def _encoder_options(given: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 def _nothing_to_do(*, skipped: int) -> Outcome:
     return Outcome(
-        engine="no engine",
+        engine=None,
         unit="frame",
         frames=0,
         resumed=0,
@@ -245,6 +249,7 @@ def _nothing_to_do(*, skipped: int) -> Outcome:
         seconds=0.0,
         parts={},
         warnings=(),
+        damage=(),
         failures=(),
     )
 
@@ -282,7 +287,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
             return _nothing_to_do(skipped=asked)
         sources, targets = [s for s, _ in pairs], [t for _, t in pairs]
     for source, target in zip(sources, targets, strict=True):
-        if target.parent != folder or folder.exists():
+        if folder.exists():
             check_output(source, target, request.overwrite)
     upscaler = _make_upscaler(request, "clean")
     made = _prepare_folder(folder)
@@ -290,16 +295,17 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
     sizes: set[tuple[int, int]] = set()
     done = 0
     warnings: list[str] = []
+    damage: list[str] = []
     failures: list[str] = []
 
-    def note(notes: list[str], message: str) -> None:
+    def note(notes: list[str], kind: str, message: str) -> None:
         notes.append(message)
-        tell(message)
+        tell(f"{kind}: {message}")
 
     for path in left_out(request.source):
-        note(warnings, f"warning: {_unread(path)}")
-    with show_progress(request.source, not request.show_progress) as progress:
-        for source, target in zip(sources, targets, strict=True):
+        note(warnings, "warning", _unread(path))
+    with show_progress(request.source, "picture", not request.show_progress) as progress:
+        for number, (source, target) in enumerate(zip(sources, targets, strict=True), start=1):
             try:
                 quality = request.quality if picture_kind(target) in LOSSY else None
                 picture = upscale_picture(source, target, upscaler, quality)
@@ -308,15 +314,15 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
                     if made:
                         folder.rmdir()
                     raise
-                note(failures, f"error: {error}")
-                continue
-            done += 1
-            height, width = picture.pixels.shape[:2]
-            sizes.add((width, height))
-            for warning in picture.warnings:
-                note(warnings, f"warning: {warning}")
+                note(damage if isinstance(error, DamagedError) else failures, "error", str(error))
+            else:
+                done += 1
+                height, width = picture.pixels.shape[:2]
+                sizes.add((width, height))
+                for warning in picture.warnings:
+                    note(warnings, "warning", warning)
             if progress is not None:
-                progress(done, len(sources))
+                progress(number, len(sources))
     return Outcome(
         engine=upscaler.engine.description,
         unit="picture",
@@ -327,6 +333,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
         seconds=time.perf_counter() - began,
         parts={},
         warnings=tuple(warnings),
+        damage=tuple(damage),
         failures=tuple(failures),
     )
 

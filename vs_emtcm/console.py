@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import typer
 
-from vs_emtcm.errors import EmtcmError, UsageError, has_no_room, reason
+from vs_emtcm.errors import EmtcmError, UsageError, has_no_room, is_out_of_memory, reason
 
 FAILURE, USAGE = 1, 2
 
@@ -30,17 +30,13 @@ def one_sentence_errors() -> Iterator[None]:
         say(f"error: {place}{reason(error)}")
         raise typer.Exit(FAILURE) from error
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error) and not has_no_room(error):
             raise
         say("error: out of memory; a smaller --scale needs less, and on a GPU a smaller --tile does")
         raise typer.Exit(FAILURE) from error
     except KeyboardInterrupt as error:
         say(str(error) or "interrupted; no unfinished file was left behind")
         raise typer.Exit(FAILURE) from error
-
-
-def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
-    return isinstance(error, MemoryError) or has_no_room(error) or "DefaultCPUAllocator" in str(error)
 
 
 def say(message: str) -> None:

@@ -223,5 +223,12 @@ def onnx(
         weights = models.load(path, scale)
         check_output(path, out, overwrite)
         network = PictureNetwork(load_network(weights, stages))
-        export_onnx(network, out, precision=precision)
+        description = {
+            "model": path.stem,
+            "scale": str(scale),
+            "stages": str(stages),
+            "input": "studio-range luma of 8 bits divided by 255",
+            "license": "MIT",
+        }
+        export_onnx(network, out, precision=precision, description=description)
     print(out)

@@ -9,18 +9,28 @@ class UsageError(EmtcmError):
     """What was asked for cannot be done as asked; the command line exits with 2."""
 
 
+class DamagedError(UsageError):
+    """A source is damaged, or not of the kind that its name says."""
+
+
 class WritingError(EmtcmError):
     """A file could not be written to its end, such as for want of room."""
 
 
 def reason(error: Exception) -> str:
     """What went wrong, as a clause: the system's or FFmpeg's words without capital and full stop."""
-    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(words).rstrip(".").lower()
+    words = str(getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+    # Names of files keep their capitals, and so does what begins with several.
+    return words if words[:2].isupper() else words[:1].lower() + words[1:]
 
 
 # How CUDA, cuBLAS and cuDNN say that a GPU has no room, beside PyTorch's own error.
 NO_ROOM = ("out of memory", "STATUS_ALLOC_FAILED", "STATUS_NOT_INITIALIZED", "unable to find an engine")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that the machine has too little memory."""
+    return isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def has_no_room(error: Exception) -> bool:

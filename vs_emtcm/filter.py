@@ -13,9 +13,9 @@ import vapoursynth as vs
 from vs_emtcm.engines import choose_device
 from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.lanes import MOST_LANES, one_each
-from vs_emtcm.models import is_whole
 from vs_emtcm.planes import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.upscaler import Upscaler
+from vs_emtcm.whole import is_whole
 
 _log = logging.getLogger(__name__)
 

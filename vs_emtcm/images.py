@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from vs_emtcm import exif as exif_data
-from vs_emtcm.errors import EmtcmError, UsageError, reason
+from vs_emtcm.errors import DamagedError, EmtcmError, UsageError, reason
 from vs_emtcm.output import complete_file
 from vs_emtcm.planes import Color, PixelFormat, Plane
 from vs_emtcm.upscaler import Upscaler
@@ -94,8 +94,8 @@ def read_picture(path: Path) -> Picture:
     """Read a picture; its orientation stays a tag, but for TIFF, whose pixels are turned as it says.
 
     Raises:
-        UsageError: the file is missing, damaged, no picture, animated, has several pages, or is of a
-            kind that is not accepted.
+        UsageError: the file is missing, animated, has several pages, or is of a kind that is not accepted.
+        DamagedError: it is damaged, or no picture.
     """
     try:
         # Of what Pillow still opens, nothing is too large.
@@ -130,7 +130,7 @@ def read_picture(path: Path) -> Picture:
     except Image.DecompressionBombError as error:
         raise UsageError(f"{path} is too large: {error}") from error
     except UNREADABLE as error:
-        raise UsageError(f"{path} cannot be read as a picture: {reason(error)}") from error
+        raise DamagedError(f"{path} cannot be read as a picture: {reason(error)}") from error
 
 
 def _opened() -> tuple[str, ...]:

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from vs_emtcm.errors import UsageError
 from vs_emtcm.shape import Shape
+from vs_emtcm.whole import is_whole
 
 FORMAT = "emtcm-1"
 SCALES = (2, 3, 4)
@@ -152,11 +152,6 @@ def resolve(model: str | os.PathLike[str], tune: str) -> Path:
     # vspipe works in the folder of its script, so that many give a path from their own folder.
     path = Path(os.path.expanduser(model)) if isinstance(model, str | os.PathLike) else None  # noqa: PTH111
     return path if path is not None and path.suffix == ".safetensors" else find(str(model), tune).path
-
-
-def is_whole(value: object) -> bool:
-    """Whether this is a whole number, by its type."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_stages(stages: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -9,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from vs_emtcm.whole import is_whole
 
 Family = Literal["gray", "yuv", "rgb"]
 SampleType = Literal["integer", "float"]
@@ -69,6 +72,15 @@ class PixelFormat:
             raise ValueError(f"family is {self.family!r}; accepted are 'gray', 'yuv' and 'rgb'")
         if self.sample_type not in ("integer", "float"):
             raise ValueError(f"sample_type is {self.sample_type!r}; accepted are 'integer' and 'float'")
+        if not is_whole(self.bits):
+            raise ValueError(f"bits is {self.bits!r}; accepted are whole numbers")
+        halved = tuple(self.subsampling) if isinstance(self.subsampling, Sequence) else ()
+        if len(halved) != 2 or not all(map(is_whole, halved)):
+            raise ValueError(f"subsampling is {self.subsampling!r}; accepted are two of 0, 1 and 2")
+        # Small numbers of numpy's would overflow where sizes are calculated.
+        object.__setattr__(self, "bits", int(self.bits))
+        object.__setattr__(self, "subsampling", (int(halved[0]), int(halved[1])))
+        object.__setattr__(self, "alpha", bool(self.alpha))
         depths = range(8, 17) if self.sample_type == "integer" else (16, 32)
         if self.bits not in depths:
             accepted = "8 to 16" if self.sample_type == "integer" else "16 and 32"

@@ -29,17 +29,24 @@ LINE_INTERVAL = 10.0
 
 
 @contextmanager
-def show_progress(what: str, quiet: bool) -> Iterator[Report | None]:
-    """What to call with the frames done and their total, or None if quiet."""
+def show_progress(what: str, unit: str, quiet: bool) -> Iterator[Report | None]:
+    """What to call with the frames done and their total, or None if quiet.
+
+    Args:
+        what: is worked on.
+        unit: that is counted, "frame" or "picture".
+        quiet: whether nothing is shown.
+    """
+    pace = "fps" if unit == "frame" else f"{unit}s a second"
     if quiet:
         yield None
     elif sys.stderr.isatty():
-        yield from _bar(what)
+        yield from _bar(what, pace)
     else:
-        yield _lines(what)
+        yield _lines(what, unit, pace)
 
 
-def _bar(what: str) -> Iterator[Report]:
+def _bar(what: str, pace: str) -> Iterator[Report]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -61,12 +68,12 @@ def _bar(what: str) -> Iterator[Report]:
                 progress.reset(task, completed=done, total=known, rate="done before")
                 return
             rate = (done - resumed) / max(1e-9, time.monotonic() - began)
-            progress.update(task, completed=done, total=known, rate=f"{rate:.1f} fps")
+            progress.update(task, completed=done, total=known, rate=f"{rate:.1f} {pace}")
 
         yield report
 
 
-def _lines(what: str) -> Report:
+def _lines(what: str, unit: str, pace: str) -> Report:
     began = last = time.monotonic()
 
     def report(done: int, total: int | None, resumed: int = 0) -> None:
@@ -80,10 +87,10 @@ def _lines(what: str) -> Report:
         last = now
         of = "" if total is None else f" of {total}"
         if done == resumed:
-            print(f"{what}: frame {done}{of}, done before", file=sys.stderr, flush=True)
+            print(f"{what}: {unit} {done}{of}, done before", file=sys.stderr, flush=True)
             return
         rate = (done - resumed) / max(1e-9, now - began)
         left = "" if total is None else f", {max(0, total - done) / rate:.0f} s left"
-        print(f"{what}: frame {done}{of}, {rate:.2f} fps{left}", file=sys.stderr, flush=True)
+        print(f"{what}: {unit} {done}{of}, {rate:.2f} {pace}{left}", file=sys.stderr, flush=True)
 
     return report

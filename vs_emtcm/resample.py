@@ -72,14 +72,14 @@ def block_matrix(
         (BLOCK + 2 * RADIUS, scale * BLOCK): a block with its surroundings times this is ``scale`` phases of
         its first sample, of its second, and so on.
     """
-    phases = torch.arange(scale, dtype=torch.float64)
+    phases = torch.arange(scale, dtype=torch.float64, device="cpu")
     # Output sample j lies at (j + 0.5 + shift) / scale - 0.5 - shift in input samples.
     positions = (phases + 0.5 + shift) / scale - 0.5 - shift
-    taps = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float64)
+    taps = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float64, device="cpu")
     kernels = kernel(taps[None, :] - positions[:, None])
     kernels /= kernels.sum(dim=1, keepdim=True)
     kernels[:, RADIUS] -= 1
-    matrix = torch.zeros(BLOCK + 2 * RADIUS, BLOCK, scale, dtype=torch.float64)
+    matrix = torch.zeros(BLOCK + 2 * RADIUS, BLOCK, scale, dtype=torch.float64, device="cpu")
     for sample in range(BLOCK):
         matrix[sample : sample + 2 * RADIUS + 1, sample] = kernels.T
     return matrix.flatten(1).to(device, dtype)

@@ -25,8 +25,15 @@ class Shape:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Shape:
-        """The size that the metadata of a weights file gives."""
-        return cls(**{part.name: int(metadata[part.name]) for part in fields(cls)})
+        """The size that the metadata of a weights file gives.
+
+        Raises:
+            KeyError, ValueError: they give none.
+        """
+        numbers = {part.name: int(metadata[part.name]) for part in fields(cls)}
+        if min(numbers.values()) < 1:
+            raise ValueError(f"a network has at least one of each, not {numbers}")
+        return cls(**numbers)
 
 
 def receptive_radius(shape: Shape, stages: int) -> int:

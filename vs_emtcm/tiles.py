@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from vs_emtcm import models
 from vs_emtcm.errors import UsageError
+from vs_emtcm.whole import is_whole
 
 MINIMUM_TILE = 16
 # Of a tile, on both sides: the mean of what a layer calculates beyond it.
@@ -52,7 +52,7 @@ def checked_tile(tile: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if tile is None:
         return None
     size = tuple(tile) if isinstance(tile, Sequence) else (tile, tile)
-    whole = len(size) == 2 and all(models.is_whole(side) for side in size)
+    whole = len(size) == 2 and all(is_whole(side) for side in size)
     if not whole or (size != (0, 0) and min(size) < MINIMUM_TILE):
         raise UsageError(f"tile is {tile!r}; accepted are 0 (never) and sizes from {MINIMUM_TILE}")
-    return size[0], size[1]
+    return int(size[0]), int(size[1])

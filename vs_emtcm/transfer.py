@@ -32,18 +32,18 @@ class HostBuffer:
     def __init__(self, device: torch.device, *, pinned: bool) -> None:
         self.device = device
         self.pinned = pinned
-        self._memory = torch.empty(0, dtype=torch.uint8)
+        self._memory = torch.empty(0, dtype=torch.uint8, device="cpu")
 
     def _bytes(self, size: int) -> Tensor:
         if self._memory.numel() < size:
             try:
-                self._memory = torch.empty(size, dtype=torch.uint8, pin_memory=self.pinned)
+                self._memory = torch.empty(size, dtype=torch.uint8, device="cpu", pin_memory=self.pinned)
             except RuntimeError as error:
                 if not self.pinned:
                     raise
                 _log.warning("emtcm: page-locked memory cannot be had, ordinary memory is used: %s", error)
                 self.pinned = False
-                self._memory = torch.empty(size, dtype=torch.uint8)
+                self._memory = torch.empty(size, dtype=torch.uint8, device="cpu")
         return self._memory[:size]
 
     def upload(self, planes: Sequence[Plane]) -> list[Tensor]:

@@ -21,7 +21,7 @@ from vs_emtcm.alpha import filled_behind
 from vs_emtcm.chroma import Luma, luma_at_chroma
 from vs_emtcm.engines import create_engine
 from vs_emtcm.engines.engine import Engine
-from vs_emtcm.errors import EmtcmError, has_no_room
+from vs_emtcm.errors import EmtcmError, has_no_room, is_out_of_memory
 from vs_emtcm.mirror import mirrored
 from vs_emtcm.planes import (
     LUMA_WEIGHTS,
@@ -90,6 +90,8 @@ class Upscaler:
         self._size = self._roomy = (0, 0)
         # Twins share it.
         self._warned = threading.Event()
+        self._at_work = threading.Lock()
+        self._process = os.getpid()
         path = models.resolve(model, tune)
         weights = models.load(path, scale)
         self.scale = scale
@@ -115,6 +117,7 @@ class Upscaler:
             EmtcmError: the device has no room for it.
         """
         twin = copy.copy(self)
+        twin._at_work = threading.Lock()
         twin.engine = self.engine.another()
         twin.host = HostBuffer(self.host.device, pinned=self.host.pinned)
         return twin
@@ -158,21 +161,43 @@ class Upscaler:
 
         Raises:
             ValueError: number, shape or dtype of the planes do not fit the format.
-            EmtcmError: the device has no room for the picture, not even in tiles.
+            EmtcmError: the device has no room for the picture, not even in tiles; this is at work in
+                another thread; or it was made before the process was forked.
         """
         check_planes(planes, format)
         height, width = planes[0].shape
         check_shapes(targets, format, self.scale * width, self.scale * height)
-        color = Color() if color is None else color
+        if os.getpid() != self._process and torch.get_num_threads() > 1:
+            # PyTorch's threads are not there any more, and it would wait for them for ever.
+            raise EmtcmError(
+                "this Upscaler was made before fork(); make one in each process, or start them by spawn"
+            )
+        if not self._at_work.acquire(blocking=False):
+            raise EmtcmError("this Upscaler is at work in another thread; give each its own, by another()")
+        try:
+            self._upscale_in_room(planes, targets, format, Color() if color is None else color)
+        finally:
+            self._at_work.release()
+
+    def _upscale_in_room(
+        self, planes: Sequence[Plane], targets: Sequence[Plane], format: PixelFormat, color: Color
+    ) -> None:
+        height, width = planes[0].shape
         if self._size != (width, height):
             self._size = self._roomy = width, height
         released = False
         while True:
             try:
-                with _stream_of(self.engine):
+                # Whoever calls may have asked for half precision of everything.
+                with torch.autocast(self.engine.device.type, enabled=False), _stream_of(self.engine):
                     self._upscale_once(planes, targets, format, color)
                 return
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
+                if self.engine.device.type == "cpu" and is_out_of_memory(error):
+                    raise EmtcmError(
+                        f"there is no memory for {width}x{height} pixels at {self.scale}x; a smaller scale "
+                        "takes less"
+                    ) from error
                 if not has_no_room(error):
                     raise
             # What is kept for other sizes may be all that is in the way.
@@ -291,8 +316,7 @@ def check_planes(planes: Sequence[Plane], format: PixelFormat) -> None:
     Raises:
         ValueError: number, shape or dtype are wrong; the message says what is needed.
     """
-    if len(planes) != format.planes:
-        raise ValueError(f"{len(planes)} planes were given; the format has {format.planes}")
+    _check_number(planes, format)
     shape = planes[0].shape
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"the first plane has the shape {shape}; it must be (height, width)")
@@ -303,8 +327,9 @@ def check_shapes(planes: Sequence[Plane], format: PixelFormat, width: int, heigh
     """Refuse planes that do not belong to a picture of this size.
 
     Raises:
-        ValueError: a shape or dtype is wrong; the message says what is needed.
+        ValueError: number, a shape or a dtype is wrong; the message says what is needed.
     """
+    _check_number(planes, format)
     for index, plane in enumerate(planes):
         wanted = format.plane_shape(index, width, height)
         if plane.shape != wanted or plane.dtype != format.dtype:
@@ -312,3 +337,8 @@ def check_shapes(planes: Sequence[Plane], format: PixelFormat, width: int, heigh
                 f"plane {index} is {plane.dtype} of shape {plane.shape}; "
                 f"the format needs {format.dtype} of shape {wanted}"
             )
+
+
+def _check_number(planes: Sequence[Plane], format: PixelFormat) -> None:
+    if len(planes) != format.planes:
+        raise ValueError(f"{len(planes)} planes were given; the format has {format.planes}")

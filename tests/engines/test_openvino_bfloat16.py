@@ -57,13 +57,16 @@ def test_a_picture_is_as_in_single_precision(model, scale, stages):
 
 
 @needs_bfloat16
+@pytest.mark.parametrize("model", MODELS, ids=str)
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_a_flat_field_stays_flat(scale):
-    format = PixelFormat(family="gray")
-    upscaler = Upscaler(scale, backend="openvino-bf16")
-    for value in (0, 16, 100, 235, 255):
-        (result,) = upscaler.upscale([np.full((12, 16), value, np.uint8)], format)
-        np.testing.assert_array_equal(result, value)
+def test_a_flat_field_stays_flat(model, scale):
+    upscaler = Upscaler(scale, model=model[0], tune=model[1], backend="openvino-bf16")
+    for bits in (8, 10, 12, 16):
+        format = PixelFormat(family="gray", bits=bits)
+        for level in (0, 16, 17, 100, 163, 235, 255):
+            value = level * ((1 << bits) - 1) // 255
+            (result,) = upscaler.upscale([np.full((12, 16), value, format.dtype)], format)
+            np.testing.assert_array_equal(result, value)
 
 
 @needs_bfloat16

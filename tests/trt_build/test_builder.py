@@ -82,6 +82,7 @@ class Scaled(nn.Module):
         ({"taps": {0, 8}}, {"taps": {8, 0}}, True),
         ({"taps": {0, 8}}, {"taps": {0, 9}}, False),
         ({"taps": {0, 8}}, {"taps": [0, 8]}, False),
+        ({"taps": {"a": [{0, 8}]}}, {"taps": {"a": [{8, 0}]}}, True),
     ],
 )
 def test_the_key_depends_on_the_attributes_of_every_part(first, second, equal):
@@ -90,6 +91,27 @@ def test_the_key_depends_on_the_attributes_of_every_part(first, second, equal):
         for attributes in (first, second)
     ]
     assert (keys[0] == keys[1]) == equal
+
+
+def test_the_key_depends_on_the_kind_of_numbers():
+    keys = set()
+    for dtype in (torch.float32, torch.int32):
+        module = nn.Module()
+        module.register_buffer("table", torch.ones(3, dtype=dtype))
+        keys.add(request(module, label="", scale=1, profile=SMALL, targets=("sm89",)).key)
+    assert len(keys) == 2
+
+
+def test_hooks_are_refused():
+    hooked = Tiny()
+    hooked.register_forward_hook(lambda *_: None)
+    with pytest.raises(BuildError, match="the network has a forward hook"):
+        request(hooked, label="", scale=1, profile=SMALL, targets=("sm89",))
+
+
+def test_a_target_is_needed(tiny):
+    with pytest.raises(BuildError, match="no target was given"):
+        request(tiny, label="", scale=1, profile=SMALL, targets=())
 
 
 def test_a_module_that_cannot_be_told_apart_is_refused():

@@ -43,6 +43,10 @@ def test_foreign_files_are_refused(tmp_path):
     (tmp_path / "huge.engine").write_bytes(MAGIC + b"\xff" * 8 + b"x")
     with pytest.raises(EngineFileError, match="is damaged"):
         read_engine(tmp_path / "huge.engine")
+    header = b"[" * 100_000
+    (tmp_path / "deep.engine").write_bytes(MAGIC + len(header).to_bytes(8, "little") + header)
+    with pytest.raises(EngineFileError, match="is damaged"):
+        read_engine(tmp_path / "deep.engine")
     with pytest.raises(EngineFileError, match="cannot be read: No such file"):
         read_engine(tmp_path / "none.engine")
 

@@ -11,7 +11,7 @@ from vs_emtcm import PixelFormat, Upscaler, UsageError
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.conversion import AVCHROMA_LOC_CENTER, choose_conversion
 from vs_emtcm.video.encoder import EncoderSettings
-from vs_emtcm.video.frames import frame_planes
+from vs_emtcm.video.frames import frame_planes, native_format
 
 
 def test_odd_sizes_are_written_with_whole_chroma(make_clip, tmp_path):
@@ -102,11 +102,7 @@ def test_full_range_looks_the_same_where_it_cannot_be_said(make_clip, tmp_path, 
     source = make_clip(color_range=2, codec="ffv1")
     settings = VideoSettings(encoder=EncoderSettings(codec=codec))
     report = upscale_video(source, tmp_path / f"out.{suffix}", Upscaler(2, stages=1), settings)
-    assert (
-        [w for w in report.warnings if "full range is written as limited" in w] == []
-        if kept
-        else report.warnings
-    )
+    assert any("full range is written as limited" in warning for warning in report.warnings) != kept
     upscale_video(source, tmp_path / "exact.mkv", Upscaler(2, stages=1), LOSSLESS)
     frame, exact = (decoded(tmp_path / name)[0] for name in (f"out.{suffix}", "exact.mkv"))
     assert (frame.color_range == 2) == kept
@@ -220,3 +216,35 @@ def test_alpha_goes_into_what_the_encoder_has_for_it(make_clip, tmp_path, pix_fm
             result,
             result.replace("yuva420p", "yuv420p") if codec == "libvpx-vp9" else result,
         )
+
+
+def flat(pix_fmt, value, color_range):
+    """A frame of one value in all planes."""
+    frame = av.VideoFrame(16, 16, pix_fmt)
+    for plane in frame_planes(frame, native_format(pix_fmt)):
+        plane[...] = value
+    frame.color_range, frame.colorspace = color_range, 1
+    frame.pts, frame.time_base = 0, Fraction(1, 25)
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "color_range", "target", "expected"),
+    [
+        ("gray", 235, 1, "gbrp", 255),
+        ("gray", 16, 1, "gbrp", 0),
+        ("gray", 235, 2, "gbrp", 235),
+        ("gray10le", 940, 1, "gbrp10le", 1023),
+        ("gray10le", 940, 1, "gbrp", 255),
+        ("gbrp", 255, 2, "gray", 255),
+        ("gbrp", 0, 2, "gray16le", 0),
+        ("gbrp", 255, 2, "gray16le", 65535),
+    ],
+)
+def test_grey_and_rgb_become_each_other_with_the_levels_that_they_are_tagged_with(
+    source, value, color_range, target, expected
+):
+    first = flat(source, value, color_range)
+    result = choose_conversion(first, target, range_is_said=True)(first)
+    assert result.color_range == 2
+    assert all((plane == expected).all() for plane in frame_planes(result, native_format(target)))

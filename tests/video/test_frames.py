@@ -50,14 +50,17 @@ def test_planes_are_those_that_pyav_converts(name):
     assert format is not None
     for index, plane in enumerate(frame_planes(frame, format)):
         plane[:] = np.arange(plane.size).reshape(plane.shape) * (index + 1) % 200
-    if name == "gray":
-        np.testing.assert_array_equal(frame.to_ndarray(), frame_planes(frame, format)[0])
-    elif name == "gbrp":
-        red, green, blue = frame_planes(frame, format)
-        np.testing.assert_array_equal(frame.to_ndarray(format="rgb24"), np.stack([red, green, blue], 2))
-    elif name == "yuv420p":
-        luma, u, v = frame_planes(frame, format)
-        expected = np.concatenate([luma.ravel(), u.ravel(), v.ravel()])
+    planes = frame_planes(frame, format)
+    if name == "gbrp":
+        np.testing.assert_array_equal(frame.to_ndarray(format="rgb24"), np.stack(planes, 2))
+    elif name in ("yuv422p10le", "yuva444p"):
+        for index, plane in enumerate(planes):
+            pitch = frame.planes[index].line_size // plane.itemsize
+            samples = np.frombuffer(frame.planes[index], plane.dtype)
+            for y, x in ((0, 0), (3, 5), (21, plane.shape[1] - 1)):
+                assert plane[y, x] == samples[y * pitch + x]
+    else:
+        expected = np.concatenate([plane.ravel() for plane in planes])
         np.testing.assert_array_equal(frame.to_ndarray().ravel(), expected)
 
 

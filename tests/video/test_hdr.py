@@ -27,7 +27,7 @@ def source(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "h264", "hevc"])
 def test_it_is_kept(source, tmp_path, codec):
     settings = VideoSettings(encoder=EncoderSettings(codec=codec, preset="ultrafast"))
     report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)

@@ -19,6 +19,16 @@ def test_a_variable_frame_rate_stays_variable(make_clip, tmp_path):
     assert times(tmp_path / "out.mkv") == [Fraction(p, 1000) for p in pts]
 
 
+@pytest.mark.parametrize(("codec", "suffix"), [("libx264", "mkv"), ("mpeg4", "mkv"), ("mpeg4", "mp4")])
+def test_a_variable_frame_rate_of_a_fine_clock_stays_variable(make_clip, tmp_path, codec, suffix):
+    pts = [0, 3_600, 7_200, 93_601, 97_203, 181_000]
+    source = make_clip("in.ts", pts=pts, time_base=Fraction(1, 90_000))
+    settings = VideoSettings(encoder=EncoderSettings(codec=codec))
+    upscale_video(source, tmp_path / f"out.{suffix}", Upscaler(2, stages=1), settings)
+    shown = [float(t) for t in times(tmp_path / f"out.{suffix}")]
+    np.testing.assert_allclose(shown, np.divide(pts, 90_000), atol=1e-3)
+
+
 @pytest.mark.parametrize("audio", [False, True])
 def test_time_goes_on_where_a_joined_recording_starts_it_again(make_clip, tmp_path, audio):
     parts = [make_clip(f"{i}.ts", frames=50, audio=audio) for i in range(2)]

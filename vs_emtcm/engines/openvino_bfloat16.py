@@ -30,7 +30,7 @@ class OpenvinoBfloat16Engine(OpenvinoEngine):
     precision = "bfloat16"
 
     def __init__(self, weights: Weights, stages: int) -> None:
-        self._flat = torch.zeros(1)
+        self._flat = torch.zeros(1, device="cpu")
         super().__init__(weights, stages)
         side = 2 * self.radius + 1
         # Biases cancel in single precision; what rounding leaves of them is taken off.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from vs_emtcm.errors import UsageError
@@ -17,12 +18,20 @@ def load_network(weights: Weights, stages: int) -> Network:
         stages: 1 or 2.
 
     Raises:
-        UsageError: some are missing or of another size.
+        UsageError: some are missing, of another size, no numbers, or of no network of this shape.
     """
     # Whatever another program has made the default.
     with torch.device("cpu"):
         network = Network(weights.scale, weights.shape, stages).float()
+    with torch.device("meta"):
+        whole = Network(weights.scale, weights.shape, stages=2).state_dict()
     wanted = network.state_dict()
+    for name, tensor in weights.tensors.items():
+        if name not in whole or not np.isfinite(tensor).all():
+            raise UsageError(
+                f"the weights of x{weights.scale} are damaged: {name} "
+                f"{'holds what is no number' if name in whole else 'is of another network'}"
+            )
     tensors = {k: torch.from_numpy(v) for k, v in weights.tensors.items() if k in wanted}
     for name, tensor in wanted.items():
         if name not in tensors or tensors[name].shape != tensor.shape:

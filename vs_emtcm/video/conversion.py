@@ -25,12 +25,14 @@ class Conversion:
         pix_fmt: that the frames get.
         options: of FFmpeg's conversion; None where there is none.
         luma_alone: the luma becomes the grey, as it is.
+        by_way_of: pixel format of the same samples in between, as FFmpeg takes grey for full range; or None.
         colorspace, color_range, chroma_location: FFmpeg's numbers for the result.
     """
 
     pix_fmt: str
     options: Mapping[str, Any] | None
     luma_alone: bool = False
+    by_way_of: str | None = None
     colorspace: int
     color_range: int
     chroma_location: int
@@ -39,7 +41,11 @@ class Conversion:
         """The frame in the pixel format, with its time."""
         if self.options is None:
             return frame
-        if self.luma_alone:
+        if self.by_way_of is not None:
+            full = frame.color_range == AVCOL_RANGE_FULL
+            between = frame.reformat(format=self.by_way_of, **SAME_RANGE)
+            converted = between.reformat(format=self.pix_fmt, src_color_range="JPEG" if full else "MPEG")
+        elif self.luma_alone:
             converted = _luma_of(frame, self.pix_fmt)
         else:
             converted = frame.reformat(format=self.pix_fmt, **self.options)
@@ -59,16 +65,17 @@ def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_said: bool) -
             for limited, becomes limited.
     """
     name, from_rgb = first.format.name, first.format.is_rgb
-    to_rgb = av.VideoFormat(pix_fmt).is_rgb
+    to_rgb, to_grey = av.VideoFormat(pix_fmt).is_rgb, pix_fmt.startswith("gray")
     if from_rgb != to_rgb:
         return Conversion(
             pix_fmt=pix_fmt,
             options={} if to_rgb else {"dst_colorspace": "ITU709", "dst_color_range": "MPEG"},
+            by_way_of=name.replace("gray", "yuv444p") if name in GREY_FORMATS else None,
             colorspace=AVCOL_SPC_RGB if to_rgb else AVCOL_SPC_BT709,
-            color_range=AVCOL_RANGE_FULL if to_rgb else AVCOL_RANGE_LIMITED,
+            # FFmpeg's grey is full range whatever it is asked for.
+            color_range=AVCOL_RANGE_FULL if to_rgb or to_grey else AVCOL_RANGE_LIMITED,
             chroma_location=AVCHROMA_LOC_UNSPECIFIED if to_rgb else _chroma_location(first, pix_fmt),
         )
-    to_grey = pix_fmt.startswith("gray")
     limited = first.color_range == AVCOL_RANGE_FULL and not (range_is_said or to_grey or from_rgb)
     options: Mapping[str, Any] | None = {}
     if limited:

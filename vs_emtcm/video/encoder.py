@@ -47,11 +47,12 @@ ALPHA_REFUSED = {
 # They encode whole chroma pixels only.
 WHOLE_CHROMA_ENCODERS = frozenset({"libx264", "libx265"})
 
-# MPEG-1 and MPEG-2 know frame rates and no time base; MPEG-4's time base has 16 bits.
+# MPEG-1 and MPEG-2 know frame rates and no time base; MPEG-4's time base has 16 bits, of which this is a
+# multiple of the usual frame rates.
 RATE_ENCODERS = frozenset({"mpeg1video", "mpeg2video"})
-MPEG4_TICKS = 65535
+MPEG4_TICKS = 60_000
 
-# What the name of an encoder ends with that is part of a graphics card.
+# Suffixes of the names of hardware encoders.
 HARDWARE = ("_nvenc", "_qsv", "_vaapi", "_amf", "_vulkan", "_v4l2m2m", "_videotoolbox", "_mf")
 
 _X264_PRESETS = (
@@ -163,7 +164,11 @@ def fits_chroma(codec: Codec, pix_fmt: str, width: int, height: int) -> bool:
 
 
 def choose_pix_fmt(codec: Codec, source: str, width: int, height: int) -> str:
-    """The encoder's pixel format that loses least of ``source`` at this size."""
+    """The encoder's pixel format that loses least of ``source`` at this size.
+
+    Raises:
+        UsageError: it has none that is like it.
+    """
     source = source.replace("yuvj", "yuv")
     alpha = has_alpha(av.VideoFormat(source))
     refused = ALPHA_REFUSED.get(codec.name, frozenset())

@@ -9,7 +9,7 @@ from fractions import Fraction
 import av
 from av.sidedata.sidedata import Type
 
-# Which option of which encoder takes an encoder's own parameters, and what it calls the two.
+# By encoder: the option that holds its own parameters, and what these call mastering display and light level.
 ENCODERS = {
     "libx264": ("x264-params", "mastering-display", "cll"),
     "libx265": ("x265-params", "master-display", "max-cll"),

@@ -49,9 +49,10 @@ ALPHA_MODE = "ALPHA_MODE"
 ENCODING_TAGS = frozenset(
     {"DURATION", "ENCODER", "ENCODER_OPTIONS", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", ALPHA_MODE}
 )
-# What says of itself what its container may not: which range it has, and the shape of its pixels.
+# What says of itself, whatever its container does, which range it has ...
 RANGE_CODECS = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg"})
 RANGE_CONTAINERS = frozenset({"matroska", "webm"})
+# ... and the shape of its pixels.
 RATIO_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg"})
 # FFmpeg's names for MP4 under other suffixes: .m4v, .3gp, .f4v and so on.
 MP4_CONTAINERS = frozenset({"mp4", "mov", "ipod", "3gp", "3g2", "f4v", "ismv", "psp"})
@@ -174,9 +175,10 @@ class VideoTrack:
         stream.width, stream.height = first.width, first.height
         stream.pix_fmt = self.pix_fmt
         # AVI counts frames: with a finer time base, players would see the gaps as frames.
-        counts = self._container.format.name == "avi" or settings.codec in RATE_ENCODERS
-        coarse = settings.codec == "mpeg4" and reader.time_base.denominator > MPEG4_TICKS
-        time_base = 1 / reader.rate if counts or coarse else reader.time_base
+        counts = self._container.format.name == "avi" or codec.name in RATE_ENCODERS
+        time_base = 1 / reader.rate if counts else reader.time_base
+        if codec.name == "mpeg4" and time_base.denominator > MPEG4_TICKS:
+            time_base = Fraction(1, MPEG4_TICKS)
         stream.time_base = time_base
         context.time_base = time_base
         context.thread_count = settings.threads
@@ -209,7 +211,7 @@ class VideoTrack:
 
     def _options(self, codec: Codec) -> dict[str, str]:
         settings = self._settings
-        known = frozenset(encoder_options(settings.codec))
+        known = frozenset(encoder_options(codec.name))
         given = {name for name, _ in settings.options}
         options = {} if given & RATE_OPTIONS else quality_options(codec.name, known, settings.crf)
         if settings.preset is not None:
@@ -217,11 +219,11 @@ class VideoTrack:
         if self._container.format.name == "avi":
             # AVI has no time of showing beside that of decoding.
             options["bf"] = "0"
-        if settings.codec == "mjpeg":
+        if codec.name == "mjpeg":
             # Studio range is no part of JPEG; FFmpeg then writes it into a comment, which it reads again.
             options["strict"] = "unofficial"
         if self._reader.hdr is not None:
-            hdr = self._reader.hdr.encoder_options(settings.codec)
+            hdr = self._reader.hdr.encoder_options(codec.name)
             options.update(hdr)
             if not hdr:
                 self.warnings.append(

@@ -31,7 +31,7 @@ CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIB
 
 # Muxers that do not say what they hold; a codec that they lack shows when the header is written.
 WITHOUT_CODEC_LIST = frozenset({"mpeg", "mxf"})
-# But for these, where that would become a stream of data.
+# MPEG-TS takes any codec, but those that it does not know as streams of data: these are what it knows.
 MPEGTS_CODECS = frozenset(
     {
         *("h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "cavs", "dirac", "vc1"),
@@ -108,7 +108,7 @@ class VideoWriter:
             self._container.start_encoding()
         except FFmpegError as error:
             self._container.close()
-            if settings.codec.endswith(HARDWARE):
+            if find_encoder(settings.codec).name.endswith(HARDWARE):
                 raise UsageError(
                     f"{settings.codec} does not work here: {error.strerror}; it needs its graphics card and "
                     "driver, libx264 and libx265 need none"
