@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import av
 import numpy as np
@@ -209,6 +210,22 @@ def test_a_run_that_was_told_to_outlive_its_terminal_does(make_clip, tmp_path):
         _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert (tmp_path / "out.mkv").is_file()
+
+
+@pytest.mark.parametrize("arguments", [("", "out.mkv"), ("in.mkv", "")])
+def test_an_empty_name_is_refused(arguments):
+    result = run("upscale", *arguments)
+    assert result.exit_code == 2
+    assert "is empty; give the name of a file or a folder" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full disk to show")
+def test_a_report_that_cannot_be_written_is_one_sentence():
+    command = [sys.executable, "-m", "vs_emtcm.cli", "models"]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == "vs-emtcm: error: no space left on device\n"
 
 
 def test_what_could_not_be_written_is_a_failure_though_damage_is_allowed(tmp_path, monkeypatch):

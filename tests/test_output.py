@@ -1,8 +1,13 @@
 """Output appears whole or not at all."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from vs_emtcm import UsageError
+from vs_emtcm.errors import WritingError
 from vs_emtcm.output import check_output, complete_file
 
 
@@ -34,14 +39,58 @@ def test_after_an_error_the_old_file_is_still_there(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
 
 
-def test_two_that_write_the_same_file_at_once_do_not_meet(tmp_path):
+def test_two_that_replace_the_same_file_at_once_do_not_meet(tmp_path):
     target = tmp_path / "out.mkv"
+    target.write_bytes(b"old")
     with complete_file(target) as first:
         with complete_file(target) as second:
             first.write_bytes(b"first")
             second.write_bytes(b"second")
         assert target.read_bytes() == b"second"
     assert target.read_bytes() == b"first"
+
+
+def test_what_appears_meanwhile_stays(tmp_path):
+    target = tmp_path / "out.mkv"
+    with (
+        pytest.raises(WritingError, match=r"out\.mkv appeared while it was made and is left as it is"),
+        complete_file(target) as temporary,
+    ):
+        temporary.write_bytes(b"new")
+        target.write_bytes(b"precious")
+    assert target.read_bytes() == b"precious"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
+
+
+def test_a_file_appears_where_there_are_no_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with complete_file(tmp_path / "out.mkv") as temporary:
+        temporary.write_bytes(b"new")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"out.mkv": b"new"}
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path):
+    target = tmp_path / "out.mkv"
+    target.touch(0o640)
+    target.chmod(0o640)
+    with complete_file(target) as temporary:
+        temporary.write_bytes(b"new")
+        temporary.chmod(0o644)
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+def test_devices_pipes_and_links_to_nowhere_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="is a device or a pipe"):
+        check_output(tmp_path / "a", tmp_path / "pipe", overwrite=True)
+    with pytest.raises(UsageError, match="is a device or a pipe"):
+        check_output(tmp_path / "a", Path("/dev/null"), overwrite=True)
+    with pytest.raises(UsageError, match="exists already"):
+        check_output(tmp_path / "a", tmp_path / "link", overwrite=False)
 
 
 def test_the_input_is_never_the_output(tmp_path):

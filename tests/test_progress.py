@@ -41,10 +41,18 @@ def test_without_a_total_there_is_no_time_left(clock, capsys):
 def test_a_terminal_shows_the_same(clock, capsys, monkeypatch):
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "120")
-    with progress.show_progress("film", "frame", quiet=False) as report:
+    with progress.show_progress("film [x265] [/b]", "frame", quiet=False) as report:
         clock[0] = 5
         report(500, 1000, 500)
         clock[0] = 15
         report(550, 1000, 500)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().err)
     assert "550/1000 5.0 fps" in shown
+    assert "film [x265] [/b]" in shown
+
+
+def test_pictures_are_counted_as_pictures(clock, capsys):
+    with progress.show_progress("folder", "picture", quiet=False) as report:
+        clock[0] = 20
+        report(40, 80)
+    assert capsys.readouterr().err == "folder: picture 40 of 80, 2.00 pictures a second, 20 s left\n"

@@ -68,7 +68,7 @@ from training.similar import refuse_similar
 from training.teacher import taught
 from vs_emtcm.errors import EmtcmError, UsageError, reason
 from vs_emtcm.models import check_scale, load
-from vs_emtcm.output import check_output
+from vs_emtcm.output import check_output, complete_file
 
 app = typer.Typer(
     help="Make and measure EMTCM models.",
@@ -507,6 +507,9 @@ def compare(
     """A cut-out of a picture, reduced and upscaled: bicubic, the networks and the truth side by side."""
     with _one_sentence_errors():
         check_scale(scale)
+        if out.suffix.lower() != ".png":
+            raise UsageError(f"{out} is no name of a PNG file; give one that ends in .png")
+        check_output(picture, out, overwrite=True)
         luma = read_luma(picture)
         height, width = (n // (2 * scale) * 2 * scale for n in luma.shape)
         methods = {
@@ -516,7 +519,8 @@ def compare(
         pair = clean_pair(luma[:height, :width], scale)
         low = pair.low if crf is None else encode_and_decode([pair.low] * 3, "libx264", crf)[1]
         sheet = reports.comparison(low, pair.high, methods, (top, left), side)
-        Image.fromarray(sheet).save(out)
+        with complete_file(out) as temporary:
+            Image.fromarray(sheet).save(temporary)
     print(f"{out}: {', '.join([*methods, 'truth'])}")
 
 

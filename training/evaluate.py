@@ -132,11 +132,14 @@ def held_scales(names: Iterable[str]) -> tuple[int, ...]:
 
 def _network(name: str, scale: int) -> Method:
     model, _, stages = name.rpartition("/")
+    if stages not in ("1", "2"):
+        raise UsageError(
+            f"network is {name!r}; give a model and its stages, such as base-clean/2 or FILE.safetensors/1"
+        )
     size, _, tune = model.rpartition("-")
     if model.endswith(".safetensors"):
         size, tune = model, "clean"
-    number = int(stages) if stages.isdecimal() else 0
-    upscaler = Upscaler(scale, model=size, tune=tune, stages=number)
+    upscaler = Upscaler(scale, model=size, tune=tune, stages=int(stages))
 
     def run(low: Luma) -> Plane:
         nominal = ((low - 16) / 219).astype(np.float32)

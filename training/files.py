@@ -41,6 +41,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
         temporary.write_bytes(save(tensors, metadata))
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
         raise TrainingError(f"{path} cannot be written: {reason(error)}") from error
 
 

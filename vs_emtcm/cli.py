@@ -12,6 +12,7 @@ import typer
 
 from vs_emtcm import __version__, engines_cli, models
 from vs_emtcm.console import FAILURE, one_sentence_errors, say
+from vs_emtcm.errors import reason
 
 app = typer.Typer(
     name="vs-emtcm",
@@ -213,7 +214,12 @@ def doctor(
 
 def main() -> None:
     """The entry point of the command."""
-    app()
+    try:
+        app()
+    except OSError as error:
+        # Such as a report that goes to a full disk.
+        say(f"error: {reason(error)}")
+        sys.exit(FAILURE)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +123,9 @@ def run(request: Request, tell: Callable[[str], None]) -> Outcome:
         UsageError: the request cannot be carried out; nothing was written.
         EmtcmError: the work failed on the way.
     """
+    for name, value in (("INPUT", request.source), ("OUTPUT", request.target)):
+        if not value:
+            raise UsageError(f"{name} is empty; give the name of a file or a folder")
     if request.overwrite and request.skip_existing:
         raise UsageError("--overwrite and --skip-existing exclude each other; give one of them")
     several = Path(request.source).is_dir() or is_pattern(request.source)
@@ -139,7 +143,7 @@ def _make_upscaler(request: Request, default_tune: str) -> Upscaler:
     return Upscaler(
         request.scale,
         model=request.model,
-        tune=request.tune or default_tune,
+        tune=default_tune if request.tune is None else request.tune,
         stages=request.stages,
         backend=request.backend,
         device=request.device,
@@ -185,7 +189,7 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
         return _nothing_to_do(skipped=1)
     check_output(source, target, request.overwrite)
     encoder = EncoderSettings(
-        codec=request.codec or DEFAULT_CODEC,
+        codec=DEFAULT_CODEC if request.codec is None else request.codec,
         crf=request.crf,
         preset=request.preset,
         pix_fmt=request.pix_fmt,
@@ -323,6 +327,9 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
                     note(warnings, "warning", warning)
             if progress is not None:
                 progress(number, len(sources))
+    if made and not done:
+        with suppress(OSError):
+            folder.rmdir()
     return Outcome(
         engine=upscaler.engine.description,
         unit="picture",

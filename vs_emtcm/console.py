@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ def one_sentence_errors() -> Iterator[None]:
         say("error: out of memory; a smaller --scale needs less, and on a GPU a smaller --tile does")
         raise typer.Exit(FAILURE) from error
     except KeyboardInterrupt as error:
+        # Whoever is impatient presses it twice.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         say(str(error) or "interrupted; no unfinished file was left behind")
         raise typer.Exit(FAILURE) from error
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vs_emtcm.errors import UsageError, reason
+from vs_emtcm.errors import UsageError, WritingError, reason
 
 
 def check_folder(folder: Path) -> None:
@@ -26,14 +27,17 @@ def check_output(source: Path, target: Path, overwrite: bool) -> None:
     """Refuse a target that must not or cannot be written.
 
     Raises:
-        UsageError: it is the source, exists without ``overwrite``, or its folder does not exist or
+        UsageError: it is the source or no file, exists without ``overwrite``, or its folder does not exist or
             cannot be written to.
     """
-    if target.exists():
-        if source.exists() and target.samefile(source):
+    # A link to nowhere is there as well.
+    if os.path.lexists(target):
+        if target.exists() and source.exists() and target.samefile(source):
             raise UsageError(f"{target} is the input itself; give another name for the output")
         if target.is_dir():
             raise UsageError(f"{target} is a folder; give the name of a file")
+        if target.exists() and not target.is_file():
+            raise UsageError(f"{target} is a device or a pipe; give the name of a file")
         if not overwrite:
             raise UsageError(f"{target} exists already; give another name or --overwrite")
     folder = target.parent
@@ -72,15 +76,37 @@ def complete_file(target: Path, folder: Path | None = None) -> Iterator[Path]:
     """A temporary name beside ``target``; renamed to it at the end, removed after an exception.
 
     Args:
-        target: the file that appears at the end.
+        target: the file that appears at the end; if it is there already, it is replaced, and keeps its mode.
         folder: where it is until then, on the same file system; None is beside it.
+
+    Raises:
+        WritingError: a target that was not there appeared meanwhile; it stays.
     """
+    replaces = os.path.lexists(target)
     # Not made of the target's name, which may be as long as names can be, nor of the process's number, which
     # another may have in another container.
     temporary = (folder or target.parent) / f".{secrets.token_hex(8)}.partial{target.suffix}"
     try:
         yield temporary
-        temporary.replace(target)
+        if replaces:
+            with suppress(OSError):
+                shutil.copymode(target, temporary)
+            temporary.replace(target)
+        else:
+            _rename_to_new(temporary, target)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _rename_to_new(temporary: Path, target: Path) -> None:
+    try:
+        # Unlike a renaming, it fails where there is a file.
+        os.link(temporary, target)
+    except FileExistsError as error:
+        raise WritingError(
+            f"{target} appeared while it was made and is left as it is; give another name, or --overwrite"
+        ) from error
+    except OSError:
+        # There are file systems without links.
+        temporary.replace(target)

@@ -48,7 +48,7 @@ def show_progress(what: str, unit: str, quiet: bool) -> Iterator[Report | None]:
 
 def _bar(what: str, pace: str) -> Iterator[Report]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),

@@ -58,3 +58,8 @@ def test_x265_does_not_write_to_the_terminal(make_clip, tmp_path, capfd):
         settings = VideoSettings(encoder=EncoderSettings(codec=codec))
         upscale_video(make_clip(), tmp_path / f"{codec}.mkv", Upscaler(2, stages=1), settings)
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_time_base_is_not_to_be_chosen():
+    with pytest.raises(UsageError, match="time_base follows from the source"):
+        check_encoder(EncoderSettings(options=(("time_base", "1/3"),)))

@@ -224,6 +224,35 @@ def test_a_source_that_gives_other_frames_is_noticed(make_clip, tmp_path, monkey
     assert len(decoded(target)) == 10
 
 
+def test_a_segment_of_beyond_the_end_is_not_joined(make_clip, tmp_path):
+    source, target = make_clip(frames=10), tmp_path / "out.mkv"
+    with pytest.raises(KeyboardInterrupt):
+        upscale(source, target, settings(), 9)
+    folder = folder_path(target)
+    (folder / "000077.segment").write_bytes((folder / "000001.segment").read_bytes())
+    with pytest.raises(EmtcmError, match="did not give the same frames as before"):
+        upscale(source, target, settings())
+    upscale(source, target, settings())
+    upscale(source, tmp_path / "whole.mkv", settings())
+    assert stored(target) == stored(tmp_path / "whole.mkv")
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_sound_never_comes_from_another_file(make_clip, tmp_path, replaced):
+    source, other = make_clip("in.mkv", frames=6, audio=True), make_clip("other.mkv", frames=6, audio=True)
+
+    def replace(_done, _total, _resumed=0):
+        if not replaced:
+            source.unlink(missing_ok=True)
+        elif other.exists():
+            other.replace(source)
+
+    with pytest.raises(EmtcmError, match=r"was replaced while|cannot be read any more") as raised:
+        upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings(), replace)
+    assert not isinstance(raised.value, UsageError)
+    assert not (tmp_path / "out.mkv").exists()
+
+
 def test_an_encoder_that_begins_otherwise_is_refused(make_clip, tmp_path, monkeypatch):
     headers = iter([b"a", b"b"])
     monkeypatch.setattr("vs_emtcm.video.resume._extradata", lambda _: next(headers))

@@ -103,6 +103,7 @@ def test_what_is_not_its_own_is_left_alone(tmp_path):
     interrupted(target, 0)
     other = folder_path(target) / "other"
     other.mkdir()
+    (folder_path(target) / "copy.segment").write_bytes(b"")
     with pytest.raises(KeyboardInterrupt), work_folder(target, RECORD) as folder:
         assert list(folder.segments) == [0]
         raise KeyboardInterrupt

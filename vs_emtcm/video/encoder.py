@@ -94,6 +94,8 @@ def check_encoder(settings: EncoderSettings) -> None:
     if settings.crf is not None and given & RATE_OPTIONS:
         both = " and ".join(sorted(given & RATE_OPTIONS))
         raise UsageError(f"--crf and --encoder-option {both} exclude each other; give one of them")
+    if "time_base" in given:
+        raise UsageError("time_base follows from the source, whose speed would change; leave it out")
     unknown = given - set(options) - general_options(settings.codec)
     if unknown:
         raise UsageError(

@@ -65,7 +65,8 @@ class VideoReader:
         try:
             # FFmpeg takes what stands before a colon for a protocol.
             self.container = av.open(f"file:{path}", "r")
-        except FFmpegError as error:
+            self._opened = path.stat()
+        except (FFmpegError, OSError) as error:
             raise UsageError(f"{path} cannot be opened as a video: {reason(error)}") from error
         video = self._pick_video()
         self.video = video
@@ -96,6 +97,21 @@ class VideoReader:
     def close(self) -> None:
         """Close the file."""
         self.container.close()
+
+    def again(self) -> VideoReader:
+        """One more reader of the same file, from its start.
+
+        Raises:
+            EmtcmError: another file has its name now, or none.
+        """
+        try:
+            now = self.path.stat()
+            same = (now.st_dev, now.st_ino) == (self._opened.st_dev, self._opened.st_ino)
+            if same and now.st_size >= self._opened.st_size:
+                return VideoReader(self.path)
+        except (OSError, UsageError) as error:
+            raise EmtcmError(f"{self.path} cannot be read any more: {reason(error)}") from error
+        raise EmtcmError(f"{self.path} was replaced while it was read; put back what it was")
 
     def items(self) -> Iterator[av.VideoFrame | Packet[Stream]]:
         """Decoded frames of the video stream and undecoded packets of the others, in file order.

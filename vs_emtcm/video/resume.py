@@ -127,7 +127,7 @@ class ResumableWriter:
             if self._frames % self._folder.segment_frames:
                 self._end_segment()
             beyond = -(-self._frames // self._folder.segment_frames)
-            if beyond in self._folder.segments:
+            if any(number >= beyond for number in self._folder.segments):
                 self._refuse(beyond)
             self._join()
 
@@ -174,7 +174,7 @@ class ResumableWriter:
         writer = VideoWriter(self._path, self._reader, self._first, self._settings)
         segments = [self._folder.segments[n] for n in sorted(self._folder.segments)]
         try:
-            with closing(VideoReader(self._reader.path)) as reader:
+            with closing(self._reader.again()) as reader:
                 video = ((_seconds(p), writer.write_encoded, p) for p in _all_packets(segments))
                 others = ((_seconds(p), writer.write, p) for p in reader.others())
                 for _, write, packet in heapq.merge(video, others, key=itemgetter(0)):

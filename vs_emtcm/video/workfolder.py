@@ -44,6 +44,8 @@ class WorkFolder:
         for path in self.path.glob("*.partial*"):
             path.unlink()
         for path in self.path.glob("*.segment"):
+            if not path.stem.isdecimal():
+                continue
             segment = read_segment(path)
             if segment is None:
                 path.unlink()
@@ -152,7 +154,7 @@ def _read_record(path: Path) -> dict[str, object] | None:
         record = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError:
+    except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):
         raise UsageError(f"{path} is damaged; delete the folder {path.parent} to begin again")
