@@ -6,7 +6,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vs_emtcm.planes import Color, PixelFormat, full_scale, luma_slope_and_offset, to_samples
+from vs_emtcm.planes import (
+    Color,
+    PixelFormat,
+    check_deeper,
+    deepened,
+    full_scale,
+    luma_slope_and_offset,
+    to_samples,
+)
 
 
 @pytest.mark.parametrize("bits", range(8, 17))
@@ -99,3 +107,31 @@ def test_colours_that_do_not_exist_are_refused(wrong):
 def test_full_scale_is_the_largest_code():
     assert full_scale(PixelFormat(family="gray", bits=10)) == 1023
     assert full_scale(PixelFormat(family="gray", bits=16, sample_type="float")) == 1
+
+
+@pytest.mark.parametrize("bits", [9, 10, 12, 16])
+def test_code_values_are_deepened_as_h273_quantises_them(bits):
+    for range_ in ("limited", "full"):
+        format = PixelFormat(family="yuv", alpha=True)
+        deeper = PixelFormat(family="yuv", bits=bits, alpha=True)
+        codes, largest = torch.arange(256.0), (1 << bits) - 1
+        luma, chroma, _, alpha = (deepened(codes.clone(), i, format, deeper, range_) for i in range(4))
+        if range_ == "full":
+            torch.testing.assert_close(luma / largest, codes / 255)
+            torch.testing.assert_close((chroma - (1 << (bits - 1))) / largest, (codes - 128) / 255)
+        else:
+            factor = 1 << (bits - 8)
+            torch.testing.assert_close((luma / factor - 16) / 219, (codes - 16) / 219)
+            torch.testing.assert_close((chroma / factor - 128) / 224, (codes - 128) / 224)
+        torch.testing.assert_close(alpha / largest, codes / 255)
+
+
+def test_another_format_is_not_a_deeper_one():
+    format = PixelFormat(family="yuv", bits=10, subsampling=(1, 1))
+    for other in (
+        PixelFormat(family="yuv", bits=8, subsampling=(1, 1)),
+        PixelFormat(family="yuv", bits=12),
+        PixelFormat(family="gray", bits=12),
+    ):
+        with pytest.raises(ValueError, match="may have more bits of the same kind"):
+            check_deeper(format, other)

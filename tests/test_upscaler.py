@@ -427,3 +427,27 @@ def test_a_cpu_is_used_without_a_look_at_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "_lazy_init", broken)
     Upscaler(2, device="cpu").upscale([np.zeros((16, 16), np.uint8)], PixelFormat(family="gray"))
+
+
+@pytest.mark.parametrize("range_", ["limited", "full"])
+@pytest.mark.parametrize("family", ["gray", "yuv", "rgb"])
+def test_a_deeper_result_is_what_was_rounded_away(family, range_):
+    upscaler, color = Upscaler(2, tune="clean", device="cpu"), Color(range=range_)
+    format, deeper = PixelFormat(family=family), PixelFormat(family=family, bits=16)
+    ramp = np.round(np.linspace(60, 70, 120)).astype(np.uint8)
+    planes = [np.tile(ramp + 20 * i, (24, 1)) for i in range(format.planes)]
+    deep = upscaler.upscale(planes, format, color, deeper=deeper)
+    for i, (fine, rough) in enumerate(zip(deep, upscaler.upscale(planes, format, color), strict=True)):
+        middle = (128, 32768) if family == "yuv" and i else (0, 0)
+        ratio = 256 if color.range_in(family) == "limited" else 257
+        seen = (fine.astype(float) - middle[1]) / ratio + middle[0]
+        assert np.abs(seen - rough).max() <= 0.503
+        assert len(np.unique(fine)) > 4 * len(np.unique(rough))
+
+
+def test_flat_fields_stay_flat_in_more_bits():
+    format, deeper = PixelFormat(family="yuv"), PixelFormat(family="yuv", bits=10)
+    for value in (0, 16, 128, 235, 255):
+        planes = [np.full((8, 8), value, np.uint8)] * 3
+        for plane in Upscaler(2, device="cpu").upscale(planes, format, deeper=deeper):
+            assert (plane == 4 * value).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -161,6 +161,35 @@ def luma_slope_and_offset(format: PixelFormat, range: Range) -> tuple[float, flo
     if format.sample_type == "integer" and range == "limited":
         return 1 / (255 << (format.bits - 8)), 0.0
     return 219 / 255 / full_scale(format), 16 / 255
+
+
+def check_deeper(format: PixelFormat, deeper: PixelFormat) -> None:
+    """Refuse a format that is not the same one with as many bits or more.
+
+    Raises:
+        ValueError: it is another one.
+    """
+    if replace(deeper, bits=format.bits) != format or deeper.bits < format.bits:
+        raise ValueError(f"a result of {format} may have more bits of the same kind; it cannot be {deeper}")
+
+
+def deepened(values: Tensor, plane: int, format: PixelFormat, deeper: PixelFormat, range: Range) -> Tensor:
+    """Code values of a plane in another depth (ITU-T H.273, 8.3); they are overwritten.
+
+    Args:
+        values: of ``format``.
+        plane: its index.
+        deeper: the format that they get.
+        range: of the samples.
+    """
+    if deeper.bits == format.bits or format.sample_type == "float":
+        return values
+    is_chroma = format.family == "yuv" and plane in (1, 2)
+    is_alpha = format.alpha and plane == format.planes - 1
+    if range == "limited" and not is_alpha:
+        return values.mul_(1 << (deeper.bits - format.bits))
+    middle, deeper_middle = (1 << (each.bits - 1) if is_chroma else 0 for each in (format, deeper))
+    return values.sub_(middle).mul_(full_scale(deeper) / full_scale(format)).add_(deeper_middle)
 
 
 def to_samples(values: Tensor, format: PixelFormat) -> Tensor:

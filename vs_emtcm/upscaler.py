@@ -28,6 +28,8 @@ from vs_emtcm.planes import (
     Color,
     PixelFormat,
     Plane,
+    check_deeper,
+    deepened,
     luma_slope_and_offset,
     to_samples,
 )
@@ -123,7 +125,12 @@ class Upscaler:
         return twin
 
     def upscale(
-        self, planes: Sequence[Plane], format: PixelFormat, color: Color | None = None
+        self,
+        planes: Sequence[Plane],
+        format: PixelFormat,
+        color: Color | None = None,
+        *,
+        deeper: PixelFormat | None = None,
     ) -> tuple[Plane, ...]:
         """Upscale one frame.
 
@@ -132,9 +139,11 @@ class Upscaler:
                 R, G, B, then alpha. Any strides.
             format: how the samples are stored.
             color: what they mean; None is what :class:`Color` is by itself.
+            deeper: the same format with more bits, for the result, as 8 bits round away much of what the
+                network makes of a slow gradient; None is ``format``.
 
         Returns:
-            New planes of the same format, ``scale`` times the size: (scale * H, scale * W). Chroma of
+            New planes of the result's format, ``scale`` times the size: (scale * H, scale * W). Chroma of
             an odd-sized picture is as large as the larger picture needs, its size rounded up.
 
         Raises:
@@ -142,11 +151,12 @@ class Upscaler:
         """
         check_planes(planes, format)
         height, width = planes[0].shape
+        result = deeper or format
         shapes = (
-            format.plane_shape(i, width * self.scale, height * self.scale) for i in range(format.planes)
+            result.plane_shape(i, width * self.scale, height * self.scale) for i in range(result.planes)
         )
-        targets = tuple(np.empty(shape, format.dtype) for shape in shapes)
-        self.upscale_into(planes, targets, format, color)
+        targets = tuple(np.empty(shape, result.dtype) for shape in shapes)
+        self.upscale_into(planes, targets, format, color, deeper=deeper)
         return targets
 
     @torch.inference_mode()
@@ -156,6 +166,8 @@ class Upscaler:
         targets: Sequence[Plane],
         format: PixelFormat,
         color: Color | None = None,
+        *,
+        deeper: PixelFormat | None = None,
     ) -> None:
         """:meth:`upscale` into arrays that are there already, such as the planes of a frame.
 
@@ -166,7 +178,9 @@ class Upscaler:
         """
         check_planes(planes, format)
         height, width = planes[0].shape
-        check_shapes(targets, format, self.scale * width, self.scale * height)
+        result = deeper or format
+        check_deeper(format, result)
+        check_shapes(targets, result, self.scale * width, self.scale * height)
         if os.getpid() != self._process and torch.get_num_threads() > 1:
             # PyTorch's threads are not there any more, and it would wait for them for ever.
             raise EmtcmError(
@@ -175,12 +189,17 @@ class Upscaler:
         if not self._at_work.acquire(blocking=False):
             raise EmtcmError("this Upscaler is at work in another thread; give each its own, by another()")
         try:
-            self._upscale_in_room(planes, targets, format, Color() if color is None else color)
+            self._upscale_in_room(planes, targets, format, result, Color() if color is None else color)
         finally:
             self._at_work.release()
 
     def _upscale_in_room(
-        self, planes: Sequence[Plane], targets: Sequence[Plane], format: PixelFormat, color: Color
+        self,
+        planes: Sequence[Plane],
+        targets: Sequence[Plane],
+        format: PixelFormat,
+        result: PixelFormat,
+        color: Color,
     ) -> None:
         height, width = planes[0].shape
         if self._size != (width, height):
@@ -190,7 +209,7 @@ class Upscaler:
             try:
                 # Whoever calls may have asked for half precision of everything.
                 with torch.autocast(self.engine.device.type, enabled=False), _stream_of(self.engine):
-                    self._upscale_once(planes, targets, format, color)
+                    self._upscale_once(planes, targets, format, result, color)
                 return
             except (RuntimeError, MemoryError) as error:
                 if self.engine.device.type == "cpu" and is_out_of_memory(error):
@@ -207,13 +226,20 @@ class Upscaler:
             released = True
 
     def _upscale_once(
-        self, planes: Sequence[Plane], targets: Sequence[Plane], format: PixelFormat, color: Color
+        self,
+        planes: Sequence[Plane],
+        targets: Sequence[Plane],
+        format: PixelFormat,
+        result: PixelFormat,
+        color: Color,
     ) -> None:
+        range_ = color.range_in(format.family)
         # What this holds on the device is gone when it fails.
-        results = self._upscaled(self.host.upload(planes), format, color)
+        upscaled = self._upscaled(self.host.upload(planes), format, color)
         # One plane after the other, and none is held on to: samples take a quarter of the room of what they
         # are made of.
-        self.host.download(map(partial(to_samples, format=format), results), targets)
+        deep = (deepened(plane, i, format, result, range_) for i, plane in enumerate(upscaled))
+        self.host.download(map(partial(to_samples, format=result), deep), targets)
 
     def _upscaled(self, sources: Sequence[Tensor], format: PixelFormat, color: Color) -> Iterator[Tensor]:
         """Code values (1, 1, H, W) of every plane of the result."""

@@ -6,7 +6,7 @@ import pytest
 from av.video.format import names
 
 from vs_emtcm.planes import PixelFormat
-from vs_emtcm.video.frames import frame_color, frame_planes, native_format, nearest_native
+from vs_emtcm.video.frames import deeper_native, frame_color, frame_planes, native_format, nearest_native
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,19 @@ def test_colour_tags_are_understood():
     )
     assert frame_color(av.VideoFrame(8, 8, "yuvj420p"), format).range == "full"
     assert frame_color(av.VideoFrame(8, 8, "gbrp"), PixelFormat(family="rgb")).range == "full"
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "deeper"),
+    [
+        ("yuv420p", 10, "yuv420p10le"),
+        ("yuvj422p", 10, "yuv422p10le"),
+        ("yuv420p10le", 8, "yuv420p10le"),
+        ("gray", 16, "gray16le"),
+        ("gbrap", 12, "gbrap12le"),
+        ("yuv411p", 10, "yuv411p"),
+        ("grayf32le", 10, "grayf32le"),
+    ],
+)
+def test_formats_are_deepened_where_ffmpeg_has_them(name, bits, deeper):
+    assert deeper_native(name, bits) == deeper

@@ -10,6 +10,7 @@ from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.conversion import AVCOL_SPC_RGB
 from vs_emtcm.video.frames import (
     AVCOL_RANGE_FULL,
+    deeper_native,
     frame_color,
     frame_planes,
     native_format,
@@ -21,12 +22,17 @@ from vs_emtcm.video.untagged import AVCOL_UNSPECIFIED, tags_that_keep_colours
 class FrameUpscaler:
     """Upscales decoded frames, in one thread at a time.
 
+    Args:
+        upscaler: what upscales them.
+        bits: of the samples of the result, if the frames have fewer.
+
     Attributes:
         seconds: time spent so far.
     """
 
-    def __init__(self, upscaler: Upscaler) -> None:
+    def __init__(self, upscaler: Upscaler, bits: int = 8) -> None:
         self.upscaler = upscaler
+        self.bits = bits
         self.seconds = 0.0
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
@@ -38,8 +44,12 @@ class FrameUpscaler:
         source = frame if name == frame.format.name else frame.reformat(format=name)
         color = frame_color(frame, format)
         scale = self.upscaler.scale
+        name = deeper_native(name, self.bits)
+        deeper = native_format(name)
+        assert deeper is not None
         target = av.VideoFrame(frame.width * scale, frame.height * scale, name)
-        self.upscaler.upscale_into(frame_planes(source, format), frame_planes(target, format), format, color)
+        planes = frame_planes(source, format), frame_planes(target, deeper)
+        self.upscaler.upscale_into(*planes, format, color, deeper=deeper)
         target.pts, target.time_base, target.duration = frame.pts, frame.time_base, frame.duration
         target.colorspace, target.color_primaries = self._colours(frame, target)
         target.color_trc, target.chroma_location = frame.color_trc, frame.chroma_location

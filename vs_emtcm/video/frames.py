@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import av
 import numpy as np
 from av.video.format import VideoFormat
+from av.video.format import names as pix_fmts
 
 from vs_emtcm.planes import CHROMA_LOCATIONS, Color, PixelFormat, Plane
 
@@ -22,6 +23,7 @@ SUBSAMPLING = {
 _YUV = re.compile(r"yuv(j|a)?(444|422|420|440|411|410)p(9|10|12|14|16)?(?:le)?")
 _RGB = re.compile(r"gbr(a)?p(9|10|12|14|16|f16|f32)?(?:le)?")
 _GRAY = re.compile(r"gray(9|10|12|14|16|f16|f32)?(?:le)?")
+_DEPTH = re.compile(r"(?<=[py])(9|10|12|14|16)?(le)?$")
 
 AVCOL_RANGE_UNSPECIFIED, AVCOL_RANGE_FULL = 0, 2
 
@@ -72,6 +74,21 @@ def nearest_native(name: str) -> str:
         if format.chroma_width(64) == 64 >> horizontal and format.chroma_height(64) == 64 >> vertical:
             return f"yuv{alpha}{digits}p{suffix}"
     return f"yuv{alpha}444p{suffix}"
+
+
+def deeper_native(name: str, bits: int) -> str:
+    """A native pixel format with so many bits, where FFmpeg has it and it has fewer; else the same.
+
+    Args:
+        name: a native format of integers.
+        bits: 8 to 16.
+    """
+    format = native_format(name)
+    assert format is not None
+    if format.sample_type == "float" or format.bits >= bits:
+        return name
+    deeper = f"{_DEPTH.sub('', name.replace('yuvj', 'yuv'))}{bits}le"
+    return deeper if deeper in pix_fmts else name
 
 
 def frame_color(frame: av.VideoFrame, format: PixelFormat) -> Color:

@@ -20,8 +20,9 @@ from vs_emtcm.lanes import one_each
 from vs_emtcm.output import complete_file
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.background import run_ahead
-from vs_emtcm.video.encoder import EncoderSettings, check_encoder
+from vs_emtcm.video.encoder import EncoderSettings, check_encoder, choose_pix_fmt, find_encoder
 from vs_emtcm.video.frame_upscaler import FrameUpscaler
+from vs_emtcm.video.frames import native_format, nearest_native
 from vs_emtcm.video.in_order import in_order
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.resume import ResumableWriter, describe
@@ -113,7 +114,8 @@ def upscale_video(
     reader = VideoReader(source, settings.threads, assume_progressive=settings.assume_progressive)
     frames = resumed = 0
     with closing(reader), _place(source, target, upscaler, settings) as (temporary, folder):
-        lanes = [FrameUpscaler(each) for each in one_each(upscaler, settings.lanes, reader.frames)]
+        bits = _encoded_bits(reader, upscaler.scale, settings.encoder)
+        lanes = [FrameUpscaler(each, bits) for each in one_each(upscaler, settings.lanes, reader.frames)]
 
         def held(frame: int) -> bool:
             return folder is not None and folder.held(frame)
@@ -188,6 +190,17 @@ def _place(
 def _upscaled(lane: FrameUpscaler, item: Item) -> Item:
     assert isinstance(item, av.VideoFrame)
     return lane(item)
+
+
+def _encoded_bits(reader: VideoReader, scale: int, settings: EncoderSettings) -> int:
+    """Of the samples that the encoder gets; what they hold is best made with as many."""
+    name = settings.pix_fmt
+    if name is None:
+        source, context = reader.video.format, reader.video.codec_context
+        size = scale * context.width, scale * context.height
+        name = choose_pix_fmt(find_encoder(settings.codec), source.name, *size)
+    format = native_format(nearest_native(name))
+    return 8 if format is None or format.sample_type == "float" else format.bits
 
 
 def until_first_frame(items: Iterator[Item]) -> tuple[list[Item], av.VideoFrame | None]:
