@@ -13,6 +13,7 @@ from PIL import Image, ImageFilter
 from training.cache import Pair, Plane
 from training.imresize import downscale, to_8bit
 
+type Yuv = tuple[Plane, Plane, Plane]
 FRAMES = 5
 # Largest pan per frame, in high-resolution pixels.
 MAXIMUM_PAN = 4
@@ -103,9 +104,21 @@ def encode_and_decode(frames: list[Plane], encoder: str, quality: int) -> list[P
 
     Args:
         frames: (H, W) each, H and W even.
+        encoder, quality: see :func:`encode_and_decode_yuv`.
+    """
+    neutral = np.full([n // 2 for n in frames[0].shape], 128, np.uint8)
+    coded = encode_and_decode_yuv([(luma, neutral, neutral) for luma in frames], encoder, quality)
+    return [luma for luma, _, _ in coded]
+
+
+def encode_and_decode_yuv(frames: list[Yuv], encoder: str, quality: int) -> list[Yuv]:
+    """4:2:0 frames after a round trip through an encoder.
+
+    Args:
+        frames: Y (H, W), U and V (H / 2, W / 2) each, H and W even.
         encoder: one of ``CRF_ENCODERS`` (quality is the CRF) or another FFmpeg encoder (the quantiser).
     """
-    height, width = frames[0].shape
+    height, width = frames[0][0].shape
     buffer = io.BytesIO()
     if encoder in CRF_ENCODERS:
         options = {"crf": str(quality)}
@@ -118,15 +131,22 @@ def encode_and_decode(frames: list[Plane], encoder: str, quality: int) -> list[P
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.thread_count = 1
-        for luma in frames:
-            planes = np.full((height * 3 // 2, width), 128, np.uint8)
-            planes[:height] = luma
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, "yuv420p")))
+        for planes in frames:
+            packed = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(-1, width)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(packed, "yuv420p")))
         container.mux(stream.encode(None))
     buffer.seek(0)
     with av.open(buffer, "r") as decoded:
         decoded.streams.video[0].codec_context.thread_count = 1
-        return [frame.to_ndarray()[:height].astype(np.uint8) for frame in decoded.decode(video=0)]
+        return [
+            _planes(frame.to_ndarray().astype(np.uint8), height, width) for frame in decoded.decode(video=0)
+        ]
+
+
+def _planes(packed: NDArray[np.uint8], height: int, width: int) -> Yuv:
+    luma, u, v = np.split(packed.reshape(-1), [height * width, height * width * 5 // 4])
+    chroma = height // 2, width // 2
+    return luma.reshape(height, width), u.reshape(chroma), v.reshape(chroma)
 
 
 def _blur(luma: Plane, sigma: float) -> NDArray[np.uint8]:

@@ -5,7 +5,14 @@ import pytest
 from PIL import Image
 
 from tests.conftest import codes
-from training.codec import CRF_ENCODERS, degraded_pair, draw_degradation, encode_and_decode
+from training.codec import (
+    CRF_ENCODERS,
+    Degradation,
+    degraded_pair,
+    draw_degradation,
+    encode_and_decode,
+    encode_and_decode_yuv,
+)
 from training.imresize import downscale, to_8bit
 from training.metrics import psnr
 
@@ -31,3 +38,23 @@ def test_degraded_pairs_stay_aligned(scale, seed):
     here = psnr(pair.low, reduced, 2)
     shifted = psnr(pair.low, np.roll(reduced, 1, axis=1), 2)
     assert here > shifted + 3
+
+
+@pytest.mark.parametrize("grain", [0.0, 0.3, 0.6])
+def test_noise_is_as_strong_as_it_says_and_grain_is_coarser(grain):
+    luma, seen = np.full((260, 260), 128, np.uint8), []
+    for seed in range(4):
+        degradation = Degradation(encoder=None, quality=0, blur=0, noise=10, grain=grain, frame=0)
+        low = degraded_pair(luma, 2, degradation, np.random.default_rng(seed)).low.astype(float) - 128
+        seen.append((low.std(), np.mean(low[:, 1:] * low[:, :-1]) / low.var()))
+    spread, neighbours = np.mean(seen, axis=0)
+    assert abs(spread - 10) < 0.3
+    # Of a kernel (g, 1, g) along each axis.
+    assert abs(neighbours - 2 * grain / (1 + 2 * grain**2)) < 0.03
+
+
+def test_colours_go_through_an_encoder_in_their_planes():
+    frame = codes(48, 64), codes(24, 32, seed=1) // 2, codes(24, 32, seed=2) // 2 + 100
+    (coded,) = encode_and_decode_yuv([frame], "libx264", 1)
+    for plane, wanted in zip(coded, frame, strict=True):
+        assert psnr(plane, wanted, 0) > 38
