@@ -12,7 +12,7 @@ import vapoursynth as vs
 
 from vs_emtcm.engines import choose_device
 from vs_emtcm.errors import EmtcmError, UsageError
-from vs_emtcm.lanes import MOST_LANES, one_each
+from vs_emtcm.lanes import MAX_LANES, make_lanes
 from vs_emtcm.planes import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.whole import is_whole
@@ -65,8 +65,8 @@ def emtcm(
     """
     try:
         format = clip_format(clip)
-        if lanes is not None and (not is_whole(lanes) or not 1 <= lanes <= MOST_LANES):
-            raise UsageError(f"lanes is {lanes!r}; accepted are None and 1 to {MOST_LANES}")
+        if lanes is not None and (not is_whole(lanes) or not 1 <= lanes <= MAX_LANES):
+            raise UsageError(f"lanes is {lanes!r}; accepted are None and 1 to {MAX_LANES}")
         upscaler = Upscaler(
             scale,
             model=model,
@@ -76,7 +76,7 @@ def emtcm(
             device=numbered_device(device, device_index),
             tile=tile,
         )
-        upscalers = one_each(upscaler, lanes, clip.num_frames)
+        upscalers = make_lanes(upscaler, lanes, clip.num_frames)
     except EmtcmError as error:
         raise vs.Error(f"emtcm: {error}") from None
 
@@ -130,8 +130,8 @@ def modify_frame(
             work.result()
         except EmtcmError as error:
             raise vs.Error(f"emtcm: frame {number}: {error}") from None
-        # Not by std.CopyFrameProps, which asks for frames of the clip long before they are wanted: they are
-        # made twice then. Opacity that a source attaches would keep its size.
+        # std.CopyFrameProps would ask for the clip's frames early, and they would be made twice. "_Alpha" is
+        # left out because it would keep its old size.
         target.props.update({name: value for name, value in f.props.items() if name != "_Alpha"})
         return target
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from vs_emtcm.errors import EmtcmError
+from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.upscaler import Upscaler
 
 _log = logging.getLogger(__name__)
-# PyTorch hands out 32 streams of a GPU in turn. Two lanes on one would end up in each other's recordings.
-MOST_LANES = 16
+# PyTorch hands out 32 streams of a GPU in turn. Two lanes on one would end up in each other's captures.
+MAX_LANES = 16
 
 
 def default_lanes(device_type: str) -> int:
@@ -17,7 +17,7 @@ def default_lanes(device_type: str) -> int:
     return 1 if device_type == "cpu" else 3
 
 
-def one_each(upscaler: Upscaler, lanes: int | None, frames: int | None) -> list[Upscaler]:
+def make_lanes(upscaler: Upscaler, lanes: int | None, frames: int | None) -> list[Upscaler]:
     """The upscalers of as many lanes as were asked for, or as are good for the device and fit into it.
 
     Args:
@@ -26,8 +26,11 @@ def one_each(upscaler: Upscaler, lanes: int | None, frames: int | None) -> list[
         frames: that there are to work on, if that is known.
 
     Raises:
+        UsageError: more than :data:`MAX_LANES` were asked for, or less than one.
         EmtcmError: those that were asked for do not fit.
     """
+    if lanes is not None and not 1 <= lanes <= MAX_LANES:
+        raise UsageError(f"lanes is {lanes!r}; accepted are 1 to {MAX_LANES}")
     count = lanes or default_lanes(upscaler.engine.device.type)
     count = count if frames is None else min(count, frames)
     upscalers = [upscaler]

@@ -90,7 +90,9 @@ def find(name: str, tune: str) -> Model:
         if (model.name, model.tune) == (name, tune):
             return model
     accepted = ", ".join(f"{m.name}/{m.tune}" for m in SHIPPED)
-    raise UsageError(f"model {name!r} with tune {tune!r} does not exist; available are {accepted}")
+    raise UsageError(
+        f"model {name!r} with tune {tune!r} does not exist; available are {accepted}, and .safetensors files"
+    )
 
 
 def load(path: Path, scale: int) -> Weights:

@@ -10,7 +10,7 @@ from vs_emtcm.errors import UsageError
 from vs_emtcm.whole import is_whole
 
 MINIMUM_TILE = 16
-# Of a tile, on both sides: the mean of what a layer calculates beyond it.
+# Pixels, of both sides together, that a layer works on beyond a tile, on average over all layers.
 SURROUNDINGS = 16
 
 

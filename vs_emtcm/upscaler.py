@@ -64,7 +64,7 @@ class Upscaler:
     Attributes:
         scale: as given.
         engine: what runs the network.
-        recipe: what the result depends on besides the frames, by name.
+        provenance: what the result depends on besides the frames, by name.
 
     Example:
         >>> up = Upscaler(scale=2)
@@ -100,7 +100,7 @@ class Upscaler:
         self.engine = create_engine(
             weights, stages=stages, backend=backend, device=device, label=path.stem, store=store
         )
-        self.recipe: Mapping[str, str | int] = {
+        self.provenance: Mapping[str, str | int] = {
             "scale": scale,
             "stages": stages,
             "engine": self.engine.description,

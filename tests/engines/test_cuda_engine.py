@@ -90,4 +90,4 @@ def test_a_recording_without_room_is_the_callers_to_solve(recordings):
         with pytest.raises(RuntimeError, match="out of memory"):
             engine(bordered(engine, 20, 30))
     assert len(recordings.ends) == 2
-    assert not cuda_engine._RECORDING.locked()
+    assert not cuda_engine._CAPTURING.locked()

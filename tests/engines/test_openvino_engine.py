@@ -19,7 +19,7 @@ from vs_emtcm import EmtcmError, PixelFormat, Upscaler, UsageError, models
 from vs_emtcm.engines import availabilities, choose_device, create_engine, openvino_engine
 from vs_emtcm.engines.cpu_engine import CpuEngine
 from vs_emtcm.engines.openvino_engine import SIZES, OpenvinoEngine
-from vs_emtcm.engines.openvino_graph import Recorded
+from vs_emtcm.engines.openvino_graph import GraphTensor
 from vs_emtcm.mirror import mirrored
 
 WEIGHTS = models.load(models.find("base", "video").path, 2)
@@ -258,7 +258,7 @@ def test_what_fails_on_the_way_is_one_sentence(engine, monkeypatch):
 
 def test_steps_that_are_not_recorded_are_refused(engine):
     ops = engine._openvino.opset13
-    x = Recorded(ops.parameter([1, 4, 8, 8], np.float32), ops)
+    x = GraphTensor(ops.parameter([1, 4, 8, 8], np.float32), ops)
     with pytest.raises(TypeError, match=r"torch\.relu"):
         torch.relu(x)
     with pytest.raises(NotImplementedError, match="groups"):

@@ -144,7 +144,7 @@ def test_halved_chroma_lies_where_its_tag_says(source, tag, target):
     picture[..., 2] = np.round(wave)
     frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=source)
     frame.time_base, frame.chroma_location = Fraction(1, 25), tag
-    conversion = choose_conversion(frame, target, range_is_said=True)
+    conversion = choose_conversion(frame, target, range_is_signalled=True)
     blue = conversion(frame).planes[1]
     samples = np.frombuffer(blue, np.uint8).reshape(blue.height, -1)[4, :64] - 128.0
     # One sample of chroma each two of luma, the first at an unknown place.
@@ -161,7 +161,7 @@ def test_halved_chroma_lies_where_its_tag_says(source, tag, target):
 def test_chroma_that_keeps_its_width_keeps_its_location(location, target):
     frame = av.VideoFrame(32, 32, "yuv422p10le")
     frame.chroma_location = location
-    assert choose_conversion(frame, target, range_is_said=True).chroma_location == location
+    assert choose_conversion(frame, target, range_is_signalled=True).chroma_location == location
 
 
 @pytest.mark.parametrize(("codec", "pix_fmt"), [("libx264rgb", None), ("ffv1", "gbrp10le"), ("ffv1", "bgra")])
@@ -245,7 +245,7 @@ def test_grey_and_rgb_become_each_other_with_the_levels_that_they_are_tagged_wit
     source, value, color_range, target, expected
 ):
     first = flat(source, value, color_range)
-    result = choose_conversion(first, target, range_is_said=True)(first)
+    result = choose_conversion(first, target, range_is_signalled=True)(first)
     assert result.color_range == 2
     for plane in frame_planes(result, native_format(target)):
         # FFmpeg's own arithmetic is a code value or two off at 10 bits.

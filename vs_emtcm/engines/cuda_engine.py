@@ -24,15 +24,15 @@ _log = logging.getLogger(__name__)
 # Sizes whose graphs are kept; a video has one.
 GRAPHS = 4
 WARM_UP = 2
-# To begin a recording waits for the whole device, which breaks a recording that is under way.
-_RECORDING = threading.Lock()
+# Beginning a capture synchronises the device, which would break a capture in progress in another lane.
+_CAPTURING = threading.Lock()
 # Pixels of a tile: a 1080p frame and a little more. What a graph keeps grows with its size, and each lane has
 # a graph.
 TILE_PIXELS = 1 << 21
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Recorded:
+class _CapturedGraph:
     graph: torch.cuda.CUDAGraph
     x: Tensor
     detail: Tensor
@@ -88,14 +88,14 @@ class CudaEngine:
         """What belongs to one thread."""
         with _one_sentence_errors():
             self.stream: torch.cuda.Stream | None = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-        self._recorded: OrderedDict[torch.Size, _Recorded] = OrderedDict()
+        self._recorded: OrderedDict[torch.Size, _CapturedGraph] = OrderedDict()
 
     def __call__(self, x: Tensor) -> Tensor:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
         half = to_half(x)
         recorded = self._recorded.get(x.shape)
         if recorded is None and self._records:
-            recorded = self._record(half)
+            recorded = self._capture(half)
         if recorded is None:
             return from_half(x, self._network(half), self.scale)
         self._recorded.move_to_end(x.shape)
@@ -112,14 +112,14 @@ class CudaEngine:
     def release(self) -> None:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
         self._recorded.clear()
-        # While another lane records, PyTorch gives nothing back to the device.
-        with _RECORDING:
+        # Wait for captures in progress: until they end, PyTorch gives no memory back to the device.
+        with _CAPTURING:
             pass
 
-    def _record(self, x: Tensor) -> _Recorded | None:
+    def _capture(self, x: Tensor) -> _CapturedGraph | None:
         """The graph of a size, or None if the program does not let one be recorded."""
         graph = torch.cuda.CUDAGraph()
-        with _RECORDING:
+        with _CAPTURING:
             for _ in range(WARM_UP):
                 self._network(x)
             try:
@@ -134,7 +134,7 @@ class CudaEngine:
                 _log.warning("emtcm: no CUDA graph could be recorded (%s); going on without, slower", why)
                 self._records = False
                 return None
-        recorded = _Recorded(graph=graph, x=x, detail=detail)
+        recorded = _CapturedGraph(graph=graph, x=x, detail=detail)
         self._recorded[x.shape] = recorded
         if len(self._recorded) > GRAPHS:
             self._recorded.popitem(last=False)

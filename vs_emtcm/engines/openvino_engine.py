@@ -14,7 +14,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from vs_emtcm.engines.openvino_graph import Recorded
+from vs_emtcm.engines.openvino_graph import GraphTensor
 from vs_emtcm.engines.weights import load_network
 from vs_emtcm.errors import EmtcmError
 from vs_emtcm.models import Weights
@@ -149,7 +149,7 @@ class OpenvinoEngine:
         ops = self._openvino.opset13
         x = ops.parameter(shape, self._openvino.Type.f32)
         return self._core.compile_model(
-            self._openvino.Model([self._graph(Recorded(x, ops)).node], [x]),
+            self._openvino.Model([self._graph(GraphTensor(x, ops)).node], [x]),
             "CPU",
             {
                 # Left to itself it takes bfloat16 where the processor has it.

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 
-class Recorded:
+class GraphTensor:
     """Stands for a tensor; what is done with it becomes nodes of a graph.
 
     It knows the steps that the deployed network is made of; PyTorch refuses others with a TypeError.
@@ -45,17 +45,17 @@ class Recorded:
         """As of a tensor."""
         return tuple(self.node.get_output_shape(0))
 
-    def __add__(self, other: Recorded) -> Recorded:
-        return Recorded(self.ops.add(self.node, other.node), self.ops)
+    def __add__(self, other: GraphTensor) -> GraphTensor:
+        return GraphTensor(self.ops.add(self.node, other.node), self.ops)
 
-    def __sub__(self, other: Recorded) -> Recorded:
-        return Recorded(self.ops.subtract(self.node, other.node), self.ops)
+    def __sub__(self, other: GraphTensor) -> GraphTensor:
+        return GraphTensor(self.ops.subtract(self.node, other.node), self.ops)
 
-    def __getitem__(self, index: tuple[Any, slice, slice]) -> Recorded:
+    def __getitem__(self, index: tuple[Any, slice, slice]) -> GraphTensor:
         # ``x[..., a:b, c:d]`` is all that the network asks for.
         spans = [part.indices(size) for part, size in zip(index[1:], self.shape[-2:], strict=True)]
         bounds = ([span[i] for span in spans] for i in range(3))
-        return Recorded(self.ops.slice(self.node, *bounds, axes=[-2, -1]), self.ops)
+        return GraphTensor(self.ops.slice(self.node, *bounds, axes=[-2, -1]), self.ops)
 
     def constant(self, tensor: Tensor) -> Any:
         """A node that holds the values of ``tensor``."""
@@ -63,36 +63,36 @@ class Recorded:
 
 
 def _convolution(
-    x: Recorded,
+    x: GraphTensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: tuple[int, int] = (1, 1),
     padding: tuple[int, int] = (0, 0),
     dilation: tuple[int, int] = (1, 1),
     groups: int = 1,
-) -> Recorded:
+) -> GraphTensor:
     if groups != 1:
         raise NotImplementedError("convolutions with groups are not recorded")
     node = x.ops.convolution(x.node, x.constant(weight), stride, padding, padding, dilation)
     if bias is not None:
         node = x.ops.add(node, x.constant(bias.reshape(1, -1, 1, 1)))
-    return Recorded(node, x.ops)
+    return GraphTensor(node, x.ops)
 
 
-def _prelu(x: Recorded, slope: Tensor) -> Recorded:
-    return Recorded(x.ops.prelu(x.node, x.constant(slope)), x.ops)
+def _prelu(x: GraphTensor, slope: Tensor) -> GraphTensor:
+    return GraphTensor(x.ops.prelu(x.node, x.constant(slope)), x.ops)
 
 
-def _concatenation(parts: Sequence[Recorded], dim: int = 0) -> Recorded:
+def _concatenation(parts: Sequence[GraphTensor], dim: int = 0) -> GraphTensor:
     ops = parts[0].ops
-    return Recorded(ops.concat([part.node for part in parts], dim), ops)
+    return GraphTensor(ops.concat([part.node for part in parts], dim), ops)
 
 
-def _pixel_shuffle(x: Recorded, scale: int) -> Recorded:
-    return Recorded(x.ops.depth_to_space(x.node, "depth_first", scale), x.ops)
+def _pixel_shuffle(x: GraphTensor, scale: int) -> GraphTensor:
+    return GraphTensor(x.ops.depth_to_space(x.node, "depth_first", scale), x.ops)
 
 
-_STEPS: Mapping[Callable[..., Any], Callable[..., Recorded]] = {
+_STEPS: Mapping[Callable[..., Any], Callable[..., GraphTensor]] = {
     torch.conv2d: _convolution,
     torch.prelu: _prelu,
     torch.cat: _concatenation,

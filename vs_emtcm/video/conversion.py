@@ -55,14 +55,14 @@ class Conversion:
         return converted
 
 
-def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_said: bool) -> Conversion:
+def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_signalled: bool) -> Conversion:
     """The conversion of frames like ``first``.
 
     Args:
         first: with its colour tags.
         pix_fmt: FFmpeg pixel format that is encoded.
-        range_is_said: whether the file can say which range it has; if not, full range, which would be taken
-            for limited, becomes limited.
+        range_is_signalled: whether the file can say which range it has; if not, full range, which would be
+            taken for limited, becomes limited.
     """
     name, from_rgb = first.format.name, first.format.is_rgb
     to_rgb, to_grey = av.VideoFormat(pix_fmt).is_rgb, pix_fmt.startswith("gray")
@@ -76,7 +76,7 @@ def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_said: bool) -
             color_range=AVCOL_RANGE_FULL if to_rgb or to_grey else AVCOL_RANGE_LIMITED,
             chroma_location=AVCHROMA_LOC_UNSPECIFIED if to_rgb else _chroma_location(first, pix_fmt),
         )
-    limited = first.color_range == AVCOL_RANGE_FULL and not (range_is_said or to_grey or from_rgb)
+    limited = first.color_range == AVCOL_RANGE_FULL and not (range_is_signalled or to_grey or from_rgb)
     options: Mapping[str, Any] | None = {}
     if limited:
         options = {"src_color_range": "JPEG", "dst_color_range": "MPEG"}

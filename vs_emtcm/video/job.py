@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from vs_emtcm.errors import EmtcmError
-from vs_emtcm.lanes import one_each
+from vs_emtcm.lanes import make_lanes
 from vs_emtcm.output import complete_file
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.background import run_ahead
@@ -115,7 +115,7 @@ def upscale_video(
     frames = resumed = 0
     with closing(reader), _place(source, target, upscaler, settings) as (temporary, folder):
         bits = _encoded_bits(reader, upscaler.scale, settings.encoder)
-        lanes = [FrameUpscaler(each, bits) for each in one_each(upscaler, settings.lanes, reader.frames)]
+        lanes = [FrameUpscaler(each, bits) for each in make_lanes(upscaler, settings.lanes, reader.frames)]
 
         def held(frame: int) -> bool:
             return folder is not None and folder.held(frame)

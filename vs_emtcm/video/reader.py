@@ -122,19 +122,21 @@ class VideoReader:
         Raises:
             EmtcmError: a frame is interlaced or of another size or pixel format than the first.
         """
-        # Where the packets of the other streams and of the video end, in seconds.
-        ends = [0.0, 0.0]
+        # Where the packets of the video end, and those of video and sound, in seconds.
+        video_end = latest_end = 0.0
         for packet in self._packets():
             began = time.perf_counter()
             is_video = packet.stream_index == self.video.index
+            if is_video:
+                video_end = max(video_end, _end_of(packet))
             if is_video or packet.stream.type == "audio":
-                ends[is_video] = max(ends[is_video], _end_of(packet))
+                latest_end = max(latest_end, _end_of(packet))
             ready = self._decode(packet) if is_video else [packet] if packet.size else []
             self.seconds += time.perf_counter() - began
             yield from ready
         # Frames that the decoder still holds when reading stopped early.
         yield from self._decode(None)
-        self._check_end(video_end=ends[True], latest_end=max(ends))
+        self._check_end(video_end=video_end, latest_end=latest_end)
 
     def others(self) -> Iterator[Packet[Stream]]:
         """The packets alone that :meth:`items` gives, in the same order; nothing is decoded."""

@@ -43,7 +43,7 @@ def describe(source: Path, upscaler: Upscaler, settings: EncoderSettings) -> Rec
         "PyAV": av.__version__,
         "the size of the input": found.st_size,
         "the date of the input": datetime.fromtimestamp(found.st_mtime, UTC).isoformat(),
-        **upscaler.recipe,
+        **upscaler.provenance,
         "codec": settings.codec,
         "crf": DEFAULT_CRF if settings.crf is None else settings.crf,
         "preset": settings.preset,

@@ -9,8 +9,8 @@ from av.stream import Stream
 
 # Decoding times that jump back by more than this start again; by less, they are out of order.
 RESTART_SECONDS = 1
-# Where a clock may stand at any hour, FFmpeg takes a large step back for the clock's own end, so that it
-# arrives as one ahead. From here on it takes one for a joint itself (its option dts_delta_threshold).
+# FFmpeg takes a large step back of a clock that may stand at any hour for the end of that clock, so that the
+# step arrives as one ahead. Beyond this length (its option dts_delta_threshold) it is taken for a joint.
 GAP_SECONDS = 10
 
 
