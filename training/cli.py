@@ -476,11 +476,15 @@ def evaluate_clips(
         list[int] | None,
         typer.Option(min=0, max=51, help="May be given several times; 23 and 28 without it."),
     ] = None,
+    noise: Annotated[
+        list[float] | None,
+        typer.Option(min=0, max=100, help="Sigma in code values, before H.264; may be given several times."),
+    ] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames of each clip.")] = 8,
     fsrcnn_from: Fsrcnn = None,
     as_json: AsJson = False,
 ) -> None:
-    """PSNR, SSIM and VIF on clips that were downscaled and H.264-compressed."""
+    """PSNR, SSIM and VIF on clips that were downscaled, noisy if asked for, and H.264-compressed."""
     with _one_sentence_errors():
         scales = _chosen(scale or [2], [])
         methods = {s: _video_methods(network, s, fsrcnn_from) for s in scales}
@@ -490,8 +494,9 @@ def evaluate_clips(
             score
             for s in scales
             for clip in clips
+            for grain in noise or (0.0,)
             for quality in crf or (23, 28)
-            for score in evaluate_video(clip, s, quality, frames, methods[s])
+            for score in evaluate_video(clip, s, quality, frames, methods[s], grain)
         ]
     _print_scores(scores, as_json)
 

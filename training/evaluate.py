@@ -301,9 +301,9 @@ def read_clip(clip: Path, frames: int, unit: int) -> list[Plane]:
 
 
 def evaluate_video(
-    clip: Path, scale: int, crf: int, frames: int, methods: Mapping[str, Method]
+    clip: Path, scale: int, crf: int, frames: int, methods: Mapping[str, Method], noise: float = 0.0
 ) -> list[Score]:
-    """A clip reduced, encoded with x264 at ``crf``, decoded, upscaled and compared with itself.
+    """A clip reduced, noisy, encoded with x264 at ``crf``, decoded, upscaled and compared with itself.
 
     Args:
         clip: a video without visible compression; its luma is used.
@@ -311,11 +311,16 @@ def evaluate_video(
         crf: constant rate factor.
         frames: how many, from the start.
         methods: what upscales it.
+        noise: Gaussian sigma in 8-bit code values, the same noise each time.
 
     Raises:
         PictureError: the clip is missing, is no video or has no frame.
     """
+    rng = np.random.default_rng(0)
     highs = read_clip(clip, frames, 2 * scale)
-    lows = encode_and_decode([to_8bit(downscale(h, scale)) for h in highs], "libx264", crf)
+    reduced = (downscale(high, scale) for high in highs)
+    noisy = [to_8bit(low + noise * rng.standard_normal(low.shape)) for low in reduced]
+    lows = encode_and_decode(noisy, "libx264", crf)
     pairs = ((low.astype(np.float64), high) for low, high in zip(lows, highs, strict=True))
-    return _scores(f"{clip.name} CRF {crf}", scale, pairs, methods, "luma", with_vif=True)
+    grain = f" noise {noise:g}" if noise else ""
+    return _scores(f"{clip.name}{grain} CRF {crf}", scale, pairs, methods, "luma", with_vif=True)

@@ -229,6 +229,10 @@ def test_scores_become_tables_and_a_plot(tmp_path, pictures, make_clip):
     rows = json.loads(scores.stdout)
     assert [row["method"] for row in rows] == ["bicubic", "lanczos", "base-clean/1", "base-clean/2"]
     assert all(row["pictures"] == 3 and row["vif"] > 0 for row in rows)
+    noisy = run("evaluate-video", clip, *networks, "--crf", 23, "--frames", 3, "--noise", 60, "--json")
+    for row, other in zip(rows, json.loads(noisy.stdout), strict=True):
+        assert other["name"] == row["name"].replace(" CRF", " noise 60 CRF")
+        assert other["psnr"] < row["psnr"] - 0.2
     (tmp_path / "video.json").write_text(scores.stdout)
     result = run(
         "report",
@@ -387,6 +391,18 @@ def test_methods_are_shown_side_by_side(tmp_path, pictures):
 
 
 @pytest.mark.parametrize(
+    ("out", "message"), [("same.png", "is the input itself"), ("sheet.jpg", "is no name of a PNG file")]
+)
+def test_a_comparison_never_overwrites_its_picture(tmp_path, pictures, out, message):
+    picture = next(pictures.rglob("*.png")).rename(tmp_path / "same.png")
+    before = picture.read_bytes()
+    result = run("compare", picture, "--network", "base-clean/2", "--out", tmp_path / out)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert picture.read_bytes() == before
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["prepare", "--data", "none", "--out", "x", "--tune", "clean"], "none is not a folder"),
@@ -399,7 +415,7 @@ def test_methods_are_shown_side_by_side(tmp_path, pictures):
         ),
         (["evaluate-video", "none.mkv"], "none.mkv cannot be read as a video"),
         (["evaluate", "--data", ".", "--network", "small-clean/1"], "model 'small' with tune 'clean'"),
-        (["evaluate", "--data", ".", "--network", "base-clean"], "stages is 0"),
+        (["evaluate", "--data", ".", "--network", "base-clean"], "give a model and its stages"),
         (["report", "--pictures", "no.toml", "--out", "."], "no.toml holds no scores"),
         (["report", "--pictures", "empty.json", "--out", "."], "empty.json holds no scores"),
         (["export", "--recipe", "no.toml", "--run", "r", "--out", "o"], "holds no checkpoint"),
