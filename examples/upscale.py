@@ -4,7 +4,7 @@ Look at it, or encode it, with vspipe:
 
     vspipe --arg source="$PWD/film.mkv" examples/upscale.py --outputindex 0 -c y4m - | ffmpeg -i - out.mkv
 
-Arguments: source (required), scale, model, tune, stages, backend, lanes as in the README.
+Arguments: source (required) and those of emtcm (scale, model, tune and so on), as in the README.
 
 y4m carries neither range nor matrix, pixel aspect ratio or chroma location: tell them to the encoder.
 """
@@ -22,8 +22,8 @@ if not hasattr(vs.core, "bs"):
 
 # Frames are read in order, so a small cache (in MB) does.
 clip = vs.core.bs.VideoSource(arguments["source"], cachesize=32)
-settings = {name: arguments[name] for name in ("model", "tune", "backend") if name in arguments}
-for name in ("scale", "stages", "lanes"):
+settings = {name: arguments[name] for name in ("model", "tune", "backend", "device") if name in arguments}
+for name in ("scale", "stages", "device_index", "lanes", "tile"):
     if name in arguments:
         if not str(arguments[name]).isdecimal():
             raise vs.Error(f"upscale.py: {name} is {arguments[name]!r}; give a number")

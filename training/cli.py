@@ -88,7 +88,7 @@ def _one_sentence_errors() -> Iterator[None]:
     except (AmxError, CacheError, ConfigError, NarrowError, PictureError, UsageError) as error:
         print(f"training: error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
-    except (EmtcmError, TrainingError, ValueError) as error:
+    except (EmtcmError, TrainingError) as error:
         print(f"training: error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     except OSError as error:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.cache import PairStore
+from vs_emtcm.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +43,11 @@ def check_crops(pairs: PairStore, size: int) -> NDArray[np.bool_]:
     """Which pairs are large enough for crops of ``size`` low-resolution pixels, surroundings included.
 
     Raises:
-        ValueError: none is.
+        UsageError: none is.
     """
     large = np.minimum(pairs.heights, pairs.widths) >= size
     if not large.any():
-        raise ValueError(
+        raise UsageError(
             f"no x{pairs.scale} picture is large enough for crops of {size} low-resolution pixels; "
             "give larger pictures or a smaller crop"
         )
@@ -62,7 +63,7 @@ class CropSource:
         device: where the pixels are kept and the crops are cut. On a GPU, they are copied there once.
 
     Raises:
-        ValueError: no pair is large enough.
+        UsageError: no pair is large enough.
     """
 
     def __init__(self, pairs: PairStore, size: int, device: torch.device) -> None:

@@ -12,6 +12,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from vs_emtcm.errors import UsageError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
@@ -29,10 +31,10 @@ class Part:
         """The crops of a batch that are this process's.
 
         Raises:
-            ValueError: the batch cannot be divided evenly.
+            UsageError: the batch cannot be divided evenly.
         """
         if batch % self.size:
-            raise ValueError(
+            raise UsageError(
                 f"a batch of {batch} cannot be divided by {self.size} processes; start as many as divide it"
             )
         return slice(self.rank, None, self.size)
@@ -66,17 +68,17 @@ def training_device(name: str) -> torch.device:
     """The device called ``name``; of several GPUs, each process takes its own.
 
     Raises:
-        ValueError: there is no such device.
+        UsageError: there is no such device.
     """
     if name == "cpu":
         return torch.device("cpu")
     if name != "cuda":
-        raise ValueError(f"device is {name!r}; accepted are cpu and cuda")
+        raise UsageError(f"device is {name!r}; accepted are cpu and cuda")
     if not torch.cuda.is_available():
-        raise ValueError("device is 'cuda', but no CUDA GPU is available; use cpu")
+        raise UsageError("device is 'cuda', but no CUDA GPU is available; use cpu")
     index = int(os.environ.get("LOCAL_RANK", "0"))
     if index >= torch.cuda.device_count():
-        raise ValueError(
+        raise UsageError(
             f"process {index + 1} of this machine has no GPU of its own; there are "
             f"{torch.cuda.device_count()}, start as many processes"
         )

@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from vs_emtcm.errors import UsageError
 from vs_emtcm.network import Network
 from vs_emtcm.shape import BODY_SIZE, HEAD_SIZE, Shape
 
@@ -153,7 +154,7 @@ class TrainedForm(nn.Module):
         shared: names of the kernels that all scales have in common, see :func:`kernel_names`.
 
     Raises:
-        ValueError: ``shared`` names a kernel that does not exist or differs between the scales.
+        UsageError: ``shared`` names a kernel that does not exist or differs between the scales.
     """
 
     def __init__(
@@ -163,7 +164,7 @@ class TrainedForm(nn.Module):
         sharable = [n for n in kernel_names(shape) if n == "head" or n.startswith("body")]
         for name in shared:
             if name not in sharable:
-                raise ValueError(f"{name!r} cannot be shared; accepted are {', '.join(sharable)}")
+                raise UsageError(f"{name!r} cannot be shared; accepted are {', '.join(sharable)}")
         self.shape = shape
         self.shared = nn.ModuleDict({_key(n): _kernel(n, shape, 0, width) for n in shared})
         self.scales = nn.ModuleDict({f"x{s}": ScaleForm(s, shape, width, shared) for s in scales})

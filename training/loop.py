@@ -27,7 +27,7 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
 
     Raises:
         TrainingError: the loss diverged, or a cache lacks a scale of the recipe.
-        ValueError: a phase's crops are larger than all pictures, or its batch cannot be divided by the
+        UsageError: a phase's crops are larger than all pictures, or its batch cannot be divided by the
             processes.
         KeyboardInterrupt: says what is kept.
     """

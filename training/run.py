@@ -62,7 +62,7 @@ class Run:
     Raises:
         TrainingError: a checkpoint is damaged, of another recipe or of another cache, or a scale of the model
             would stay without weights.
-        ValueError: the recipe's names do not fit its network.
+        UsageError: the recipe's names do not fit its network.
         AmxError: the matrix unit cannot be used here, or the device is none of its.
     """
 

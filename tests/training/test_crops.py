@@ -12,6 +12,7 @@ from training.cache import (
     pack,
 )
 from training.crops import CropSource
+from vs_emtcm.errors import UsageError
 
 CPU = torch.device("cpu")
 
@@ -38,7 +39,7 @@ def test_of_two_crops_the_one_with_more_detail_is_taken():
 
 
 def test_pictures_smaller_than_a_crop_are_refused():
-    with pytest.raises(ValueError, match="no x2 picture is large enough for crops of 64"):
+    with pytest.raises(UsageError, match="no x2 picture is large enough for crops of 64"):
         CropSource(pack([clean_pair(codes(40, 40), 2)])[2], 64, CPU)
 
 

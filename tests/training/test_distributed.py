@@ -12,6 +12,7 @@ from PIL import Image
 from tests.conftest import codes
 from training.cache import clean_pair, write_cache
 from training.distributed import Part, training_device
+from vs_emtcm.errors import UsageError
 
 RECIPE = """
 [model]
@@ -50,16 +51,16 @@ def test_parts_of_a_batch_are_disjoint_and_whole():
     parts = [crops[Part(rank=rank, size=3).share(12)] for rank in range(3)]
     assert sorted(crop for part in parts for crop in part) == crops
     assert {len(part) for part in parts} == {4}
-    with pytest.raises(ValueError, match="a batch of 5 cannot be divided by 2 processes"):
+    with pytest.raises(UsageError, match="a batch of 5 cannot be divided by 2 processes"):
         Part(rank=0, size=2).share(5)
 
 
 def test_devices_that_do_not_exist_are_refused(monkeypatch):
     assert training_device("cpu") == torch.device("cpu")
-    with pytest.raises(ValueError, match="device is 'tpu'; accepted are cpu and cuda"):
+    with pytest.raises(UsageError, match="device is 'tpu'; accepted are cpu and cuda"):
         training_device("tpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="no CUDA GPU is available; use cpu"):
+    with pytest.raises(UsageError, match="no CUDA GPU is available; use cpu"):
         training_device("cuda")
 
 

@@ -6,6 +6,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from training.form import PlainKernel, TrainedForm, WideKernel, kernel_names, subpixel_interpolation
+from vs_emtcm.errors import UsageError
 from vs_emtcm.models import find, load
 from vs_emtcm.network import Network, crop
 from vs_emtcm.shape import Shape
@@ -130,7 +131,7 @@ def test_a_form_that_shares_other_kernels_than_a_file_takes_those_of_its_first_s
 
 
 def test_kernels_that_differ_between_scales_cannot_be_shared():
-    with pytest.raises(ValueError, match=r"'estimate1' cannot be shared; accepted are head, body1\.0"):
+    with pytest.raises(UsageError, match=r"'estimate1' cannot be shared; accepted are head, body1\.0"):
         TrainedForm((2, 3), SHAPE, None, ("estimate1",))
 
 

@@ -12,6 +12,7 @@ from training.log import LOG
 from training.loop import WEIGHTS, train
 from training.run import CHECKPOINT, Run
 from vs_emtcm import PixelFormat, Upscaler
+from vs_emtcm.errors import UsageError
 
 
 def test_training_learns(tmp_path):
@@ -100,7 +101,7 @@ def test_a_finished_run_gives_its_weights_again(tmp_path):
 
 def test_what_would_stop_a_later_phase_is_said_before_the_first(tmp_path):
     run = Run(recipe((phase(), phase(scales=(4,), crop=100))), tmp_path)
-    with pytest.raises(ValueError, match="no x4 picture is large enough for crops of 100"):
+    with pytest.raises(UsageError, match="no x4 picture is large enough for crops of 100"):
         train(run, PAIRS, PAIRS)
     assert run.step == 0
 

@@ -177,23 +177,23 @@ class VideoReader:
                 self._due.pop()
             return []
         for frame in frames:
-            self._check(frame)
+            self._refuse_interlaced(frame)
+            self._refuse_change(frame)
+            self._note_lost(frame)
+            self._give_time(frame)
+            self._decoded += 1
         return frames
 
-    def _check(self, frame: av.VideoFrame) -> None:
-        number = self._decoded
-        self._decoded += 1
+    def _refuse_interlaced(self, frame: av.VideoFrame) -> None:
         if frame.interlaced_frame and self._assume_progressive:
             note(self.warnings, FLAGGED)
         elif frame.interlaced_frame:
             raise EmtcmError(
-                f"{self.path} is interlaced (frame {number}); deinterlace it first, for example "
+                f"{self.path} is interlaced (frame {self._decoded}); deinterlace it first, for example "
                 "with 'ffmpeg -i INPUT -vf bwdif OUTPUT', or give --assume-progressive if the flag is wrong"
             )
-        side_data = frame.side_data
-        for kind, sentence in self._lost_of_frames.items():
-            if kind in side_data:
-                note(self.lost, sentence)
+
+    def _refuse_change(self, frame: av.VideoFrame) -> None:
         size = (frame.width, frame.height, frame.format.name)
         if self._size is None:
             self._size = size
@@ -201,10 +201,18 @@ class VideoReader:
         if size != self._size:
             raise EmtcmError(
                 f"{self.path} changes from {self._size[0]}x{self._size[1]} {self._size[2]} to "
-                f"{size[0]}x{size[1]} {size[2]} at frame {number}; cut it there first"
+                f"{size[0]}x{size[1]} {size[2]} at frame {self._decoded}; cut it there first"
             )
+
+    def _note_lost(self, frame: av.VideoFrame) -> None:
+        side_data = frame.side_data
+        for kind, sentence in self._lost_of_frames.items():
+            if kind in side_data:
+                note(self.lost, sentence)
         if frame.is_corrupt:
             note(self.damage, "frames are damaged")
+
+    def _give_time(self, frame: av.VideoFrame) -> None:
         if self._due:
             frame.pts = self._due.popleft()
         if frame.pts is None:

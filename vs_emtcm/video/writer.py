@@ -100,9 +100,9 @@ class VideoWriter:
         self._copied_dts: dict[int, int] = {}
         self._damage = reader.damage
         self._container = open_container(path)
-        self.track = VideoTrack(self._container, path.suffix, reader, first, settings)
-        self.warnings = self.track.warnings
         try:
+            self.track = VideoTrack(self._container, path.suffix, reader, first, settings)
+            self.warnings = self.track.warnings
             self._copied = self._add_streams(reader, settings)
             self._copy_tags(reader)
             self._container.start_encoding()
