@@ -230,13 +230,13 @@ def test_chroma_of_one_luma_is_where_zimg_puts_it():
 def test_edges_of_chroma_follow_those_of_luma():
     for location in (0, 1):
         clip = bars(COLOR_BARS, 16).resize.Bicubic(format=vs.YUV420P8, chromaloc=location)
-        ours = planes(emtcm(clip, 2).get_frame(0))
+        ours = planes(emtcm(clip, 2, tune="clean").get_frame(0))
         zimg = planes(clip.resize.Spline36(clip.width * 2, clip.height * 2).get_frame(0))
         large = bars(COLOR_BARS, 32).resize.Bicubic(format=vs.YUV420P8, chromaloc=location)
         truth = planes(large.get_frame(0))
         for index in (1, 2):
             left = np.abs(ours[index].astype(int) - truth[index]).mean()
-            assert left < 0.4 * np.abs(zimg[index].astype(int) - truth[index]).mean()
+            assert left < 0.5 * np.abs(zimg[index].astype(int) - truth[index]).mean()
 
 
 @pytest.mark.parametrize("field", [1, 2])
