@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trt_build.errors import BuildError
+from trt_build.errors import BuildError, first_line
 from trt_build.frontend import front_end, installation
 from trt_build.profile import Profile
 
@@ -41,8 +41,7 @@ def exported(module: nn.Module, profile: Profile, dtype: torch.dtype) -> torch.e
     try:
         return torch.export.export(module, (example,), dynamic_shapes=shapes, strict=False)
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise BuildError(f"the module cannot be exported for {profile}: {reason}") from error
+        raise BuildError(f"the module cannot be exported for {profile}: {first_line(error)}") from error
 
 
 def serialized_engine(

@@ -9,3 +9,8 @@ class BuildError(Exception):
 
 class EngineFileError(BuildError):
     """A file is no engine of ours, or is damaged, or belongs to something else."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of PyTorch says; what follows is how to debug PyTorch."""
+    return str(error).strip().partition("\n")[0]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from trt_build.builder import TRACING, dtype_of
-from trt_build.errors import BuildError
+from trt_build.errors import BuildError, first_line
 from trt_build.quiet import quiet
 
 INPUT, OUTPUT = "input", "output"
@@ -67,8 +67,7 @@ def export_onnx(
     except OSError as error:
         raise BuildError(f"{path} cannot be written: {error.strerror}") from error
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise BuildError(f"the module cannot be exported: {reason}") from error
+        raise BuildError(f"the module cannot be exported: {first_line(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ import vapoursynth as vs
 
 from vs_emtcm.engines import choose_device
 from vs_emtcm.errors import EmtcmError, UsageError
-from vs_emtcm.lanes import MAX_LANES, make_lanes
+from vs_emtcm.lanes import check_lanes, make_lanes
 from vs_emtcm.planes import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.whole import is_whole
@@ -65,8 +65,7 @@ def emtcm(
     """
     try:
         format = clip_format(clip)
-        if lanes is not None and (not is_whole(lanes) or not 1 <= lanes <= MAX_LANES):
-            raise UsageError(f"lanes is {lanes!r}; accepted are None and 1 to {MAX_LANES}")
+        check_lanes(lanes)
         upscaler = Upscaler(
             scale,
             model=model,

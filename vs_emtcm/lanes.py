@@ -6,6 +6,7 @@ import logging
 
 from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.upscaler import Upscaler
+from vs_emtcm.whole import is_whole
 
 _log = logging.getLogger(__name__)
 # PyTorch hands out 32 streams of a GPU in turn. Two lanes on one would end up in each other's captures.
@@ -17,6 +18,16 @@ def default_lanes(device_type: str) -> int:
     return 1 if device_type == "cpu" else 3
 
 
+def check_lanes(lanes: int | None) -> None:
+    """Refuse a number of lanes that no device has.
+
+    Raises:
+        UsageError: it is neither None nor 1 to :data:`MAX_LANES`.
+    """
+    if lanes is not None and (not is_whole(lanes) or not 1 <= lanes <= MAX_LANES):
+        raise UsageError(f"lanes is {lanes!r}; accepted are None and 1 to {MAX_LANES}")
+
+
 def make_lanes(upscaler: Upscaler, lanes: int | None, frames: int | None) -> list[Upscaler]:
     """The upscalers of as many lanes as were asked for, or as are good for the device and fit into it.
 
@@ -26,11 +37,10 @@ def make_lanes(upscaler: Upscaler, lanes: int | None, frames: int | None) -> lis
         frames: that there are to work on, if that is known.
 
     Raises:
-        UsageError: more than :data:`MAX_LANES` were asked for, or less than one.
+        UsageError: see :func:`check_lanes`.
         EmtcmError: those that were asked for do not fit.
     """
-    if lanes is not None and not 1 <= lanes <= MAX_LANES:
-        raise UsageError(f"lanes is {lanes!r}; accepted are 1 to {MAX_LANES}")
+    check_lanes(lanes)
     count = lanes or default_lanes(upscaler.engine.device.type)
     count = count if frames is None else min(count, frames)
     upscalers = [upscaler]

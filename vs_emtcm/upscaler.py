@@ -6,7 +6,7 @@ import copy
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -189,19 +189,13 @@ class Upscaler:
         if not self._at_work.acquire(blocking=False):
             raise EmtcmError("this Upscaler is at work in another thread; give each its own, by another()")
         try:
-            self._upscale_in_room(planes, targets, format, result, Color() if color is None else color)
+            color = Color() if color is None else color
+            self._in_room(width, height, partial(self._upscale_once, planes, targets, format, result, color))
         finally:
             self._at_work.release()
 
-    def _upscale_in_room(
-        self,
-        planes: Sequence[Plane],
-        targets: Sequence[Plane],
-        format: PixelFormat,
-        result: PixelFormat,
-        color: Color,
-    ) -> None:
-        height, width = planes[0].shape
+    def _in_room(self, width: int, height: int, work: Callable[[], None]) -> None:
+        """Do the work of a frame of this size, in smaller tiles where the device has no room for it."""
         if self._size != (width, height):
             self._size = self._roomy = width, height
         released = False
@@ -209,7 +203,7 @@ class Upscaler:
             try:
                 # Whoever calls may have asked for half precision of everything.
                 with torch.autocast(self.engine.device.type, enabled=False), _stream_of(self.engine):
-                    self._upscale_once(planes, targets, format, result, color)
+                    work()
                 return
             except (RuntimeError, MemoryError) as error:
                 if self.engine.device.type == "cpu" and is_out_of_memory(error):
