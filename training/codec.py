@@ -124,6 +124,9 @@ def encode_and_decode_yuv(frames: list[Yuv], encoder: str, quality: int) -> list
         options = {"crf": str(quality)}
     else:
         options = {"qmin": str(quality), "qmax": str(quality)}
+    if encoder == "libx264":
+        # With assembly, its macroblock tree gives other bits from run to run.
+        options["x264-params"] = "asm=0"
     if encoder == "libx265":
         options["x265-params"] = "log-level=error:pools=1"
     with av.open(buffer, "w", format="matroska") as container:
