@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from vs_emtcm import exif as exif_data
+from vs_emtcm.deep_pictures import is_deep_colour, read_deep, write_deep_png, write_deep_tiff
 from vs_emtcm.errors import DamagedError, EmtcmError, UsageError, reason
 from vs_emtcm.output import complete_file
 from vs_emtcm.planes import Color, PixelFormat, Plane
@@ -36,19 +37,24 @@ NOT_OPENED = frozenset({"EPS"})
 # Common kinds of pictures that are told from videos, which have other suffixes.
 UNREAD_PICTURES = frozenset({".gif", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".exr", ".tga"})
 
-# How each mode that Pillow opens is worked on.
+# How each mode of a picture is worked on.
 FORMATS: Mapping[str, PixelFormat] = {
     "L": PixelFormat(family="gray"),
     "LA": PixelFormat(family="gray", alpha=True),
     "RGB": PixelFormat(family="rgb"),
     "RGBA": PixelFormat(family="rgb", alpha=True),
     "I;16": PixelFormat(family="gray", bits=16),
+    # Not Pillow's, but named as it would.
+    "LA;16": PixelFormat(family="gray", bits=16, alpha=True),
+    "RGB;16": PixelFormat(family="rgb", bits=16),
+    "RGBA;16": PixelFormat(family="rgb", bits=16, alpha=True),
 }
+DEEP = {2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}
 HOLDS: Mapping[str, tuple[str, ...]] = {
-    "PNG": ("L", "LA", "RGB", "RGBA", "I;16"),
+    "PNG": tuple(FORMATS),
     "JPEG": ("L", "RGB"),
     "WEBP": ("L", "LA", "RGB", "RGBA"),
-    "TIFF": ("L", "LA", "RGB", "RGBA", "I;16"),
+    "TIFF": tuple(FORMATS),
     "BMP": ("L", "RGB"),
 }
 SAVE_OPTIONS: Mapping[str, Mapping[str, object]] = {
@@ -65,9 +71,10 @@ LARGEST_DPI = 10_000.0
 
 # Baseline TIFF tags that describe the photograph and not its storage: description, make, model,
 # orientation, software, date, artist, copyright, and the Exif and GPS directories.
+ORIENTATION = 274
 GPS_DIRECTORY = 34853
 DIRECTORIES = frozenset({exif_data.EXIF_DIRECTORY, GPS_DIRECTORY})
-TIFF_TAGS_KEPT = frozenset({270, 271, 272, 274, 305, 306, 315, 33432}) | DIRECTORIES
+TIFF_TAGS_KEPT = frozenset({270, 271, 272, ORIENTATION, 305, 306, 315, 33432}) | DIRECTORIES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +115,19 @@ def read_picture(path: Path) -> Picture:
                     f"{path} is animated or has several pages ({frames} frames); extract single "
                     "pictures first, or convert it to a video"
                 )
-            wide = any(";16" in str(tile.args) for tile in image.tile) and image.mode in (
-                "RGB",
-                "RGBA",
-            )
+            deep = is_deep_colour(image)
+            # Of TIFF files, Pillow turns the pixels.
+            orientation = image.getexif().get(ORIENTATION, 1) if image.format == "TIFF" else 1
             image.load()
             mode, pixels = _pixels(path, image)
-            lost = [f"{path} has 16-bit colour; it is read as 8 bits"] if wide else []
+            found = read_deep(path, image.format or "", pixels, orientation) if deep else None
+            lost = []
+            if found is not None:
+                mode, pixels = DEEP[found.shape[2]], found
+            elif deep:
+                lost.append(
+                    f"{path} has 16-bit colour of a kind that is read as 8 bits; save it as PNG to keep them"
+                )
             if mode == "I;16" and image.has_transparency_data:
                 lost.append(f"{path} has a transparent grey of 16 bits; it becomes opaque")
             return Picture(
@@ -183,11 +196,15 @@ def _of_the_photograph(tags: Image.Exif) -> Image.Exif:
     return kept
 
 
-def _tiff_options(exif: bytes) -> dict[str, object]:
-    """How Exif of any file goes into a TIFF file, whose own tags it must not replace."""
+def _loaded(exif: bytes) -> Image.Exif:
     tags = Image.Exif()
     tags.load(exif)
-    kept = _of_the_photograph(tags)
+    return tags
+
+
+def _tiff_options(exif: bytes) -> dict[str, object]:
+    """How Exif of any file goes into a TIFF file, whose own tags it must not replace."""
+    kept = _of_the_photograph(_loaded(exif))
     # Pillow's writer of compressed TIFF takes no directories.
     compression = {"compression": "raw"} if DIRECTORIES & set(kept) else {}
     return {"exif": kept.tobytes(), **compression} if len(kept) else {}
@@ -208,6 +225,17 @@ def write_picture(picture: Picture, target: Path, quality: int | None = None) ->
     kind = picture_kind(target)
     check_holds(picture.mode, target)
     check_quality(quality, target)
+    try:
+        with complete_file(target) as temporary:
+            if picture.mode in DEEP.values():
+                _save_deep(picture, temporary, kind)
+            else:
+                _save(picture, temporary, kind, quality)
+    except (OSError, ValueError, SyntaxError, RuntimeError, struct.error) as error:
+        raise EmtcmError(f"{target} cannot be written: {reason(error)}") from error
+
+
+def _save(picture: Picture, target: Path, kind: str, quality: int | None) -> None:
     options = dict(SAVE_OPTIONS.get(kind, {}))
     if quality is not None:
         options["quality"] = quality
@@ -215,16 +243,29 @@ def write_picture(picture: Picture, target: Path, quality: int | None = None) ->
         options["icc_profile"] = picture.icc_profile
     if picture.dpi is not None:
         options["dpi"] = picture.dpi
-    image = Image.fromarray(picture.pixels)
-    try:
-        if picture.exif is not None and kind == "TIFF":
-            options |= _tiff_options(picture.exif)
-        elif picture.exif is not None and kind != "BMP":
-            options["exif"] = picture.exif
-        with complete_file(target) as temporary:
-            image.save(temporary, format=kind, **options)
-    except (OSError, ValueError, SyntaxError, RuntimeError, struct.error) as error:
-        raise EmtcmError(f"{target} cannot be written: {reason(error)}") from error
+    if picture.exif is not None and kind == "TIFF":
+        options |= _tiff_options(picture.exif)
+    elif picture.exif is not None and kind != "BMP":
+        options["exif"] = picture.exif
+    Image.fromarray(picture.pixels).save(target, format=kind, **options)
+
+
+def _save_deep(picture: Picture, target: Path, kind: str) -> None:
+    pixels, profile, exif, dpi = (
+        picture.pixels.astype(np.uint16),
+        picture.icc_profile,
+        picture.exif,
+        picture.dpi,
+    )
+    if kind == "TIFF":
+        # Pillow reads no grey with opacity of 16 bits.
+        if picture.mode == "LA;16":
+            pixels = pixels[..., [0, 0, 0, 1]]
+        kept = {} if exif is None else _of_the_photograph(_loaded(exif))
+        write_deep_tiff(pixels, target, icc_profile=profile, tags=dict(kept), dpi=dpi)
+    else:
+        bare = exif and exif.removeprefix(exif_data.PREFIX)
+        write_deep_png(pixels, target, icc_profile=profile, exif=bare, dpi=dpi)
 
 
 def picture_kind(path: Path) -> str:
@@ -247,7 +288,7 @@ def check_holds(mode: str, target: Path) -> None:
         UsageError: it would.
     """
     if mode not in HOLDS[picture_kind(target)]:
-        lost = "16-bit grey" if mode == "I;16" else "alpha"
+        lost = "16-bit grey" if mode == "I;16" else "16-bit colour" if mode in DEEP.values() else "alpha"
         raise UsageError(f"a {target.suffix} file cannot hold {lost}; write .png or .tiff instead")
 
 

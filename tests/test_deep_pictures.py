@@ -1,0 +1,176 @@
+"""16-bit colour in PNG and TIFF keeps its bits; FFmpeg and Pillow say what is in the files."""
+
+import struct
+import zlib
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from tests.conftest import codes
+from vs_emtcm import PixelFormat, Upscaler, UsageError
+from vs_emtcm.deep_pictures import read_deep, write_deep_png, write_deep_tiff
+from vs_emtcm.images import Picture, read_picture, upscale_picture, write_picture
+from vs_emtcm.planes import Color
+
+UPSCALER = Upscaler(2, tune="clean", stages=1)
+MODES = {2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def deep(channels, height=18, width=22):
+    pixels = np.dstack([codes(height, width, bits=16, seed=i) for i in range(channels)])
+    if channels != 3:
+        pixels[..., -1] |= 1
+    return pixels
+
+
+def save_png(path, pixels, colour_type):
+    """PNG as its specification has it, each row unfiltered."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+    return path
+
+
+def decoded(path):
+    """What FFmpeg finds in a file."""
+    with av.open(path) as container:
+        (frame,) = container.decode(video=0)
+    if frame.format.name.startswith("ya16"):
+        plane = frame.planes[0]
+        order = ">u2" if frame.format.is_big_endian else "<u2"
+        rows = np.frombuffer(plane, order).reshape(frame.height, -1)
+        return rows[:, : 2 * frame.width].reshape(frame.height, frame.width, 2)
+    return frame.to_ndarray()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+@pytest.mark.parametrize(("channels", "colour_type"), [(2, 4), (3, 2), (4, 6)])
+def test_all_bits_go_in_and_come_out(tmp_path, suffix, channels, colour_type):
+    pixels = deep(channels)
+    source = save_png(tmp_path / "in.png", pixels, colour_type)
+    picture = upscale_picture(source, tmp_path / f"out.{suffix}", UPSCALER)
+    family = "gray" if channels == 2 else "rgb"
+    format = PixelFormat(family=family, bits=16, alpha=channels != 3)
+    expected = np.dstack(UPSCALER.upscale(list(np.moveaxis(pixels, 2, 0)), format, Color(range="full")))
+    if (channels, suffix) == (2, "tiff"):
+        expected = expected[..., [0, 0, 0, 1]]
+    np.testing.assert_array_equal(decoded(tmp_path / f"out.{suffix}"), expected)
+    assert picture.warnings == ()
+    with Image.open(tmp_path / f"out.{suffix}") as after:
+        assert after.size == (44, 36)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(2, 4), st.sampled_from(["png", "tiff"]))
+def test_what_is_written_is_read_again(tmp_path_factory, height, width, channels, suffix):
+    path = tmp_path_factory.mktemp("deep") / f"picture.{suffix}"
+    pixels = deep(channels, height, width)
+    write_picture(Picture(mode=MODES[channels], pixels=pixels, icc_profile=None, exif=None), path)
+    again = read_picture(path)
+    if (channels, suffix) == (2, "tiff"):
+        channels, pixels = 4, pixels[..., [0, 0, 0, 1]]
+    assert (again.mode, again.warnings) == (MODES[channels], ())
+    np.testing.assert_array_equal(again.pixels, pixels)
+
+
+def test_a_large_tiff_is_in_several_strips(tmp_path):
+    pixels = deep(3, 600, 400)
+    write_deep_tiff(pixels, tmp_path / "out.tiff", icc_profile=None, tags={}, dpi=None)
+    with Image.open(tmp_path / "out.tiff") as picture:
+        assert len(picture.tag_v2[273]) == 2
+        np.testing.assert_array_equal(np.asarray(picture), pixels >> 8)
+    np.testing.assert_array_equal(decoded(tmp_path / "out.tiff"), pixels)
+
+
+@pytest.mark.parametrize("before", ["png", "tiff"])
+@pytest.mark.parametrize("after", ["png", "tiff"])
+def test_profile_exif_and_size_in_print_are_kept(tmp_path, before, after):
+    exif = Image.Exif()
+    exif[0x013B] = "A Photographer"
+    exif.get_ifd(0x8769)[0x9003] = "2026:11:27 10:00:00"
+    source = tmp_path / f"in.{before}"
+    picture = Picture(
+        mode="RGB;16", pixels=deep(3), icc_profile=PROFILE, exif=b"Exif\0\0" + exif.tobytes(), dpi=(300, 150)
+    )
+    write_picture(picture, source)
+    upscale_picture(source, tmp_path / f"out.{after}", UPSCALER)
+    with Image.open(tmp_path / f"out.{after}") as result:
+        assert result.info["icc_profile"] == PROFILE
+        assert [float(n) for n in result.info["dpi"]] == pytest.approx([600, 300], abs=0.1)
+        assert result.getexif()[0x013B] == "A Photographer"
+        assert result.getexif().get_ifd(0x8769)[0x9003] == "2026:11:27 10:00:00"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_tiff_is_turned_as_its_tag_says(tmp_path, orientation):
+    pixels = deep(3)
+    path = tmp_path / "in.tiff"
+    write_deep_tiff(pixels, path, icc_profile=None, tags={274: orientation}, dpi=None)
+    with Image.open(path) as shallow:
+        shallow.load()
+        upper = np.asarray(shallow)
+    picture = read_picture(path)
+    assert picture.mode == "RGB;16"
+    np.testing.assert_array_equal(picture.pixels >> 8, upper)
+    assert sorted(picture.pixels.ravel()) == sorted(pixels.ravel())
+
+
+def test_bits_that_cannot_be_had_are_said_to_be_lost(tmp_path, monkeypatch):
+    source = save_png(tmp_path / "in.png", deep(3), 2)
+    monkeypatch.setattr("vs_emtcm.images.read_deep", lambda *_: None)
+    picture = read_picture(source)
+    assert picture.mode == "RGB"
+    assert "16-bit colour of a kind that is read as 8 bits" in picture.warnings[0]
+
+
+def test_a_transparent_colour_becomes_opacity(tmp_path):
+    pixels = deep(3)
+    source = save_png(tmp_path / "in.png", pixels, 2)
+    data = source.read_bytes()
+    colour = struct.pack(">3H", *(int(v) for v in pixels[0, 0]))
+    chunk = struct.pack(">I", 6) + b"tRNS" + colour + struct.pack(">I", zlib.crc32(b"tRNS" + colour))
+    source.write_bytes(data[:33] + chunk + data[33:])
+    picture = read_picture(source)
+    assert picture.mode == "RGBA;16"
+    assert picture.pixels[0, 0, 3] == 0
+    assert np.count_nonzero(picture.pixels[..., 3] != 0xFFFF) == 1
+
+
+def test_what_two_libraries_read_differently_is_read_as_8_bits(tmp_path):
+    path = tmp_path / "in.png"
+    write_deep_png(deep(3), path, icc_profile=None, exif=None, dpi=None)
+    other = np.asarray(Image.new("RGB", (22, 18)))
+    assert read_deep(path, "PNG", other, 1) is None
+    assert read_deep(path, "PNG", (deep(3) >> 8).astype(np.uint8), 1) is not None
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "bmp"])
+def test_kinds_of_8_bits_are_refused(tmp_path, suffix):
+    source = save_png(tmp_path / "in.png", deep(3), 2)
+    with pytest.raises(
+        UsageError, match=rf"a \.{suffix} file cannot hold 16-bit colour; write \.png or \.tiff"
+    ):
+        upscale_picture(source, tmp_path / f"out.{suffix}", UPSCALER)
+
+
+def test_png_begins_with_what_describes_it(tmp_path):
+    """Readers want the profile before the pixels (PNG, third edition, 5.6)."""
+    path = tmp_path / "out.png"
+    write_deep_png(deep(3), path, icc_profile=PROFILE, exif=None, dpi=(254, 254))
+    data = path.read_bytes()
+    assert data.index(b"IHDR") < data.index(b"iCCP") < data.index(b"pHYs") < data.index(b"IDAT")
+    assert struct.unpack_from(">IIB", data, data.index(b"pHYs") + 4) == (10000, 10000, 1)
