@@ -92,8 +92,9 @@ class Run:
         self.loss_sum, self.loss_steps = 0.0, 0
         self.changes = ""
         folder.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(recipe.schedule.seed)
-        self.form = self._new_form()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(recipe.schedule.seed)
+            self.form = self._new_form()
         self.average = self._copied_weights()
         self.phase = -1
         if (folder / CHECKPOINT).exists():

@@ -20,6 +20,22 @@ MAGIC = b"TRTBUILD1\n"
 LONGEST_HEADER = 1 << 20
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that engine files cannot be written to; it is made if it does not exist.
+
+    Raises:
+        BuildError: they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BuildError(
+            f"the folder {folder} cannot be written: {error.strerror}; choose another folder"
+        ) from error
+
+
 def write_engine(path: Path, description: Mapping[str, Any], engine: bytes) -> None:
     """Write an engine file; it appears under its name when it is complete.
 

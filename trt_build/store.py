@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import nn
 
 from trt_build.builder import Request, compiled
-from trt_build.container import is_engine_file, read_description, read_engine, write_engine
+from trt_build.container import check_folder, is_engine_file, read_description, read_engine, write_engine
 from trt_build.errors import BuildError, EngineFileError
 
 _log = logging.getLogger(__name__)
@@ -93,6 +93,7 @@ def build_into(folder: Path, module: nn.Module, wanted: Request, *, ahead: bool)
         if found is not None:
             return found[0]
         path = engine_path(folder, wanted)
+        check_folder(folder)
         write_engine(path, wanted.to_json(), _built(module, wanted, ahead=ahead))
         return path
 

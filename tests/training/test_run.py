@@ -36,6 +36,17 @@ def test_a_killed_run_goes_on_to_the_bit(tmp_path, killed_after, optimizer):
         assert all(torch.equal(whole[k], resumed[k]) for k in whole)
 
 
+def test_the_seed_is_that_of_the_run_alone(tmp_path):
+    """Another program's random numbers go on as if nothing had been trained."""
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    first = Run(recipe(), tmp_path / "first").form.state_dict()
+    assert torch.equal(torch.rand(3), expected)
+    second = Run(recipe(), tmp_path / "second").form.state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
 def test_a_phase_begins_at_its_first_step(tmp_path, monkeypatch):
     rates = []
     monkeypatch.setattr("training.step.Step.__call__", lambda _step, _seed, rate, _decay: rates.append(rate))

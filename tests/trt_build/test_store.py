@@ -91,6 +91,13 @@ def test_an_engine_under_a_wrong_name_is_refused(tmp_path, tiny, wanted):
         verify(wrong)
 
 
+def test_a_store_that_cannot_be_written_is_said_before_the_build(closed_folder, tiny, wanted, monkeypatch):
+    monkeypatch.setattr("trt_build.store.compiled", None)
+    with pytest.raises(BuildError, match="cannot be written: Permission denied; choose another folder"):
+        build_into(closed_folder, tiny, wanted, ahead=True)
+    assert list(closed_folder.iterdir()) == []
+
+
 def test_a_store_that_cannot_be_written_is_a_warning(closed_folder, tiny, wanted, caplog):
     assert get_or_build(closed_folder, tiny, wanted, ahead=True)
     assert "was built but not kept" in caplog.text
