@@ -1,5 +1,7 @@
 """Chroma lies where its location says, and follows the luma that it belongs to."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from hypothesis import given
@@ -8,7 +10,7 @@ from torch import Tensor
 
 from tests.conftest import texture
 from vs_emtcm import chroma, resample
-from vs_emtcm.chroma import Luma, chroma_shift, luma_at_chroma
+from vs_emtcm.chroma import chroma_shift, luma_at_chroma, luma_guide
 from vs_emtcm.planes import CHROMA_LOCATIONS
 
 SUBSAMPLINGS = (0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (2, 2)
@@ -32,8 +34,16 @@ def detailed(height: int, width: int, seed: int = 0) -> Tensor:
     return torch.from_numpy(255 * texture(height, width, seed=seed)).float()[None, None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Luma:
+    before: Tensor
+    after: Tensor
+
+
 def upscaled(plane: Tensor, luma: Luma, scale: int, code: float = 1.0) -> Tensor:
-    return chroma.upscale(plane, luma, scale, (-0.25, 0.0), code)
+    shift = (-0.25, 0.0)
+    guide = luma_guide(luma.before, luma.after.clone(), scale, shift, code)
+    return chroma.upscale(plane, guide, scale, shift, code)
 
 
 def test_locations_are_those_of_h273():
@@ -129,3 +139,20 @@ def test_bands_change_nothing(monkeypatch, scale):
     assert whole.shape == luma.after.shape
     monkeypatch.setattr(chroma, "CPU_BAND", 53 * 7)
     torch.testing.assert_close(upscaled(plane, luma, scale), whole, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_channel_is_luma_and_its_difference_to_luma(scale):
+    before, after = detailed(20, 30), detailed(20 * scale, 30 * scale)
+    channel = detailed(20, 30, seed=3)
+    guide = luma_guide(before, after.clone(), scale, (0.0, 0.0), 1.0)
+    difference = chroma.upscale(channel - before, guide, scale, (0.0, 0.0), 1.0)
+    result = chroma.upscale_channel(channel, before, guide, scale, 1.0)
+    torch.testing.assert_close(result, after + difference, rtol=0, atol=1e-3)
+
+
+def test_channels_of_a_grey_picture_stay_equal():
+    before, after = detailed(20, 30), detailed(40, 60)
+    guide = luma_guide(before, after.clone(), 2, (0.0, 0.0), 1.0)
+    result = chroma.upscale_channel(before, before, guide, 2, 1.0)
+    torch.testing.assert_close(result, after, rtol=0, atol=1e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -35,17 +36,21 @@ CPU_BAND, GPU_BAND = 1 << 16, 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True)
-class Luma:
-    """Luma where the samples of chroma lie, in code values.
+class Guide:
+    """What chroma follows: luma where the samples of chroma lie, in code values, float32.
 
     Attributes:
-        before: (1, 1, H, W) float32, as large as chroma.
-        after: float32, as large as the result: (1, 1, scale * H, scale * W), less what an odd size does not
-            fill.
+        right: (1, 1, H + 2, W + 1), the steps of luma from each sample to the next, edges replicated.
+        below: (1, 1, H + 1, W + 2), the same downwards.
+        energy: (1, 1, H, W), their squares around each sample, summed, and the noise that may be in them.
+        detail: what interpolation misses of luma, as large as the result: (1, 1, scale * H, scale * W), less
+            what an odd size does not fill.
     """
 
-    before: Tensor
-    after: Tensor
+    right: Tensor
+    below: Tensor
+    energy: Tensor
+    detail: Tensor
 
 
 def chroma_shift(subsampling: tuple[int, int], location: ChromaLocation) -> tuple[float, float]:
@@ -95,7 +100,25 @@ def _mean_across(plane: Tensor, covered: int, place: float) -> Tensor:
     return mean
 
 
-def upscale(chroma: Tensor, luma: Luma, scale: int, shift: tuple[float, float], code: float) -> Tensor:
+def luma_guide(before: Tensor, after: Tensor, scale: int, shift: tuple[float, float], code: float) -> Guide:
+    """What the planes of chroma of a frame have in common.
+
+    Args:
+        before: (1, 1, H, W) float32 code values of luma, where the samples of chroma lie.
+        after: the same of upscaled luma, as large as the result; it is overwritten.
+        scale: upscaling factor.
+        shift: of :func:`chroma_shift`.
+        code: one code value of 8 bits, in these code values.
+    """
+    right, below = _steps(before)
+    energy = _sum_of_steps(right * right, below * below).add_(LUMA_NOISE * code**2)
+    for band in _bands(before):
+        detail = after[..., band.result_rows(scale), :]
+        detail.sub_(band.cropped(resample.upscale(before[..., band.seen, :], scale, shift), scale, detail))
+    return Guide(right=right, below=below, energy=energy, detail=after)
+
+
+def upscale(chroma: Tensor, guide: Guide, scale: int, shift: tuple[float, float], code: float) -> Tensor:
     """Interpolate a plane of chroma by Spline36, and add what that misses of luma where chroma follows it.
 
     How far it follows is the slope of a regression of its gradients on those of luma over 3x3 samples (a
@@ -104,40 +127,59 @@ def upscale(chroma: Tensor, luma: Luma, scale: int, shift: tuple[float, float], 
 
     Args:
         chroma: (1, 1, H, W) float32 code values, of any offset.
-        luma: where its samples lie.
+        guide: its luma.
         scale: upscaling factor.
         shift: of :func:`chroma_shift`.
         code: one code value of 8 bits, in these code values.
 
     Returns:
-        Float32 code values, as large as ``luma.after``.
+        Float32 code values, as large as ``guide.detail``.
     """
-    height, width = chroma.shape[-2:]
-    result = torch.empty_like(luma.after)
-    rows = max(1, (GPU_BAND if chroma.is_cuda else CPU_BAND) // width)
-    for top in range(0, height, rows):
-        # With its surroundings, of which no kernel sees more than RADIUS rows.
-        first, end = max(0, top - resample.RADIUS), min(height, top + rows + resample.RADIUS)
-        part, before = chroma[..., first:end, :], luma.before[..., first:end, :]
-        slope = _slope(part, before, code)
-        after = luma.after[..., scale * top : scale * (top + rows), :]
-        skip = scale * (top - first)
-        crop = ..., slice(skip, skip + after.shape[2]), slice(after.shape[3])
-        detail = after - resample.upscale(before, scale, shift)[crop]
-        detail.mul_(resample.upscale(slope, scale, shift, resample.b_spline)[crop])
-        detail.add_(resample.upscale(part, scale, shift)[crop])
-        result[..., scale * top : scale * (top + rows), :] = detail
+    return _following(chroma, _slope(chroma, guide, code), guide, scale, shift)
+
+
+def upscale_channel(channel: Tensor, luma: Tensor, guide: Guide, scale: int, code: float) -> Tensor:
+    """The same for red, green or blue, whose chroma is the difference to luma.
+
+    Interpolated, the difference and luma make up the channel. What they miss is luma's detail: once for luma,
+    and as often as the slope says for the difference.
+
+    Args:
+        channel: (1, 1, H, W) float32 code values.
+        luma: (1, 1, H, W).
+        guide: of it.
+        scale: upscaling factor.
+        code: one code value of 8 bits, in these code values.
+
+    Returns:
+        (1, 1, scale * H, scale * W) float32 code values.
+    """
+    return _following(channel, _slope(channel - luma, guide, code).add_(1), guide, scale, (0.0, 0.0))
+
+
+def _following(plane: Tensor, slope: Tensor, guide: Guide, scale: int, shift: tuple[float, float]) -> Tensor:
+    result = torch.empty_like(guide.detail)
+    for band in _bands(plane):
+        rows = result[..., band.result_rows(scale), :]
+        smooth, spread = (
+            band.cropped(resample.upscale(x[..., band.seen, :], scale, shift, kernel), scale, rows)
+            for x, kernel in ((plane, resample.spline36), (slope, resample.b_spline))
+        )
+        torch.addcmul(smooth, guide.detail[..., band.result_rows(scale), :], spread, out=rows)
     return result
 
 
-def _slope(chroma: Tensor, luma: Tensor, code: float) -> Tensor:
-    chroma, luma = (F.pad(plane, (1, 1, 1, 1), mode="replicate") for plane in (chroma, luma))
-    right, luma_right, below, luma_below = (x.diff(dim=d) for d in (3, 2) for x in (chroma, luma))
-    product = _sum_of_steps(right * luma_right, below * luma_below)
-    of_luma = _sum_of_steps(luma_right * luma_right, luma_below * luma_below).add_(LUMA_NOISE * code**2)
-    of_chroma = _sum_of_steps(right * right, below * below).add_(CHROMA_NOISE * code**2)
-    slope = product / of_luma
-    return (slope * slope).mul_(product).div_(of_chroma)
+def _slope(chroma: Tensor, guide: Guide, code: float) -> Tensor:
+    right, below = _steps(chroma)
+    product = _sum_of_steps(right * guide.right, below * guide.below)
+    energy = _sum_of_steps(right * right, below * below).add_(CHROMA_NOISE * code**2)
+    slope = product / guide.energy
+    return (slope * slope).mul_(product).div_(energy)
+
+
+def _steps(plane: Tensor) -> tuple[Tensor, Tensor]:
+    plane = F.pad(plane, (1, 1, 1, 1), mode="replicate")
+    return plane.diff(dim=3), plane.diff(dim=2)
 
 
 def _sum_of_steps(right: Tensor, below: Tensor) -> Tensor:
@@ -146,3 +188,35 @@ def _sum_of_steps(right: Tensor, below: Tensor) -> Tensor:
     below = below[..., :-1, :] + below[..., 1:, :]
     total = (right[..., :-2, :] + right[..., 1:-1, :]).add_(right[..., 2:, :])
     return total.add_(below[..., :-2]).add_(below[..., 1:-1]).add_(below[..., 2:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Band:
+    """Rows of a plane, and those around them that kernels see.
+
+    Attributes:
+        top, end: the rows.
+        seen: with those around them.
+    """
+
+    top: int
+    end: int
+    seen: slice
+
+    def result_rows(self, scale: int) -> slice:
+        """The rows that they become."""
+        return slice(scale * self.top, scale * self.end)
+
+    def cropped(self, upscaled: Tensor, scale: int, wanted: Tensor) -> Tensor:
+        """Of what the rows seen became, that part."""
+        skip = scale * (self.top - self.seen.start)
+        return upscaled[..., skip : skip + wanted.shape[2], : wanted.shape[3]]
+
+
+def _bands(plane: Tensor) -> Iterator[_Band]:
+    height, width = plane.shape[-2:]
+    rows = max(1, (GPU_BAND if plane.is_cuda else CPU_BAND) // width)
+    for top in range(0, height, rows):
+        end = min(height, top + rows)
+        seen = slice(max(0, top - resample.RADIUS), min(height, end + resample.RADIUS))
+        yield _Band(top=top, end=end, seen=seen)

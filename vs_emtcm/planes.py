@@ -163,6 +163,17 @@ def luma_slope_and_offset(format: PixelFormat, range: Range) -> tuple[float, flo
     return 219 / 255 / full_scale(format), 16 / 255
 
 
+def to_network(samples: Tensor, slope: float, offset: float) -> Tensor:
+    """Code values of luma as the network sees them; see :func:`luma_slope_and_offset`."""
+    values = samples * slope
+    return values.add_(offset) if offset else values
+
+
+def from_network(values: Tensor, slope: float, offset: float) -> Tensor:
+    """The code values of what the network gives, which is overwritten."""
+    return (values.sub_(offset) if offset else values).div_(slope)
+
+
 def check_deeper(format: PixelFormat, deeper: PixelFormat) -> None:
     """Refuse a format that is not the same one with as many bits or more.
 

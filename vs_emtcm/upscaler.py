@@ -18,7 +18,7 @@ from torch import Tensor
 
 from vs_emtcm import chroma, models, resample
 from vs_emtcm.alpha import filled_behind
-from vs_emtcm.chroma import Luma, luma_at_chroma
+from vs_emtcm.chroma import luma_at_chroma, luma_guide
 from vs_emtcm.engines import create_engine
 from vs_emtcm.engines.engine import Engine
 from vs_emtcm.errors import EmtcmError, has_no_room, is_out_of_memory
@@ -30,7 +30,9 @@ from vs_emtcm.planes import (
     Plane,
     check_deeper,
     deepened,
+    from_network,
     luma_slope_and_offset,
+    to_network,
     to_samples,
 )
 from vs_emtcm.tiles import checked_tile, even_tile, spans
@@ -247,19 +249,20 @@ class Upscaler:
             luma = red * sources[0] + (1 - red - blue) * sources[1] + blue * sources[2]
         else:
             luma = sources[0]
-        upscaled = self._run(luma * slope + offset).sub_(offset).div_(slope)
+        upscaled = from_network(self._run(to_network(luma, slope, offset)), slope, offset)
         if format.family == "rgb":
-            guide = Luma(before=luma, after=upscaled)
-            # Every channel is luma plus a difference, which is chroma.
+            guide = luma_guide(luma, upscaled, self.scale, (0.0, 0.0), code)
             for source in sources[:3]:
-                yield chroma.upscale(source - luma, guide, self.scale, (0.0, 0.0), code).add_(upscaled)
+                yield chroma.upscale_channel(source, luma, guide, self.scale, code)
         elif format.family == "yuv":
             place = format.subsampling, color.chroma_location
-            guide = Luma(before=luma_at_chroma(luma, *place), after=luma_at_chroma(upscaled, *place))
+            shift = chroma.chroma_shift(*place)
+            before, after = (luma_at_chroma(plane, *place) for plane in (luma, upscaled))
             yield upscaled
             del upscaled
+            guide = luma_guide(before, after, self.scale, shift, code)
             for source in sources[1:3]:
-                yield chroma.upscale(source, guide, self.scale, chroma.chroma_shift(*place), code)
+                yield chroma.upscale(source, guide, self.scale, shift, code)
         else:
             yield upscaled
         if format.alpha:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vs_emtcm.engines.weights import load_network
 from vs_emtcm.models import Weights
+from vs_emtcm.network import assemble_at_once
 
 # The features of so many stay in the cache of a processor.
 TILE_PIXELS = 128 << 10
@@ -35,8 +36,8 @@ class CpuEngine:
 
     def __call__(self, x: Tensor) -> Tensor:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
-        estimate: Tensor = self._network.estimates(x.contiguous(memory_format=torch.channels_last))[-1]
-        return estimate
+        detail: Tensor = self._network.details(x.contiguous(memory_format=torch.channels_last))[-1]
+        return assemble_at_once(x, detail, self.scale)
 
     def another(self) -> Self:
         """See :class:`vs_emtcm.engines.engine.Engine`; nothing here belongs to a thread."""

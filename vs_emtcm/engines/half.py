@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vs_emtcm.mirror import mirrored
-from vs_emtcm.network import Network, assemble
+from vs_emtcm.network import Network, assemble, assemble_at_once
 
 # The network is blind to a constant. Around zero, halves are finest.
 MIDDLE = 0.5
@@ -16,12 +16,12 @@ LIMIT = 64.0
 
 def to_half(x: Tensor) -> Tensor:
     """A float32 picture as the half-precision input of :class:`vs_emtcm.network.DetailNetwork`."""
-    return (x - MIDDLE).clamp_(-LIMIT, LIMIT).to(torch.float16, memory_format=torch.channels_last)
+    return (x - MIDDLE).to(torch.float16, memory_format=torch.channels_last).clamp_(-LIMIT, LIMIT)
 
 
 def from_half(x: Tensor, detail: Tensor, scale: int) -> Tensor:
     """The float32 result of a picture and its half-precision detail."""
-    return assemble(x, detail.float(), scale)
+    return assemble_at_once(x, detail, scale)
 
 
 class PictureNetwork(nn.Module):
