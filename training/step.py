@@ -97,6 +97,8 @@ class Step:
         mean = self._losses / self._steps
         self._losses.zero_()
         self._steps = 0
+        if self._stream is not None:
+            self._stream.wait_stream(torch.cuda.current_stream(self._losses.device))
         return mean
 
     def _replay(self, stream: torch.cuda.Stream) -> None:

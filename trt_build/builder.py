@@ -28,7 +28,7 @@ from trt_build.targets import parse_targets, target_of
 # The package is named after the CUDA version that it is for.
 FULL_TENSORRT = ("tensorrt", "tensorrt_cu13", "tensorrt_cu12")
 # Raised whenever the same request is to be built in another way: what is stored is then built again.
-BUILDER = 2
+BUILDER = 3
 # PyTorch traces one module at a time, and Torch-TensorRT's questions are answered for all threads alike.
 TRACING = threading.Lock()
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}

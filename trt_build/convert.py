@@ -91,7 +91,12 @@ def _interpreted(program: torch.export.ExportedProgram, profile: Profile, dtype:
     )
 
     settings = CompilationSettings(
-        require_full_compilation=True, immutable_weights=True, min_block_size=1, offload_module_to_cpu=False
+        require_full_compilation=True,
+        immutable_weights=True,
+        min_block_size=1,
+        offload_module_to_cpu=False,
+        # Its ten bits of mantissa are half precision's.
+        disable_tf32=True,
     )
     program = pre_export_lowering(program, settings).run_decompositions(get_decompositions(False))
     graph = post_lowering(program.module(), settings)

@@ -18,14 +18,22 @@ class WritingError(EmtcmError):
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, as a clause: the system's or FFmpeg's words without capital and full stop."""
-    words = str(getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+    """What went wrong, as a clause: the first line of a library's words without capital and full stop."""
+    # What follows in PyTorch's is how to debug PyTorch.
+    words = str(getattr(error, "strerror", None) or str(error).strip() or type(error).__name__)
+    words = words.partition("\n")[0].rstrip(".")
     # Names of files keep their capitals, and so does what begins with several.
     return words if words[:2].isupper() else words[:1].lower() + words[1:]
 
 
 # How CUDA, cuBLAS and cuDNN say that a GPU has no room, beside PyTorch's own error.
-NO_ROOM = ("out of memory", "STATUS_ALLOC_FAILED", "STATUS_NOT_INITIALIZED", "unable to find an engine")
+NO_ROOM = (
+    "out of memory",
+    "STATUS_ALLOC_FAILED",
+    "ALLOCATION_FAILED",
+    "STATUS_NOT_INITIALIZED",
+    "unable to find an engine",
+)
 
 
 def is_out_of_memory(error: Exception) -> bool:

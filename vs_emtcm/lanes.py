@@ -9,7 +9,7 @@ from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.whole import is_whole
 
 _log = logging.getLogger(__name__)
-# PyTorch hands out 32 streams of a GPU in turn. Two lanes on one would end up in each other's captures.
+# Half of the streams that PyTorch has for a GPU: two filters may use as many.
 MAX_LANES = 16
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -54,7 +54,7 @@ def product_dtype(device: torch.device) -> torch.dtype:
     return torch.float64 if tensor_float else torch.float32
 
 
-@lru_cache(maxsize=64)
+@cache
 def block_matrix(
     scale: int, shift: float, kernel: Kernel, device: torch.device, dtype: torch.dtype
 ) -> Tensor:

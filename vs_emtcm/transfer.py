@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vs_emtcm.errors import reason
 from vs_emtcm.planes import Plane, torch_dtype
 
 _log = logging.getLogger(__name__)
@@ -41,7 +42,9 @@ class HostBuffer:
             except RuntimeError as error:
                 if not self.pinned:
                     raise
-                _log.warning("emtcm: page-locked memory cannot be had, ordinary memory is used: %s", error)
+                _log.warning(
+                    "emtcm: page-locked memory cannot be had, ordinary memory is used: %s", reason(error)
+                )
                 self.pinned = False
                 self._memory = torch.empty(size, dtype=torch.uint8, device="cpu")
         return self._memory[:size]
@@ -76,12 +79,22 @@ class HostBuffer:
             return
         packed = torch.cat([part.reshape(-1) for part in samples])
         memory = self._bytes(packed.nbytes).view(packed.dtype)
-        memory.copy_(packed, non_blocking=self.pinned)
-        torch.cuda.current_stream(self.device).synchronize()
+        if self.pinned:
+            memory.copy_(packed, non_blocking=True)
+            self._wait()
+        else:
+            self._wait()
+            memory.copy_(packed)
         host, start = memory.numpy(), 0
         for target in targets:
             np.copyto(target, host[start : start + target.size].reshape(target.shape))
             start += target.size
+
+    def _wait(self) -> None:
+        """For all that the lane has asked of the GPU, asleep: an encoder may want the core."""
+        done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+        done.record(torch.cuda.current_stream(self.device))
+        done.synchronize()
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from vs_emtcm.alpha import filled_behind
 from vs_emtcm.chroma import luma_at_chroma, luma_guide
 from vs_emtcm.engines import create_engine
 from vs_emtcm.engines.engine import Engine
-from vs_emtcm.errors import EmtcmError, has_no_room, is_out_of_memory
+from vs_emtcm.errors import EmtcmError, has_no_room, is_out_of_memory, reason
 from vs_emtcm.mirror import mirrored
 from vs_emtcm.planes import (
     LUMA_WEIGHTS,
@@ -112,7 +112,7 @@ class Upscaler:
         try:
             self.host = HostBuffer(place, pinned=place.type == "cuda" and pinned_is_faster(place))
         except RuntimeError as error:
-            raise EmtcmError(f"device {str(place)!r} cannot be used: {error}") from error
+            raise EmtcmError(f"device {str(place)!r} cannot be used: {reason(error)}") from error
 
     def another(self) -> Self:
         """One more of the same for another thread; it shares the weights, and TensorRT's engine.

@@ -76,7 +76,13 @@ class Context:
 class Configuration:
     """A runtime configuration, as TensorRT-RTX has it."""
 
-    memory = kernels = ""
+    memory = kernels = cache = ""
+
+    def create_runtime_cache(self) -> object:
+        return object()
+
+    def set_runtime_cache(self, cache: object) -> None:
+        self.cache = cache
 
     def set_execution_context_allocation_strategy(self, strategy: str) -> None:
         self.memory = strategy
@@ -98,6 +104,7 @@ def runtime(monkeypatch):
     stand_in.engine = SimpleNamespace(
         create_runtime_config=Configuration,
         create_execution_context=create_execution_context,
+        device_memory_size_v2=BYTES_PER_PIXEL,
         get_tensor_name=lambda index: ("input", "output")[index],
     )
     logger = type("Logger", (), {"WARNING": 1, "__init__": lambda self, level: None})
@@ -114,7 +121,7 @@ def runtime(monkeypatch):
     monkeypatch.setattr(tensorrt_engine, "get_or_build", lambda *_, **__: b"engine")
     device = type("device", (contextlib.nullcontext,), {})
     monkeypatch.setattr(torch.cuda, "device", device)
-    monkeypatch.setattr(torch.cuda, "Stream", lambda _: None)
+    monkeypatch.setattr(tensorrt_engine, "own_stream", lambda _: None)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda _: SimpleNamespace(cuda_stream=7))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "no card")
     return stand_in
@@ -158,7 +165,8 @@ def test_another_one_has_a_context_of_its_own_on_the_same_engine(runtime, tmp_pa
         second = first.another()
         result = second(bordered(40, 60, second.radius))
         torch.testing.assert_close(result, first(bordered(40, 60, first.radius)), rtol=0, atol=0)
-    assert len(runtime.configurations) == 2
+    one, other = runtime.configurations
+    assert one.cache is other.cache != ""
     runtime.engine.create_execution_context = lambda _: None
     with pytest.raises(EmtcmError, match="not enough GPU memory for one more lane; use fewer lanes"):
         first.another()
@@ -241,6 +249,39 @@ def test_whatever_tensorrt_says_auto_goes_on_with_pytorch(runtime, tmp_path, mon
     monkeypatch.setattr(choice, "CudaEngine", lambda *_: "PyTorch")
     assert create_engine(WEIGHTS, stages=2, backend="auto", device="auto", store=tmp_path) == "PyTorch"
     assert "going on with PyTorch on the GPU" in caplog.text
+
+
+def test_an_engine_that_fails_gets_the_memory_that_pytorch_keeps(runtime, tmp_path, monkeypatch):
+    engine = make(tmp_path)
+    x = bordered(40, 60, engine.radius)
+    with torch.inference_mode():
+        expected = engine(x)
+        given_back = []
+        run = runtime.context.execute_async_v3
+        monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(True))
+        monkeypatch.setattr(
+            runtime.context, "execute_async_v3", lambda stream: bool(given_back) and run(stream)
+        )
+        assert torch.equal(engine(x), expected)
+        assert given_back == [True]
+
+
+def test_an_engine_that_cannot_tell_what_it_needs_is_not_run(runtime, tmp_path, monkeypatch):
+    engine = make(tmp_path)
+    monkeypatch.setattr(runtime.context, "update_device_memory_size_for_shapes", lambda: 0)
+    with pytest.raises(EmtcmError, match="the engine failed"):
+        engine(bordered(40, 60, engine.radius))
+
+
+def test_the_stand_in_has_no_names_that_tensorrt_lacks():
+    rtx = pytest.importorskip("tensorrt_rtx")
+    for owner, names in (
+        (rtx.IRuntimeConfig, ("create_runtime_cache", "set_runtime_cache")),
+        (rtx.IExecutionContext, ("update_device_memory_size_for_shapes", "set_device_memory")),
+        (rtx.IExecutionContext, ("set_input_shape", "set_tensor_address", "execute_async_v3")),
+        (rtx.ICudaEngine, ("create_runtime_config", "create_execution_context", "device_memory_size_v2")),
+    ):
+        assert set(names) <= set(dir(owner))
 
 
 def test_an_engine_that_does_not_run_shows_while_another_can_be_chosen(runtime, tmp_path, monkeypatch):

@@ -56,6 +56,23 @@ def test_the_key_depends_on_the_weights_and_the_versions(tiny, monkeypatch):
     assert request(tiny, **settings).key != first.key
 
 
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+def test_nothing_is_multiplied_with_ten_bits_that_should_have_more(tmp_path, tiny, monkeypatch, precision):
+    """TensorRT takes TF32 for single precision unless it is told otherwise."""
+    aim, flags = convert._aim, []
+
+    def watched(config, targets):
+        import tensorrt
+
+        flags.append(config.get_flag(tensorrt.BuilderFlag.TF32))
+        aim(config, targets)
+
+    monkeypatch.setattr(convert, "_aim", watched)
+    out = tmp_path / "a.engine"
+    build(tiny, scale=2, profile=SMALL, targets=("sm89",), precision=precision, out=out)
+    assert flags == [False]
+
+
 class Scaled(nn.Module):
     """Whose attributes are not to be seen in its parameters."""
 

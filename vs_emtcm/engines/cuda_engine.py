@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from vs_emtcm.engines.half import from_half, to_half
+from vs_emtcm.engines.streams import own_stream
 from vs_emtcm.engines.weights import load_network
-from vs_emtcm.errors import EmtcmError, has_no_room
+from vs_emtcm.errors import EmtcmError, has_no_room, reason
 from vs_emtcm.models import Weights
 from vs_emtcm.network import DetailNetwork
 
@@ -44,13 +45,8 @@ def _one_sentence_errors() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise EmtcmError(
-            f"backend 'torch': the GPU cannot be used ({_first_line(error)}); or use device 'cpu'"
+            f"backend 'torch': the GPU cannot be used ({reason(error)}); or use device 'cpu'"
         ) from error
-
-
-def _first_line(error: RuntimeError) -> str:
-    # What follows is how to debug CUDA.
-    return str(error).strip().partition("\n")[0]
 
 
 class CudaEngine:
@@ -87,7 +83,7 @@ class CudaEngine:
     def _begin(self) -> None:
         """What belongs to one thread."""
         with _one_sentence_errors():
-            self.stream: torch.cuda.Stream | None = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+            self.stream: torch.cuda.Stream | None = own_stream(self.device)
         self._recorded: OrderedDict[torch.Size, _CapturedGraph] = OrderedDict()
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -130,8 +126,9 @@ class CudaEngine:
                 if has_no_room(error):
                     raise
                 # Such as another filter that waited for the whole device just then.
-                why = _first_line(error)
-                _log.warning("emtcm: no CUDA graph could be recorded (%s); going on without, slower", why)
+                _log.warning(
+                    "emtcm: no CUDA graph could be recorded (%s); going on without, slower", reason(error)
+                )
                 self._records = False
                 return None
         recorded = _CapturedGraph(graph=graph, x=x, detail=detail)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from trt_build import Profile, get_or_build, request
 from vs_emtcm.engines.half import from_half, to_half
+from vs_emtcm.engines.streams import own_stream
 from vs_emtcm.engines.weights import load_network
 from vs_emtcm.errors import EmtcmError
 from vs_emtcm.models import Weights
@@ -65,8 +66,14 @@ def _tensorrt(flavour: str) -> ModuleType:
     return importlib.import_module("tensorrt_rtx" if flavour == "rtx" else "tensorrt")
 
 
-def _configuration(trt: ModuleType, engine: Any) -> Any:
-    """What an execution context is created with: its user brings the memory."""
+def _configuration(trt: ModuleType, engine: Any, kernels: Any) -> Any:
+    """What an execution context is created with: its user brings the memory.
+
+    Args:
+        trt: TensorRT.
+        engine: of the context.
+        kernels: of :func:`_kernel_cache`.
+    """
     memory = trt.ExecutionContextAllocationStrategy.USER_MANAGED
     if not hasattr(trt, "DynamicShapesKernelSpecializationStrategy"):
         return memory
@@ -77,7 +84,15 @@ def _configuration(trt: ModuleType, engine: Any) -> Any:
     configuration.dynamic_shapes_kernel_specialization_strategy = (
         trt.DynamicShapesKernelSpecializationStrategy.EAGER
     )
+    configuration.set_runtime_cache(kernels)
     return configuration
+
+
+def _kernel_cache(trt: ModuleType, engine: Any) -> Any:
+    """Where all lanes find what TensorRT-RTX compiled for one of them; None for full TensorRT."""
+    if not hasattr(trt, "DynamicShapesKernelSpecializationStrategy"):
+        return None
+    return engine.create_runtime_config().create_runtime_cache()
 
 
 class TensorrtEngine:
@@ -98,6 +113,8 @@ class TensorrtEngine:
         self, weights: Weights, stages: int, device: torch.device, *, label: str, store: Path
     ) -> None:
         module, radius = engine_module(weights, stages)
+        # Before what it needs, for attributes are given up in the order in which they came.
+        self._context: Any = None
         with torch.cuda.device(device), _one_sentence_errors():
             wanted = request(
                 module,
@@ -115,6 +132,7 @@ class TensorrtEngine:
                     "backend 'tensorrt': the driver refuses the engine; update the NVIDIA driver, or "
                     "run 'vs-emtcm engines clear' and try again"
                 )
+            self._kernels = _kernel_cache(self._trt, self._engine)
         self.device = device
         self.largest: tuple[int, int] | None = PROFILE.maximum
         self.tile_pixels: int | None = None
@@ -136,7 +154,7 @@ class TensorrtEngine:
         with torch.cuda.device(self.device), _one_sentence_errors():
             # Its memory comes from PyTorch, for the size at hand: a frame that does not fit is then
             # reported like any other tensor that does not fit.
-            configuration = _configuration(self._trt, self._engine)
+            configuration = _configuration(self._trt, self._engine, self._kernels)
             self._context = self._engine.create_execution_context(configuration)
             if self._context is None:
                 raise EmtcmError(
@@ -144,13 +162,15 @@ class TensorrtEngine:
                 )
             self._size: torch.Size | None = None
             self._memory: Tensor | None = None
-            self.stream: torch.cuda.Stream | None = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+            self.stream: torch.cuda.Stream | None = own_stream(self.device)
 
     def __call__(self, x: Tensor) -> Tensor:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
         rows, columns = (n - 2 * self.radius for n in x.shape[-2:])
         below, right = max(0, PROFILE.minimum[0] - rows), max(0, PROFILE.minimum[1] - columns)
-        half = F.pad(to_half(x).contiguous(), (0, right, 0, below))
+        half = to_half(x).contiguous()
+        if below or right:
+            half = F.pad(half, (0, right, 0, below))
         detail = half.new_empty((1, self.scale**2, rows + below, columns + right))
         context = self._context
         ready = (
@@ -158,9 +178,17 @@ class TensorrtEngine:
             and context.set_tensor_address(self._input, half.data_ptr())
             and context.set_tensor_address(self._output, detail.data_ptr())
         )
-        if not ready or not context.execute_async_v3(torch.cuda.current_stream(self.device).cuda_stream):
+        if not ready or not self._execute():
             raise EmtcmError("backend 'tensorrt': the engine failed; its own message is above")
         return from_half(x, detail[..., :rows, :columns], self.scale)
+
+    def _execute(self) -> bool:
+        stream = torch.cuda.current_stream(self.device).cuda_stream
+        if self._context.execute_async_v3(stream):
+            return True
+        # It compiles for a new size in memory of its own, which PyTorch may be keeping for later.
+        torch.cuda.empty_cache()
+        return bool(self._context.execute_async_v3(stream))
 
     def another(self) -> Self:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
@@ -179,7 +207,11 @@ class TensorrtEngine:
         self.release()
         if not self._context.set_input_shape(self._input, tuple(size)):
             return False
-        needed = max(1, self._context.update_device_memory_size_for_shapes())
+        needed = self._context.update_device_memory_size_for_shapes()
+        # None at all is also how it says that it could not tell.
+        if needed <= 0 and self._engine.device_memory_size_v2 > 0:
+            return False
+        needed = max(1, needed)
         self._memory = torch.empty(needed, dtype=torch.uint8, device=self.device)
         self._context.set_device_memory(self._memory.data_ptr(), needed)
         self._size = size

@@ -1,0 +1,36 @@
+"""Streams of a GPU, each of which belongs to one lane alone."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+
+import torch
+
+from vs_emtcm.errors import EmtcmError
+
+# PyTorch hands out so many of a GPU in turn, and then the first again.
+STREAMS = 32
+_taken: weakref.WeakValueDictionary[tuple[int, int], torch.cuda.Stream] = weakref.WeakValueDictionary()
+_taking = threading.Lock()
+
+
+def own_stream(device: torch.device) -> torch.cuda.Stream:
+    """A stream that no other lane of this process has: on one, they would end up in each other's graphs.
+
+    Args:
+        device: a CUDA device.
+
+    Raises:
+        EmtcmError: all are in use.
+    """
+    with _taking:
+        for _ in range(STREAMS):
+            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            key = stream.device_index, stream.cuda_stream
+            if key not in _taken:
+                _taken[key] = stream
+                return stream
+    raise EmtcmError(
+        f"all {STREAMS} streams of device {str(device)!r} are taken by other lanes; use fewer of them"
+    )
