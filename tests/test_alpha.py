@@ -51,9 +51,20 @@ def test_what_is_seen_stays_and_what_is_filled_lies_between(seed, width, height)
     rng = np.random.default_rng(seed)
     plane, alpha = (torch.from_numpy(rng.random((1, 1, height, width))).float() for _ in range(2))
     alpha *= alpha > 0.6
-    filled, same = filled_behind([plane, alpha], 24)
+    filled, same = filled_behind([plane, alpha], (0, 0), 24)
     assert torch.equal(same, alpha)
     seen = alpha > 0
     assert torch.equal(filled[seen], plane[seen])
     if seen.any():
         assert plane[seen].min() - 1e-6 <= filled.min() <= filled.max() <= plane[seen].max() + 1e-6
+
+
+@pytest.mark.parametrize("width", range(5, 14))
+def test_chroma_is_seen_where_any_of_its_luma_is(width):
+    """4:1:1: a sample of chroma belongs to four of luma, whatever the width."""
+    alpha = torch.zeros(1, 1, 1, width)
+    alpha[..., 3] = 255
+    chroma = torch.full((1, 1, 1, -(-width // 4)), 9.0)
+    chroma[..., 0] = 77
+    *_, filled, _ = filled_behind([alpha, chroma, alpha], (2, 0), 4)
+    assert (filled == 77).all()

@@ -61,7 +61,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def test_what_a_small_card_has_no_room_for_is_named_and_the_rest_is_reported(tmp_path, pytestconfig):
+def test_what_a_small_card_is_device_out_of_memory_for_is_named_and_the_rest_is_reported(
+    tmp_path, pytestconfig
+):
     report = dry_run(tmp_path, pytestconfig, "-c", NO_ROOM_FOR_FOUR)
     skipped = [f"torch base x{scale} 2 small 4: OutOfMemoryError: no room" for scale in (2, 3, 4)]
     assert report["skipped"][-3:] == skipped

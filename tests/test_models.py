@@ -99,9 +99,10 @@ def test_numbers_and_descriptions_that_do_not_exist_here_are_refused(tmp_path):
     save_torch_file({k: v.bfloat16() for k, v in tensors.items()}, path, metadata=metadata)
     with pytest.raises(UsageError, match=r"cannot be read as a weights file: .*bfloat16"):
         models.load(path, 2)
-    save_torch_file(tensors, path, metadata=metadata | {"scales": "2"})
-    with pytest.raises(UsageError, match="its description is not whole"):
-        models.load(path, 2)
+    for scales in ("2", "[Infinity]", "[" * 100_000):
+        save_torch_file(tensors, path, metadata=metadata | {"scales": scales})
+        with pytest.raises(UsageError, match="its description is not whole"):
+            models.load(path, 2)
 
 
 def test_a_path_may_be_a_path(tmp_path):

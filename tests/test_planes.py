@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from vs_emtcm.planes import (
     Color,
     PixelFormat,
-    check_deeper,
     deepened,
     full_scale,
     luma_slope_and_offset,
     to_samples,
+    with_bits,
 )
 
 
@@ -126,12 +126,13 @@ def test_code_values_are_deepened_as_h273_quantises_them(bits):
         torch.testing.assert_close(alpha / largest, codes / 255)
 
 
-def test_another_format_is_not_a_deeper_one():
+def test_a_result_has_as_many_bits_or_more():
     format = PixelFormat(family="yuv", bits=10, subsampling=(1, 1))
-    for other in (
-        PixelFormat(family="yuv", bits=8, subsampling=(1, 1)),
-        PixelFormat(family="yuv", bits=12),
-        PixelFormat(family="gray", bits=12),
-    ):
-        with pytest.raises(ValueError, match="may have more bits of the same kind"):
-            check_deeper(format, other)
+    assert with_bits(format, None) == with_bits(format, 10) == format
+    assert with_bits(format, 12) == PixelFormat(family="yuv", bits=12, subsampling=(1, 1))
+    with pytest.raises(ValueError, match="bits of the result is 8; accepted are 10 and more"):
+        with_bits(format, 8)
+    with pytest.raises(ValueError, match="17 bits per integer sample"):
+        with_bits(format, 17)
+    with pytest.raises(ValueError, match="32 bits per integer sample"):
+        with_bits(format, 32)

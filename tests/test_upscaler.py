@@ -433,10 +433,10 @@ def test_a_cpu_is_used_without_a_look_at_gpus(monkeypatch):
 @pytest.mark.parametrize("family", ["gray", "yuv", "rgb"])
 def test_a_deeper_result_is_what_was_rounded_away(family, range_):
     upscaler, color = Upscaler(2, tune="clean", device="cpu"), Color(range=range_)
-    format, deeper = PixelFormat(family=family), PixelFormat(family=family, bits=16)
+    format = PixelFormat(family=family)
     ramp = np.round(np.linspace(60, 70, 120)).astype(np.uint8)
     planes = [np.tile(ramp + 20 * i, (24, 1)) for i in range(format.planes)]
-    deep = upscaler.upscale(planes, format, color, deeper=deeper)
+    deep = upscaler.upscale(planes, format, color, bits=16)
     for i, (fine, rough) in enumerate(zip(deep, upscaler.upscale(planes, format, color), strict=True)):
         middle = (128, 32768) if family == "yuv" and i else (0, 0)
         ratio = 256 if color.range_in(family) == "limited" else 257
@@ -446,8 +446,18 @@ def test_a_deeper_result_is_what_was_rounded_away(family, range_):
 
 
 def test_flat_fields_stay_flat_in_more_bits():
-    format, deeper = PixelFormat(family="yuv"), PixelFormat(family="yuv", bits=10)
+    format = PixelFormat(family="yuv")
     for value in (0, 16, 128, 235, 255):
         planes = [np.full((8, 8), value, np.uint8)] * 3
-        for plane in Upscaler(2, device="cpu").upscale(planes, format, deeper=deeper):
+        for plane in Upscaler(2, device="cpu").upscale(planes, format, bits=10):
             assert (plane == 4 * value).all()
+
+
+def test_a_result_that_the_memory_cannot_hold_is_one_sentence(monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    upscaler = Upscaler(2, device="cpu")
+    monkeypatch.setattr(np, "empty", full)
+    with pytest.raises(EmtcmError, match="there is no memory for 16x12 pixels at 2x; a smaller scale"):
+        upscaler.upscale([np.zeros((12, 16), np.uint8)], GRAY)

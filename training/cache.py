@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.imresize import downscale, to_8bit
+from vs_emtcm.errors import UsageError
 
 Plane = NDArray[np.uint8]
 FORMAT = 2
@@ -29,7 +30,7 @@ SURROUNDINGS = 16
 SMALLEST = 64
 
 
-class CacheError(Exception):
+class CacheError(UsageError):
     """A cache that cannot be read; the message says why."""
 
 

@@ -82,6 +82,11 @@ def _coloured(folder: Path, unit: int) -> Iterator[NDArray[np.uint8]]:
     for path in find_pictures(folder):
         rgb = read_rgb(path)
         height, width = (n // unit * unit for n in rgb.shape[:2])
+        smallest = (BORDER + 1) * unit
+        if min(height, width) < smallest:
+            raise PictureError(
+                f"{path} is {rgb.shape[1]}x{rgb.shape[0]}; scores of chroma need sides of at least {smallest}"
+            )
         if (rgb != rgb[..., :1]).any():
             yield rgb[:height, :width]
 

@@ -22,10 +22,8 @@ from PIL import Image
 
 from training import report as reports
 from training.ablate import ablation_table, run_variant, variants
-from training.amx import AmxError
 from training.cache import (
     SMALLEST,
-    CacheError,
     Pair,
     PairStore,
     clean_pair,
@@ -38,10 +36,9 @@ from training.cache import (
 from training.chroma import evaluate_chroma
 from training.codec import FRAMES as CLIP_FRAMES
 from training.codec import MAXIMUM_PAN, degraded_pair, draw_degradation, encode_and_decode
-from training.config import ConfigError, load_recipe
+from training.config import load_recipe
 from training.crops import CropSource
 from training.distributed import join, training_device
-from training.errors import TrainingError
 from training.evaluate import (
     REDUCTIONS,
     Method,
@@ -61,7 +58,6 @@ from training.files import write_weights
 from training.lock import locked
 from training.log import progress_bar
 from training.loop import train as run_training
-from training.narrow import NarrowError
 from training.narrow import narrow as make_narrow
 from training.pictures import PictureError, each_picture, find_pictures, read_luma
 from training.run import CHECKPOINT, Run
@@ -85,10 +81,10 @@ ABLATIONS = Path(__file__).with_name("ablations.toml")
 def _one_sentence_errors() -> Iterator[None]:
     try:
         yield
-    except (AmxError, CacheError, ConfigError, NarrowError, PictureError, UsageError) as error:
+    except UsageError as error:
         print(f"training: error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
-    except (EmtcmError, TrainingError) as error:
+    except EmtcmError as error:
         print(f"training: error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     except OSError as error:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from training.losses import WINDOW, Pixel, TaskWeights
+from vs_emtcm.errors import UsageError
 from vs_emtcm.shape import Shape, receptive_radius
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -18,7 +19,7 @@ Weight = Annotated[float, msgspec.Meta(ge=0)]
 Scale = Literal[2, 3, 4]
 
 
-class ConfigError(Exception):
+class ConfigError(UsageError):
     """A recipe that cannot be used; the message says why."""
 
 

@@ -1,5 +1,7 @@
 """What ends a training."""
 
+from vs_emtcm.errors import EmtcmError
 
-class TrainingError(Exception):
+
+class TrainingError(EmtcmError):
     """Training cannot start or go on; the message says why."""

@@ -48,7 +48,8 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
         _train_phases(run, training, validation, None)
         return
     if run.changes:
-        print(f"training: {run.changes}the run goes on from step {run.step}", file=sys.stderr)
+        what = "; ".join([*run.changes, f"the run goes on from step {run.step}"])
+        print(f"training: {what}", file=sys.stderr)
     columns = [f"x{s}/{stage} {m}" for s in recipe.model.scales for stage in (1, 2) for m in ("PSNR", "SSIM")]
     try:
         with Log(run.folder, ["loss", "seconds", *columns], run.step, recipe.steps) as log:

@@ -21,6 +21,7 @@ from training.losses import TaskWeights
 from training.objective import DetailsLoss, details_loss
 from training.run import Run
 from vs_emtcm.engines.weights import load_network
+from vs_emtcm.errors import UsageError
 from vs_emtcm.models import Weights
 from vs_emtcm.network import Layer, Network
 from vs_emtcm.shape import Shape
@@ -30,7 +31,7 @@ Advance = Callable[[int, float], None]
 JUDGED_CROPS = 96
 
 
-class NarrowError(Exception):
+class NarrowError(UsageError):
     """A network that cannot be made of another; the message says why."""
 
 

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vs_emtcm.images import UNREADABLE
+from vs_emtcm.errors import UsageError
+from vs_emtcm.images import UNREADABLE, opened_formats
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"})
 
 MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "YCbCr", "HSV"})
 
 
-class PictureError(Exception):
+class PictureError(UsageError):
     """A picture or a folder of pictures that cannot be used; the message says why."""
 
 
@@ -112,7 +113,7 @@ def read_picture(path: Path) -> Image.Image:
         PictureError: the file is no picture, is damaged, or is CMYK, Lab or of 32 bits.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=opened_formats()) as picture:
             if picture.mode not in MODES and not picture.mode.startswith("I;16"):
                 raise PictureError(
                     f"{path} is a {picture.mode} picture; convert it to 8-bit RGB or grey first"

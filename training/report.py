@@ -120,9 +120,14 @@ def video_table(scores: Sequence[Score]) -> str:
     rows = []
     for clip, scale in dict.fromkeys((s.name, s.scale) for s in scores):
         found = {s.method: s for s in scores if (s.name, s.scale) == (clip, scale)}
-        cells = [f"{s.psnr:.2f} / {s.ssim:.4f} / {s.vif or 0:.3f}" for s in found.values()]
+        cells = [_psnr_ssim_vif(found[method]) if method in found else "-" for method in methods]
         rows.append([f"{clip}, x{scale}", *cells])
     return table(["clip", *methods], rows)
+
+
+def _psnr_ssim_vif(score: Score) -> str:
+    vif = "-" if score.vif is None else f"{score.vif:.3f}"
+    return f"{score.psnr:.2f} / {score.ssim:.4f} / {vif}"
 
 
 def pareto_plot(scores: Iterable[Score], name: str, path: Path) -> None:

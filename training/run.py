@@ -90,7 +90,7 @@ class Run:
         self.step = 0
         self.held: frozenset[int] = frozenset()
         self.loss_sum, self.loss_steps = 0.0, 0
-        self.changes = ""
+        self.changes: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(recipe.schedule.seed)
@@ -188,7 +188,7 @@ class Run:
                 raise TrainingError(
                     f"{path} is a checkpoint of another recipe ({change}); start in a new folder"
                 )
-            self.changes += f"{change}; "
+            self.changes.append(change)
         if self.cache not in (None, known):
             raise TrainingError(
                 f"{path} is a checkpoint of a training on another cache; give that cache, or start in a new "

@@ -5,13 +5,14 @@ from trt_build.container import read_engine
 from trt_build.errors import BuildError, EngineFileError
 from trt_build.onnx_file import export_onnx
 from trt_build.profile import Profile
-from trt_build.store import build_into, clear, entries, get_or_build, stored_engine, verify
+from trt_build.store import Entry, build_into, clear, entries, get_or_build, stored_engine, verify
 from trt_build.targets import TARGETS
 
 __all__ = [
     "TARGETS",
     "BuildError",
     "EngineFileError",
+    "Entry",
     "Profile",
     "Request",
     "build",

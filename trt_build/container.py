@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,16 +50,15 @@ def write_engine(path: Path, description: Mapping[str, Any], engine: bytes) -> N
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A name of its own for each process: two may build the same engine at once.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(MAGIC + len(header).to_bytes(8, "little") + header + engine)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
+            temporary.replace(path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise BuildError(f"{path} cannot be written: {error.strerror}; choose another folder") from error

@@ -42,7 +42,7 @@ def engine_path(folder: Path, wanted: Request) -> Path:
 
 
 def stored_engine(path: Path, wanted: Request) -> bytes:
-    """The engine of a request from a file for its GPUs, and perhaps others.
+    """Read the engine of a request from a file, which may be for more GPUs than that asks for.
 
     Raises:
         EngineFileError: the file is missing, damaged, or holds another engine.

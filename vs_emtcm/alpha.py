@@ -9,13 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def filled_behind(planes: Sequence[Tensor], distance: int) -> list[Tensor]:
+def filled_behind(planes: Sequence[Tensor], subsampling: tuple[int, int], distance: int) -> list[Tensor]:
     """Give pixels that are wholly transparent the colours of those that are not, nearby.
 
     Their own are often black, whatever is beside them, and would leave a dark seam there.
 
     Args:
-        planes: (1, 1, H, W) each, alpha last; subsampled ones are smaller by powers of two.
+        planes: (1, 1, H, W) each, alpha last.
+        subsampling: base-2 logarithm, (horizontal, vertical), of the smaller ones.
         distance: how far from what is seen, in samples of each plane.
 
     Returns:
@@ -27,8 +28,9 @@ def filled_behind(planes: Sequence[Tensor], distance: int) -> list[Tensor]:
         return list(planes)
     filled = []
     for plane in colours:
-        block = [-(-whole // part) for whole, part in zip(alpha.shape[-2:], plane.shape[-2:], strict=True)]
-        filled.append(_spread(plane, F.max_pool2d(seen, block, ceil_mode=True), distance))
+        whole = plane.shape == alpha.shape
+        at = seen if whole else F.max_pool2d(seen, [1 << log2 for log2 in subsampling[::-1]], ceil_mode=True)
+        filled.append(_spread(plane, at, distance))
     return [*filled, alpha]
 
 

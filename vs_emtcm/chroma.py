@@ -29,7 +29,8 @@ _VERTICAL = {
     "bottom_left": 1.0,
     "bottom": 1.0,
 }
-# Squares of the twelve steps between nine samples, summed, in code values of 8 bits, that may be noise.
+# What may be noise of the twelve differences between neighbours in 3x3 samples: their squares, summed, in
+# squared code values of 8 bits.
 LUMA_NOISE, CHROMA_NOISE = 24.0, 6.0
 # Chroma samples that are worked on at once.
 CPU_BAND, GPU_BAND = 1 << 16, 1 << 22

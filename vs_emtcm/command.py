@@ -206,10 +206,8 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
         assume_progressive=request.assume_progressive,
         lanes=request.lanes,
     )
-    told = []
 
     def warn(warning: str) -> None:
-        told.append(warning)
         tell(f"warning: {warning}")
 
     with show_progress(source.name, "frame", not request.show_progress) as progress:
@@ -226,7 +224,7 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
         size=report.size,
         seconds=report.seconds,
         parts={"decode": report.decode, "network": report.network, "encode": report.encode},
-        warnings=tuple(told),
+        warnings=report.warnings,
         damage=damage,
         failures=(),
     )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import typer
 
-from vs_emtcm.errors import EmtcmError, UsageError, has_no_room, is_out_of_memory, reason
+from vs_emtcm.errors import EmtcmError, UsageError, is_device_out_of_memory, is_host_out_of_memory, reason
 
 FAILURE, USAGE = 1, 2
 
@@ -31,7 +31,7 @@ def one_sentence_errors() -> Iterator[None]:
         say(f"error: {place}{reason(error)}")
         raise typer.Exit(FAILURE) from error
     except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error) and not has_no_room(error):
+        if not is_host_out_of_memory(error) and not is_device_out_of_memory(error):
             raise
         say("error: out of memory; a smaller --scale needs less, and on a GPU a smaller --tile does")
         raise typer.Exit(FAILURE) from error

@@ -83,7 +83,7 @@ def build(
 ) -> None:
     """Build engines ahead of time, one for each scale and number of stages.
 
-    The filter and the upscale command use engines of the default sizes and precision alone. Other programs
+    The filter and the upscale command use only engines of the default sizes and precision. Other programs
     build their own from "vs-emtcm export onnx".
     """
     with _one_sentence_errors():
@@ -228,7 +228,6 @@ def onnx(
             "scale": str(scale),
             "stages": str(stages),
             "input": "studio-range luma of 8 bits divided by 255",
-            "license": "MIT",
         }
         export_onnx(network, out, precision=precision, description=description)
     print(out)

@@ -36,12 +36,12 @@ NO_ROOM = (
 )
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_host_out_of_memory(error: Exception) -> bool:
     """Whether an error says that the machine has too little memory."""
     return isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
-def has_no_room(error: Exception) -> bool:
+def is_device_out_of_memory(error: Exception) -> bool:
     """Whether an error of PyTorch says that a device has too little memory."""
     # By name: whoever only wants to print it shall not import PyTorch.
     return type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in NO_ROOM)

@@ -50,8 +50,8 @@ def emtcm(
         tune: "video" for compressed or noisy sources, "clean" for sharp, uncompressed ones.
         stages: 2, or 1 for about twice the speed at a little less quality.
         backend: "auto", "tensorrt", "openvino", "openvino-bf16" or "torch".
-        device: "auto", "cpu" or "cuda".
-        device_index: which CUDA device.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        device_index: which CUDA device; another way to say "cuda:N".
         lanes: frames worked on at once; None chooses, fewer where memory is short. The result does not depend
             on it.
         tile: tile size in input pixels, (width, height) or one number for both; 0 never tiles, None
@@ -105,6 +105,7 @@ def numbered_device(device: str, index: int) -> str:
     if not is_whole(index) or index < 0:
         raise UsageError(f"device_index is {index!r}; accepted are numbers from 0")
     if index and device not in ("auto", "cuda"):
+        # Of a name that no device has, it says so.
         choose_device(device)
         raise UsageError(f"device is {device!r} and device_index {index}; give one of them")
     return f"cuda:{index}" if device == "cuda" or index else device

@@ -107,7 +107,7 @@ def read_picture(path: Path) -> Picture:
     try:
         # Of what Pillow still opens, nothing is too large.
         ignored = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
-        with ignored, Image.open(path, formats=_opened()) as image:
+        with ignored, Image.open(path, formats=opened_formats()) as image:
             frames = getattr(image, "n_frames", 1)
             # A camera's MPO is a photograph with previews or a second view behind it.
             if frames > 1 and image.format != "MPO":
@@ -146,8 +146,8 @@ def read_picture(path: Path) -> Picture:
         raise DamagedError(f"{path} cannot be read as a picture: {reason(error)}") from error
 
 
-def _opened() -> tuple[str, ...]:
-    """Pillow's names of the kinds that are looked for."""
+def opened_formats() -> tuple[str, ...]:
+    """Pillow's names of the kinds that a file is tried as."""
     Image.init()
     return tuple(name for name in Image.OPEN if name not in NOT_OPENED)
 

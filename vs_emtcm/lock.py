@@ -18,7 +18,7 @@ except ImportError:
 
 @contextmanager
 def locked(folder: Path, refusal: str) -> Iterator[None]:
-    """Refuse a folder that another process works in, where the system can tell; it is made if missing.
+    """Work in a folder alone; it is made if missing. Where the system has no locks, nothing is refused.
 
     Raises:
         UsageError: another one does; the message is ``refusal``.

@@ -121,7 +121,7 @@ def load(path: Path, scale: int) -> Weights:
     try:
         scales = [int(number) for number in json.loads(metadata["scales"])]
         shape = Shape.from_metadata(metadata)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise UsageError(f"{path} is a damaged weights file: its description is not whole") from error
     if scale not in scales:
         accepted = ", ".join(map(str, scales))

@@ -75,6 +75,8 @@ def sync_folder(path: Path) -> None:
 def complete_file(target: Path, folder: Path | None = None) -> Iterator[Path]:
     """A temporary name beside ``target``; renamed to it at the end, removed after an exception.
 
+    A link with this name is replaced, not the file that it points to.
+
     Args:
         target: the file that appears at the end; if it is there already, it is replaced, and keeps its mode.
         folder: where it is until then, on the same file system; None is beside it.

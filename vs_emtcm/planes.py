@@ -174,14 +174,18 @@ def from_network(values: Tensor, slope: float, offset: float) -> Tensor:
     return (values.sub_(offset) if offset else values).div_(slope)
 
 
-def check_deeper(format: PixelFormat, deeper: PixelFormat) -> None:
-    """Refuse a format that is not the same one with as many bits or more.
+def with_bits(format: PixelFormat, bits: int | None) -> PixelFormat:
+    """A format with as many bits or more; None changes nothing.
 
     Raises:
-        ValueError: it is another one.
+        ValueError: there is no such format, or it has fewer.
     """
-    if replace(deeper, bits=format.bits) != format or deeper.bits < format.bits:
-        raise ValueError(f"a result of {format} may have more bits of the same kind; it cannot be {deeper}")
+    if bits is None:
+        return format
+    deeper = replace(format, bits=bits)
+    if deeper.bits < format.bits:
+        raise ValueError(f"bits of the result is {bits}; accepted are {format.bits} and more")
+    return deeper
 
 
 def deepened(values: Tensor, plane: int, format: PixelFormat, deeper: PixelFormat, range: Range) -> Tensor:

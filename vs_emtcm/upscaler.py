@@ -21,25 +21,25 @@ from vs_emtcm.alpha import filled_behind
 from vs_emtcm.chroma import luma_at_chroma, luma_guide
 from vs_emtcm.engines import create_engine
 from vs_emtcm.engines.engine import Engine
-from vs_emtcm.errors import EmtcmError, has_no_room, is_out_of_memory, reason
+from vs_emtcm.errors import EmtcmError, is_device_out_of_memory, is_host_out_of_memory, reason
 from vs_emtcm.mirror import mirrored
 from vs_emtcm.planes import (
     LUMA_WEIGHTS,
     Color,
     PixelFormat,
     Plane,
-    check_deeper,
     deepened,
     from_network,
     luma_slope_and_offset,
     to_network,
     to_samples,
+    with_bits,
 )
 from vs_emtcm.tiles import checked_tile, even_tile, spans
 from vs_emtcm.transfer import HostBuffer, pinned_is_faster
 
 _log = logging.getLogger(__name__)
-# A side of tiles that memory makes necessary: a few megabytes of features.
+# Where the memory of a device ends, tiles are halved down to this side; their features take a few megabytes.
 SMALLEST_FOR_ROOM = 128
 
 
@@ -83,7 +83,7 @@ class Upscaler:
         backend: str = "auto",
         device: str = "auto",
         tile: int | tuple[int, int] | None = None,
-        store: Path | None = None,
+        store: str | os.PathLike[str] | None = None,
     ) -> None:
         models.check_scale(scale)
         models.check_stages(stages)
@@ -100,7 +100,12 @@ class Upscaler:
         weights = models.load(path, scale)
         self.scale = scale
         self.engine = create_engine(
-            weights, stages=stages, backend=backend, device=device, label=path.stem, store=store
+            weights,
+            stages=stages,
+            backend=backend,
+            device=device,
+            label=path.stem,
+            store=None if store is None else Path(store),
         )
         self.provenance: Mapping[str, str | int] = {
             "scale": scale,
@@ -132,7 +137,7 @@ class Upscaler:
         format: PixelFormat,
         color: Color | None = None,
         *,
-        deeper: PixelFormat | None = None,
+        bits: int | None = None,
     ) -> tuple[Plane, ...]:
         """Upscale one frame.
 
@@ -141,24 +146,28 @@ class Upscaler:
                 R, G, B, then alpha. Any strides.
             format: how the samples are stored.
             color: what they mean; None is what :class:`Color` is by itself.
-            deeper: the same format with more bits, for the result, as 8 bits round away much of what the
-                network makes of a slow gradient; None is ``format``.
+            bits: of the samples of the result, as many as those of ``format`` or more, as 8 bits round away
+                much of what the network makes of a slow gradient. None is as many.
 
         Returns:
             New planes of the result's format, ``scale`` times the size: (scale * H, scale * W). Chroma of
             an odd-sized picture is as large as the larger picture needs, its size rounded up.
 
         Raises:
-            ValueError: number, shape or dtype of the planes do not fit the format.
+            ValueError: number, shape or dtype of the planes do not fit the format, or it has more ``bits``.
+            EmtcmError: see :meth:`upscale_into`.
         """
         check_planes(planes, format)
         height, width = planes[0].shape
-        result = deeper or format
+        result = with_bits(format, bits)
         shapes = (
             result.plane_shape(i, width * self.scale, height * self.scale) for i in range(result.planes)
         )
-        targets = tuple(np.empty(shape, result.dtype) for shape in shapes)
-        self.upscale_into(planes, targets, format, color, deeper=deeper)
+        try:
+            targets = tuple(np.empty(shape, result.dtype) for shape in shapes)
+        except MemoryError as error:
+            raise self._too_large(width, height) from error
+        self.upscale_into(planes, targets, format, color, bits=bits)
         return targets
 
     @torch.inference_mode()
@@ -169,19 +178,18 @@ class Upscaler:
         format: PixelFormat,
         color: Color | None = None,
         *,
-        deeper: PixelFormat | None = None,
+        bits: int | None = None,
     ) -> None:
         """:meth:`upscale` into arrays that are there already, such as the planes of a frame.
 
         Raises:
-            ValueError: number, shape or dtype of the planes do not fit the format.
+            ValueError: number, shape or dtype of the planes do not fit the format, or it has more ``bits``.
             EmtcmError: the device has no room for the picture, not even in tiles; this is at work in
                 another thread; or it was made before the process was forked.
         """
         check_planes(planes, format)
         height, width = planes[0].shape
-        result = deeper or format
-        check_deeper(format, result)
+        result = with_bits(format, bits)
         check_shapes(targets, result, self.scale * width, self.scale * height)
         if os.getpid() != self._process and torch.get_num_threads() > 1:
             # PyTorch's threads are not there any more, and it would wait for them for ever.
@@ -208,18 +216,20 @@ class Upscaler:
                     work()
                 return
             except (RuntimeError, MemoryError) as error:
-                if self.engine.device.type == "cpu" and is_out_of_memory(error):
-                    raise EmtcmError(
-                        f"there is no memory for {width}x{height} pixels at {self.scale}x; a smaller scale "
-                        "takes less"
-                    ) from error
-                if not has_no_room(error):
+                if self.engine.device.type == "cpu" and is_host_out_of_memory(error):
+                    raise self._too_large(width, height) from error
+                if not is_device_out_of_memory(error):
                     raise
             # What is kept for other sizes may be all that is in the way.
             self.engine.release()
             if released:
                 self._make_room()
             released = True
+
+    def _too_large(self, width: int, height: int) -> EmtcmError:
+        return EmtcmError(
+            f"there is no memory for {width}x{height} pixels at {self.scale}x; a smaller scale takes less"
+        )
 
     def _upscale_once(
         self,
@@ -241,7 +251,7 @@ class Upscaler:
         """Code values (1, 1, H, W) of every plane of the result."""
         if format.alpha:
             # Opacity reaches a little into what was transparent.
-            sources = filled_behind(sources, self.engine.radius + resample.RADIUS)
+            sources = filled_behind(sources, format.subsampling, self.engine.radius + resample.RADIUS)
         slope, offset = luma_slope_and_offset(format, color.range_in(format.family))
         code = 1 / (255 * slope)
         if format.family == "rgb":

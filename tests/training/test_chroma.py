@@ -61,6 +61,14 @@ def test_grey_pictures_alone_are_refused(tmp_path):
         evaluate_chroma(tmp_path, Upscaler(2), None)
 
 
+@pytest.mark.parametrize("side", [7, 24, 38])
+def test_pictures_that_are_all_border_are_refused(tmp_path, side):
+    Image.fromarray(picture()[:side, :side]).save(tmp_path / "small.png")
+    message = f"small.png is {side}x{side}; scores of chroma need sides of at least"
+    with pytest.raises(PictureError, match=message):
+        evaluate_chroma(tmp_path, Upscaler(2), None)
+
+
 def test_the_command_prints_both(tmp_path):
     Image.fromarray(picture()).save(tmp_path / "colours.png")
     result = CliRunner().invoke(app, ["evaluate-chroma", "--data", str(tmp_path), "--json"])

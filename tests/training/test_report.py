@@ -5,7 +5,7 @@ from dataclasses import replace
 from matplotlib.axes import Axes
 
 from training.evaluate import Score
-from training.report import pareto_plot, picture_table
+from training.report import pareto_plot, picture_table, video_table
 
 
 def score(name):
@@ -21,6 +21,16 @@ def test_own_sets_stand_behind_the_published_ones():
     assert published.endswith("| 37.00 | 32.63 | - |")
     alone = picture_table([score("Mine")], 2, "luma").splitlines()
     assert [line.split(" | ")[0] for line in alone[2:]] == ["| bicubic"]
+
+
+def test_a_clip_without_a_method_has_no_score_under_it():
+    first, other = replace(score("a"), psnr=33.0, vif=0.5), replace(score("a"), method="FSRCNN")
+    lines = video_table(
+        [first, other, replace(score("b"), psnr=31.0), replace(first, method="base")]
+    ).splitlines()
+    assert lines[0] == "| clip | bicubic | FSRCNN | base |"
+    assert lines[2].startswith("| a, x2 | 33.00 / 0.9000 / 0.500 | 30.00 / 0.9000 / - |")
+    assert lines[3] == "| b, x2 | 31.00 / 0.9000 / - | - | - |"
 
 
 def test_every_method_of_known_cost_is_plotted(tmp_path, monkeypatch):

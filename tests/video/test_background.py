@@ -9,7 +9,7 @@ from vs_emtcm.video.background import run_ahead
 
 
 def test_items_come_in_order():
-    assert list(run_ahead(range(100), 3)) == list(range(100))
+    assert list(run_ahead(iter(range(100)), 3)) == list(range(100))
 
 
 def test_an_error_arrives_after_the_items_before_it():

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from vs_emtcm.video.in_order import in_order
+from vs_emtcm.video.in_order import AHEAD, in_order
 
 
 class Worker:
@@ -44,6 +44,20 @@ def test_what_is_not_to_be_worked_on_keeps_its_place(count):
     tasks = ((n, n % 3 == 0) for n in range(40))
     results = list(in_order(tasks, [Worker() for _ in range(count)]))
     assert results == [n * n if n % 3 == 0 else n for n in range(40)]
+
+
+def test_frames_that_only_pass_through_do_not_pile_up_behind_one_that_is_worked_on():
+    taken = []
+
+    def tasks():
+        for number in range(1000):
+            taken.append(number)
+            yield number, number == 0
+
+    results = in_order(tasks(), [lambda number: number] * 3)
+    assert next(results) == 0
+    assert len(taken) <= AHEAD + 1
+    assert list(results) == list(range(1, 1000))
 
 
 @pytest.mark.parametrize("between", [0, 1, 9])

@@ -51,6 +51,15 @@ def test_video_command_filter_and_upscaler_agree_to_the_bit(make_clip, tmp_path,
                 np.testing.assert_array_equal(np.asarray(frame[index]), theirs)
 
 
+def test_video_of_an_unknown_codec_is_one_sentence(make_clip, tmp_path):
+    source = make_clip("in.mkv", codec="ffv1", pix_fmt="yuv420p")
+    source.write_bytes(source.read_bytes().replace(b"V_FFV1", b"V_XXV1"))
+    with pytest.raises(
+        UsageError, match=r"in\.mkv has video that cannot be decoded, as its codec"
+    ):
+        upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+
+
 def test_colour_tags_and_aspect_ratio_stay(tmp_path):
     source = tmp_path / "in.mkv"
     with av.open(str(source), "w") as container:

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import platformdirs
 
+from vs_emtcm.errors import UsageError
+
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("network.cpp", "convolution.h", "tiles.h"))
 FLAGS = ("-std=c++20", "-O3", "-march=sapphirerapids", "-fopenmp", "-shared", "-fPIC")
 
 
-class AmxError(Exception):
+class AmxError(UsageError):
     """The matrix unit cannot be used here; the message says why."""
 
 

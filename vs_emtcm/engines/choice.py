@@ -71,7 +71,7 @@ def openvino_missing() -> str | None:
 
 
 def bfloat16_missing() -> str | None:
-    """Why OpenVINO engines in bfloat16 are of no use here, or None if they are."""
+    """Why OpenVINO engines in bfloat16 would be no faster here, or None if they are."""
     # Not every PyTorch that this runs with has the function.
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     if not any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16")):

@@ -17,7 +17,7 @@ from torch import Tensor
 from vs_emtcm.engines.half import from_half, to_half
 from vs_emtcm.engines.streams import own_stream
 from vs_emtcm.engines.weights import load_network
-from vs_emtcm.errors import EmtcmError, has_no_room, reason
+from vs_emtcm.errors import EmtcmError, is_device_out_of_memory, reason
 from vs_emtcm.models import Weights
 from vs_emtcm.network import DetailNetwork
 
@@ -123,7 +123,7 @@ class CudaEngine:
                 with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
                     detail = self._network(x)
             except RuntimeError as error:
-                if has_no_room(error):
+                if is_device_out_of_memory(error):
                     raise
                 # Such as another filter that waited for the whole device just then.
                 _log.warning(

@@ -43,7 +43,7 @@ class Engine(Protocol):
 
         Raises:
             RuntimeError: the device has no room for a picture of this size; see
-                :func:`vs_emtcm.errors.has_no_room`.
+                :func:`vs_emtcm.errors.is_device_out_of_memory`.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterator
 
 # A thread that is told to stop looks up at least this often, in seconds.
 PATIENCE = 0.2
@@ -15,7 +15,7 @@ class _Ended:
         self.error = error
 
 
-def run_ahead[Item](items: Iterable[Item], depth: int) -> Generator[Item]:
+def run_ahead[Item](items: Iterator[Item], depth: int) -> Generator[Item]:
     """Yield ``items``, computed in a thread of their own, at most ``depth`` ahead.
 
     An exception raised there is raised here. Closing the generator stops the thread and waits for it.
@@ -33,18 +33,17 @@ def run_ahead[Item](items: Iterable[Item], depth: int) -> Generator[Item]:
         return False
 
     def work() -> None:
-        iterator = iter(items)
         error: BaseException | None = None
         try:
-            for item in iterator:
+            for item in items:
                 if not offer(item):
                     break
         except BaseException as raised:  # handed over to the consumer, whatever it is
             error = raised
         finally:
             try:
-                if isinstance(iterator, Generator):
-                    iterator.close()
+                if isinstance(items, Generator):
+                    items.close()
             except BaseException as raised:
                 error = error or raised
             offer(_Ended(error))

@@ -49,7 +49,7 @@ class FrameUpscaler:
         assert deeper is not None
         target = av.VideoFrame(frame.width * scale, frame.height * scale, name)
         planes = frame_planes(source, format), frame_planes(target, deeper)
-        self.upscaler.upscale_into(*planes, format, color, deeper=deeper)
+        self.upscaler.upscale_into(*planes, format, color, bits=deeper.bits)
         target.pts, target.time_base, target.duration = frame.pts, frame.time_base, frame.duration
         target.colorspace, target.color_primaries = self._colours(frame, target)
         target.color_trc, target.chroma_location = frame.color_trc, frame.chroma_location

@@ -8,14 +8,18 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
+# Items that are taken ahead at most: frames that only pass through wait behind one that is worked on.
+AHEAD = 32
+
 
 def in_order[Item](
     tasks: Iterable[tuple[Item, bool]], workers: Sequence[Callable[[Item], Item]]
 ) -> Generator[Item]:
     """Yield items in their order, those that are to be worked on after one of the workers did.
 
-    Each worker has its own thread and works on one item at a time; one item more than there are workers is
-    taken ahead. An exception of a worker or of ``tasks`` is raised here, after all items before it.
+    Each worker has its own thread and works on one item at a time. One item more than there are workers is
+    taken ahead, and up to :data:`AHEAD` that are not worked on. An exception of a worker or of ``tasks`` is
+    raised here, after all items before it.
 
     Args:
         tasks: items, and whether each is to be worked on.
@@ -52,7 +56,9 @@ def in_order[Item](
                 item, wanted = task
                 waiting.append(pool.submit(work, item) if wanted else (item,))
                 working += wanted
-                while waiting and (working > len(workers) or isinstance(waiting[0], tuple)):
+                while waiting and (
+                    working > len(workers) or len(waiting) > AHEAD or isinstance(waiting[0], tuple)
+                ):
                     first = waiting.popleft()
                     working -= isinstance(first, Future)
                     yield _result(first)

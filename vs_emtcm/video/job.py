@@ -113,6 +113,13 @@ def upscale_video(
     check_encoder(settings.encoder)
     reader = VideoReader(source, settings.threads, assume_progressive=settings.assume_progressive)
     frames = resumed = 0
+    told: list[str] = []
+
+    def tell(warning: str) -> None:
+        if warning not in told:
+            told.append(warning)
+            warn(warning)
+
     with closing(reader), _place(source, target, upscaler, settings) as (temporary, folder):
         bits = _encoded_bits(reader, upscaler.scale, settings.encoder)
         lanes = [FrameUpscaler(each, bits) for each in make_lanes(upscaler, settings.lanes, reader.frames)]
@@ -141,9 +148,8 @@ def upscale_video(
             else:
                 writer = ResumableWriter(temporary, folder, reader, first, settings.encoder)
             try:
-                lost = list(reader.lost)
-                for warning in (*lost, *writer.warnings):
-                    warn(warning)
+                for warning in (*reader.lost, *writer.warnings):
+                    tell(warning)
                 for item in chain(waiting, [first], ready):
                     writer.write(item)
                     if isinstance(item, av.VideoFrame):
@@ -155,9 +161,8 @@ def upscale_video(
             except BaseException:
                 writer.abandon()
                 raise
-    later = [sentence for sentence in reader.lost if sentence not in lost]
-    for warning in (*later, *reader.warnings):
-        warn(warning)
+    for warning in (*reader.lost, *reader.warnings):
+        tell(warning)
     return VideoReport(
         frames=frames,
         resumed=resumed,
@@ -167,7 +172,7 @@ def upscale_video(
         network=sum(lane.seconds for lane in lanes),
         encode=writer.seconds,
         damage=tuple(reader.damage),
-        warnings=(*reader.warnings, *reader.lost, *writer.warnings),
+        warnings=tuple(told),
     )
 
 

@@ -69,6 +69,12 @@ class VideoReader:
         except (FFmpegError, OSError) as error:
             raise UsageError(f"{path} cannot be opened as a video: {reason(error)}") from error
         video = self._pick_video()
+        if video.codec_context is None or video.format is None:
+            self.container.close()
+            raise UsageError(
+                f"{path} has video that cannot be decoded, as its codec is unknown or the file is damaged; "
+                "convert it with another program first"
+            )
         self.video = video
         self.video.codec_context.thread_count = threads
         self.video.thread_type = "AUTO"

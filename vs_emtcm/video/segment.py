@@ -25,7 +25,7 @@ from vs_emtcm.output import sync_folder
 
 MAGIC = b"EMTCM segment 1\n"
 PARTIAL = ".partial"
-# Every record: what it is and how long its content is; a checksum of all that follows the content.
+# A record: its kind, the length of its content, the content, and a CRC-32 of all three.
 RECORD = struct.Struct("<cI")
 CHECKSUM = struct.Struct("<I")
 HEAD, PACKET, END = b"H", b"P", b"E"
