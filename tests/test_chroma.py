@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional as F
 
 from tests.conftest import texture
 from vs_emtcm import chroma, resample
@@ -129,6 +130,29 @@ def test_codes_of_every_size_give_the_same_picture(code):
     scaled = Luma(before=luma.before * code, after=luma.after * code)
     result = upscaled(plane * code, scaled, 2, code) / code
     torch.testing.assert_close(result, upscaled(plane, luma, 2), rtol=0, atol=1e-2)
+
+
+@given(height=st.integers(1, 9), width=st.integers(1, 9))
+def test_the_order_of_nine_is_pytorchs(height, width):
+    plane = noise(height, width, seed=height + 10 * width)
+    around = F.unfold(F.pad(plane, (1, 1, 1, 1), mode="replicate"), 3).view(9, height, width)
+    least, median, greatest = chroma._order_of_nine(plane)
+    assert torch.equal(median[0, 0], around.median(dim=0).values)
+    assert torch.equal(least[0, 0], around.amin(dim=0))
+    assert torch.equal(greatest[0, 0], around.amax(dim=0))
+
+
+def test_a_slope_that_no_neighbour_shares_counts_half():
+    """It would draw the colours of one edge onto the detail of another."""
+    slope = torch.full((1, 1, 9, 9), 0.3)
+    slope[..., 4, 4] = 2.3
+    agreed = chroma._in_agreement(slope.clone())
+    torch.testing.assert_close(agreed[..., 4, 4], torch.full((1, 1), 0.5 * 2.3 + 0.5 * 0.3))
+    slope[..., 4, 4] = 0.3
+    torch.testing.assert_close(chroma._in_agreement(slope.clone()), slope)
+    # Columns of +1 and of -1: most of nine are of the other sign, and on none they agree.
+    signs = torch.tensor([1.0, -1.0]).repeat(18).view(1, 1, 6, 6)
+    torch.testing.assert_close(chroma._in_agreement(signs.clone())[0, 0, 2, 2], torch.tensor(0.5 - 0.4))
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -54,9 +54,7 @@ def test_video_command_filter_and_upscaler_agree_to_the_bit(make_clip, tmp_path,
 def test_video_of_an_unknown_codec_is_one_sentence(make_clip, tmp_path):
     source = make_clip("in.mkv", codec="ffv1", pix_fmt="yuv420p")
     source.write_bytes(source.read_bytes().replace(b"V_FFV1", b"V_XXV1"))
-    with pytest.raises(
-        UsageError, match=r"in\.mkv has video that cannot be decoded, as its codec"
-    ):
+    with pytest.raises(UsageError, match=r"in\.mkv has video that cannot be decoded, as its codec"):
         upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
 
 
