@@ -161,7 +161,7 @@ def test_bands_change_nothing(monkeypatch, scale):
     plane = detailed(37, 53, seed=3)
     whole = upscaled(plane, luma, scale)
     assert whole.shape == luma.after.shape
-    monkeypatch.setattr(chroma, "CPU_BAND", 53 * 7)
+    monkeypatch.setattr(resample, "CPU_ROWS", 53 * 7)
     torch.testing.assert_close(upscaled(plane, luma, scale), whole, rtol=0, atol=1e-3)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -34,8 +33,6 @@ _VERTICAL = {
 LUMA_NOISE, CHROMA_NOISE = 24.0, 6.0
 # Of the slope that is used: what is the median of its 3x3 neighbourhood, and what all of that agrees on.
 MEDIAN, AGREED = 0.4, 0.1
-# Chroma samples that are worked on at once.
-CPU_BAND, GPU_BAND = 1 << 16, 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +112,8 @@ def luma_guide(before: Tensor, after: Tensor, scale: int, shift: tuple[float, fl
     """
     right, below = _steps(before)
     energy = _sum_of_steps(right * right, below * below).add_(LUMA_NOISE * code**2)
-    for band in _bands(before):
-        detail = after[..., band.result_rows(scale), :]
-        detail.sub_(band.cropped(resample.upscale(before[..., band.seen, :], scale, shift), scale, detail))
-    return Guide(right=right, below=below, energy=energy, detail=after)
+    detail = resample.add_upscaled(after, before, scale, shift, factor=-1)
+    return Guide(right=right, below=below, energy=energy, detail=detail)
 
 
 def upscale(chroma: Tensor, guide: Guide, scale: int, shift: tuple[float, float], code: float) -> Tensor:
@@ -163,7 +158,7 @@ def upscale_channel(channel: Tensor, luma: Tensor, guide: Guide, scale: int, cod
 
 def _following(plane: Tensor, slope: Tensor, guide: Guide, scale: int, shift: tuple[float, float]) -> Tensor:
     result = torch.empty_like(guide.detail)
-    for band in _bands(plane):
+    for band in resample.bands(plane):
         rows = result[..., band.result_rows(scale), :]
         smooth, spread = (
             band.cropped(resample.upscale(x[..., band.seen, :], scale, shift, kernel), scale, rows)
@@ -220,35 +215,3 @@ def _sum_of_steps(right: Tensor, below: Tensor) -> Tensor:
     below = below[..., :-1, :] + below[..., 1:, :]
     total = (right[..., :-2, :] + right[..., 1:-1, :]).add_(right[..., 2:, :])
     return total.add_(below[..., :-2]).add_(below[..., 1:-1]).add_(below[..., 2:])
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Band:
-    """Rows of a plane, and those around them that kernels see.
-
-    Attributes:
-        top, end: the rows.
-        seen: with those around them.
-    """
-
-    top: int
-    end: int
-    seen: slice
-
-    def result_rows(self, scale: int) -> slice:
-        """The rows that they become."""
-        return slice(scale * self.top, scale * self.end)
-
-    def cropped(self, upscaled: Tensor, scale: int, wanted: Tensor) -> Tensor:
-        """Of what the rows seen became, that part."""
-        skip = scale * (self.top - self.seen.start)
-        return upscaled[..., skip : skip + wanted.shape[2], : wanted.shape[3]]
-
-
-def _bands(plane: Tensor) -> Iterator[_Band]:
-    height, width = plane.shape[-2:]
-    rows = max(1, (GPU_BAND if plane.is_cuda else CPU_BAND) // width)
-    for top in range(0, height, rows):
-        end = min(height, top + rows)
-        seen = slice(max(0, top - resample.RADIUS), min(height, end + resample.RADIUS))
-        yield _Band(top=top, end=end, seen=seen)

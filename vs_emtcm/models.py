@@ -72,11 +72,13 @@ class Weights:
     Attributes:
         scale: 2, 3 or 4.
         shape: the size of the network.
+        tune: the kind of source that it was trained for, "video" or "clean".
         tensors: state dict of :class:`vs_emtcm.network.Network`, float32.
     """
 
     scale: int
     shape: Shape
+    tune: str
     tensors: Mapping[str, NDArray[np.float32]]
 
 
@@ -121,6 +123,7 @@ def load(path: Path, scale: int) -> Weights:
     try:
         scales = [int(number) for number in json.loads(metadata["scales"])]
         shape = Shape.from_metadata(metadata)
+        tune = metadata["tune"]
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise UsageError(f"{path} is a damaged weights file: its description is not whole") from error
     if scale not in scales:
@@ -131,7 +134,7 @@ def load(path: Path, scale: int) -> Weights:
         for name, tensor in tensors.items()
         if name.startswith(("shared/", f"x{scale}/"))
     }
-    return Weights(scale=scale, shape=shape, tensors=own)
+    return Weights(scale=scale, shape=shape, tune=tune, tensors=own)
 
 
 def fingerprint(weights: Weights) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 
 import torch
@@ -16,6 +17,8 @@ type Kernel = Callable[[Tensor], Tensor]
 BLOCK = 8
 # Samples that are worked on at once: their blocks overlap, and may be larger in double precision.
 CPU_BAND, GPU_BAND = 1 << 17, 1 << 22
+# The same of a plane and what is made of it.
+CPU_ROWS, GPU_ROWS = 1 << 16, 1 << 22
 
 
 def spline36(distance: Tensor) -> Tensor:
@@ -140,3 +143,54 @@ def upscale(
     dtype = product_dtype(plane.device)
     across, down = (block_matrix(scale, part, kernel, plane.device, dtype) for part in shift)
     return _stretch_rows(_stretch_columns(plane[0, 0], down, scale), across, scale)[None, None]
+
+
+def add_upscaled(
+    target: Tensor, plane: Tensor, scale: int, shift: tuple[float, float] = (0.0, 0.0), *, factor: float
+) -> Tensor:
+    """Add ``factor`` times a plane's interpolation by Spline36, band by band; ``target`` is overwritten.
+
+    Args:
+        target: (1, 1, scale * H, scale * W) float32, less what an odd size does not fill.
+        plane: (1, 1, H, W) float32.
+        scale: upscaling factor.
+        shift: see :func:`upscale`.
+        factor: of what is added.
+    """
+    for band in bands(plane):
+        rows = target[..., band.result_rows(scale), :]
+        rows.add_(band.cropped(upscale(plane[..., band.seen, :], scale, shift), scale, rows), alpha=factor)
+    return target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """Rows of a plane that are upscaled at once, and those around them that kernels see.
+
+    Attributes:
+        top, end: the rows.
+        seen: with those around them.
+    """
+
+    top: int
+    end: int
+    seen: slice
+
+    def result_rows(self, scale: int) -> slice:
+        """The rows that they become."""
+        return slice(scale * self.top, scale * self.end)
+
+    def cropped(self, upscaled: Tensor, scale: int, wanted: Tensor) -> Tensor:
+        """Of what the rows seen became, that part."""
+        skip = scale * (self.top - self.seen.start)
+        return upscaled[..., skip : skip + wanted.shape[2], : wanted.shape[3]]
+
+
+def bands(plane: Tensor) -> Iterator[Band]:
+    """The bands of a plane (1, 1, H, W) that are upscaled one after the other."""
+    height, width = plane.shape[-2:]
+    rows = max(1, (GPU_ROWS if plane.is_cuda else CPU_ROWS) // width)
+    for top in range(0, height, rows):
+        end = min(height, top + rows)
+        seen = slice(max(0, top - RADIUS), min(height, end + RADIUS))
+        yield Band(top=top, end=end, seen=seen)

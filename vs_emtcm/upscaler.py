@@ -16,13 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vs_emtcm import chroma, models, resample
+from vs_emtcm import chroma, models, noise, resample
 from vs_emtcm.alpha import filled_behind
 from vs_emtcm.chroma import luma_at_chroma, luma_guide
 from vs_emtcm.engines import create_engine
 from vs_emtcm.engines.engine import Engine
 from vs_emtcm.errors import EmtcmError, is_device_out_of_memory, is_host_out_of_memory, reason
 from vs_emtcm.mirror import mirrored
+from vs_emtcm.noise import clean_luma, without_noise
 from vs_emtcm.planes import (
     LUMA_WEIGHTS,
     Color,
@@ -99,6 +100,7 @@ class Upscaler:
         path = models.resolve(model, tune)
         weights = models.load(path, scale)
         self.scale = scale
+        self._takes_noise = weights.tune == "video"
         self.engine = create_engine(
             weights,
             stages=stages,
@@ -260,19 +262,30 @@ class Upscaler:
         else:
             luma = sources[0]
         upscaled = from_network(self._run(to_network(luma, slope, offset)), slope, offset)
+        before, taken = luma, None
+        if self._takes_noise:
+            before = noise.reduced(upscaled, self.scale)
+            taken = luma - before
+            upscaled = noise.put_back(upscaled, taken, self.scale, code)
         if format.family == "rgb":
-            guide = luma_guide(luma, upscaled, self.scale, (0.0, 0.0), code)
+            guide = luma_guide(before, upscaled, self.scale, (0.0, 0.0), code)
+            clean = None if taken is None else clean_luma(before, taken, code)
+            del upscaled, taken
             for source in sources[:3]:
-                yield chroma.upscale_channel(source, luma, guide, self.scale, code)
+                # Every channel is luma plus a difference, which is chroma.
+                channel = source if clean is None else before + without_noise(source - luma, clean, code)
+                yield chroma.upscale_channel(channel, before, guide, self.scale, code)
         elif format.family == "yuv":
             place = format.subsampling, color.chroma_location
             shift = chroma.chroma_shift(*place)
-            before, after = (luma_at_chroma(plane, *place) for plane in (luma, upscaled))
+            at, after = luma_at_chroma(before, *place), luma_at_chroma(upscaled, *place)
+            clean = None if taken is None else clean_luma(at, luma_at_chroma(taken, *place), code)
             yield upscaled
-            del upscaled
-            guide = luma_guide(before, after, self.scale, shift, code)
+            del upscaled, taken
+            guide = luma_guide(at, after, self.scale, shift, code)
             for source in sources[1:3]:
-                yield chroma.upscale(source, guide, self.scale, shift, code)
+                plane = source if clean is None else without_noise(source, clean, code)
+                yield chroma.upscale(plane, guide, self.scale, shift, code)
         else:
             yield upscaled
         if format.alpha:

@@ -1,0 +1,106 @@
+"""Around a network that takes noise away, faint detail comes back and chroma loses its noise as well."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from tests.conftest import codes, texture
+from vs_emtcm import PixelFormat, Upscaler
+from vs_emtcm.noise import FAINT, PUT_BACK, clean_luma, put_back, reduced, without_noise
+
+
+def plane(values):
+    return torch.from_numpy(np.asarray(values)).float()[None, None]
+
+
+def noise(height, width, spread, seed=0):
+    return plane(np.random.default_rng(seed).normal(0, spread, (height, width)))
+
+
+def mean(x, side):
+    """Of windows, edges replicated."""
+    return F.avg_pool2d(F.pad(x, (side // 2,) * 4, mode="replicate"), side, stride=1)
+
+
+@pytest.mark.parametrize("code", [1.0, 257.0, 1 / 219])
+def test_chroma_is_what_the_formula_says(code):
+    luma, taken, chroma = plane(200 * texture(20, 30)), noise(20, 30, 2), plane(90 * texture(20, 30, seed=5))
+    cleaned = without_noise(chroma * code, clean_luma(luma * code, taken * code, code), code) / code
+    x, y = (p.double() - p[..., :1, :1].double() for p in (luma, chroma))
+    sides = (4,) * 4
+    x, y, kept_noise = (F.pad(p, sides, mode="replicate") for p in (x, y, taken.double().square()))
+    around = F.avg_pool2d(F.pad(kept_noise, sides, mode="replicate"), 9, stride=1)
+    slope_of = mean(x * y, 5) - mean(x, 5) * mean(y, 5)
+    slope = slope_of / (mean(x * x, 5) - mean(x, 5) ** 2 + 2)
+    rest = (mean(y * y, 5) - mean(y, 5) ** 2 - slope * slope_of).clamp(min=1e-3)
+    kept = (1 - (0.5 + 2 * around) / rest).clamp(min=0)
+    offset = mean(y, 5) - slope * mean(x, 5)
+    expected = mean(slope * (1 - kept), 5) * x + mean(offset * (1 - kept), 5) + mean(kept, 5) * y
+    expected = expected[..., 8:-8, 8:-8] + chroma[..., :1, :1]
+    torch.testing.assert_close(cleaned[..., 4:-4, 4:-4].double(), expected, rtol=0, atol=0.02)
+
+
+@given(height=st.integers(1, 12), width=st.integers(1, 12), value=st.integers(0, 65535))
+def test_flat_chroma_of_any_size_stays_what_it_is(height, width, value):
+    chroma = torch.full((1, 1, height, width), float(value))
+    luma = clean_luma(plane(60000 * texture(height, width)), noise(height, width, 500), 257.0)
+    assert torch.equal(without_noise(chroma, luma, 257.0), chroma)
+
+
+def test_noise_goes_and_edges_stay():
+    truth = plane(np.where(np.arange(64) < 32, 90.0, 160.0) * np.ones((48, 1)))
+    luma, taken = truth * 0.7, noise(48, 64, 4, seed=1)
+    noisy = truth + noise(48, 64, 4, seed=2)
+    cleaned = without_noise(noisy, clean_luma(luma, taken, 1.0), 1.0)
+    assert (cleaned - truth).square().mean() < 0.1 * (noisy - truth).square().mean()
+    # An edge that luma does not have is far above noise.
+    flat = clean_luma(torch.full_like(luma, 70.0), taken, 1.0)
+    beside = without_noise(noisy, flat, 1.0)[..., 30:34]
+    assert (beside - truth[..., 30:34]).abs().mean() < 6
+
+
+def test_faint_detail_comes_back_and_noise_does_not():
+    upscaled = torch.zeros(1, 1, 48, 64)
+    for size, share in ((0.1, PUT_BACK), (FAINT, PUT_BACK / 2), (10 * FAINT, PUT_BACK / 101)):
+        taken = torch.full((1, 1, 24, 32), size)
+        back = put_back(upscaled.clone(), taken, 2, 1.0)
+        assert back.mean() / size == pytest.approx(share, rel=0.02)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_low_contrast_picture_is_nearer_to_the_truth_than_by_the_network_alone(scale, monkeypatch):
+    truth = np.round(100 + 12 * texture(24 * scale, 32 * scale)).astype(np.float32)
+    source = truth.reshape(24, scale, 32, scale).mean((1, 3))
+    grey = PixelFormat(family="gray", bits=32, sample_type="float")
+    planes = [((source - 16) / 219).astype(np.float32)]
+    upscaler = Upscaler(scale)
+    ours = upscaler.upscale(planes, grey)[0] * 219 + 16
+    monkeypatch.setattr("vs_emtcm.noise.put_back", lambda upscaled, *_: upscaled)
+    alone = upscaler.upscale(planes, grey)[0] * 219 + 16
+    assert np.square(ours - truth).mean() < 0.9 * np.square(alone - truth).mean()
+
+
+@pytest.mark.parametrize("family", ["yuv", "rgb"])
+def test_only_models_that_take_noise_away_take_it_from_chroma(family):
+    rng = np.random.default_rng(0)
+    planes = [np.clip(rng.normal(128, 5, (48, 64)), 0, 255).astype(np.uint8) for _ in range(3)]
+    if family == "rgb":
+        planes = [
+            np.clip(planes[0].astype(int) + p.astype(int) - 128, 0, 255).astype(np.uint8) for p in planes
+        ]
+    spread = {}
+    for tune in ("video", "clean"):
+        results = Upscaler(2, tune=tune).upscale(planes, PixelFormat(family=family))
+        first, _, last = (result.astype(float) for result in results)
+        spread[tune] = (last - first if family == "rgb" else last).std()
+    assert spread["video"] < 0.6 * spread["clean"]
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_reduction_is_the_mean_of_blocks(scale):
+    values = codes(6 * scale, 8 * scale).astype(np.float32)
+    expected = values.reshape(6, scale, 8, scale).mean((1, 3))
+    np.testing.assert_allclose(reduced(plane(values), scale)[0, 0].numpy(), expected, rtol=1e-6)
