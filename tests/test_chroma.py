@@ -122,6 +122,25 @@ def test_noise_of_luma_is_not_drawn_into_chroma():
     assert drawn.square().mean().sqrt() < 0.005 * after.std()
 
 
+def test_noise_of_chroma_does_not_draw_luma_into_it():
+    after = detailed(96, 128)
+    before = after[..., ::2, ::2].contiguous()
+    plane = noise(48, 64, 3, 0.3)
+    drawn = upscaled(plane, Luma(before=before, after=after), 2) - resample.upscale(plane, 2, (-0.25, 0.0))
+    assert drawn.abs().max() < 0.25
+
+
+def test_where_chroma_ceases_to_follow_luma_it_never_gets_more_detail_than_luma_has():
+    after = detailed(96, 128)
+    before = after[..., ::2, ::2].contiguous()
+    plane = before.clone()
+    plane[..., 32:] = 128
+    drawn = upscaled(plane, Luma(before=before, after=after), 2) - resample.upscale(plane, 2, (-0.25, 0.0))
+    missed = after - resample.upscale(before, 2, (-0.25, 0.0))
+    share = (drawn / missed)[missed.abs() > 4]
+    assert 0.95 < share.max() < 1.001
+
+
 @pytest.mark.parametrize("code", [1 / 219, 1.0, 257.0])
 def test_codes_of_every_size_give_the_same_picture(code):
     after = detailed(40, 60)

@@ -7,13 +7,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.conftest import codes, run
+from vs_emtcm import command
+from vs_emtcm.video import VideoReport, VideoSettings
+from vs_emtcm.video.encoder import EncoderSettings
+from vs_emtcm.video.workfolder import folder_path
 
 
 def test_a_video_is_upscaled_and_reported(make_clip, tmp_path):
@@ -30,6 +36,103 @@ def test_the_closing_line_names_the_parts(make_clip, tmp_path):
     assert "4 frames of 96x64 in" in result.stderr
     assert "decode" in result.stderr
     assert result.stdout == ""
+
+
+def test_threads_are_those_of_the_network_too(make_clip, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(torch, "set_num_threads", told.append)
+    source = make_clip(frames=1)
+    assert run("upscale", source, tmp_path / "all.mkv").exit_code == 0
+    assert told == []
+    assert run("upscale", source, tmp_path / "one.mkv", "--threads", 1).exit_code == 0
+    assert told == [1]
+
+
+def test_every_option_arrives_where_it_is_meant_for(make_clip, tmp_path, monkeypatch):
+    told = []
+
+    class Told:
+        engine = SimpleNamespace(description="none")
+
+        def __init__(self, scale, **settings):
+            told.append({"scale": scale} | settings)
+
+    def upscale(_source, _target, _upscaler, settings, *_):
+        told.append(settings)
+        return VideoReport(
+            frames=30,
+            resumed=20,
+            size=(96, 64),
+            seconds=2.0,
+            decode=0.5,
+            network=1.5,
+            encode=1.0,
+            damage=(),
+            warnings=(),
+        )
+
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    monkeypatch.setattr(command, "Upscaler", Told)
+    monkeypatch.setattr(command, "upscale_video", upscale)
+    arguments = ("upscale", make_clip(frames=1), tmp_path / "out.mkv")
+    usual = {"model": "base", "tune": "video", "stages": 2, "backend": "auto", "device": "auto", "tile": None}
+    result = run(*arguments)
+    assert told == [{"scale": 2} | usual, VideoSettings()]
+    # What was done before says nothing about the pace.
+    assert "30 frames of 96x64 (20 of them done before) in 2.0 s, 5.00 fps; decode 0.5 s" in result.stderr
+    told.clear()
+    network = "--scale 3 --model large --tune clean --stages 1 --backend torch --device cpu --tile 64"
+    encoder = "--codec libx265 --crf 20.5 --preset fast --pix-fmt yuv420p10le"
+    more = "--encoder-option tune=grain --encoder-option g=50"
+    video = "--threads 2 --lanes 4 --resume --assume-progressive --json"
+    result = run(*arguments, *f"{network} {encoder} {more} {video}".split())
+    report = json.loads(result.stdout)
+    assert (report["frames"], report["resumed"], report["fps"]) == (30, 20, 5.0)
+    assert report["parts"] == {"decode": 0.5, "network": 1.5, "encode": 1.0}
+    upscaler, settings = told
+    assert upscaler == {
+        "scale": 3,
+        "model": "large",
+        "tune": "clean",
+        "stages": 1,
+        "backend": "torch",
+        "device": "cpu",
+        "tile": 64,
+    }
+    assert settings == VideoSettings(
+        encoder=EncoderSettings(
+            codec="libx265",
+            crf=20.5,
+            preset="fast",
+            pix_fmt="yuv420p10le",
+            options=(("tune", "grain"), ("g", "50")),
+            threads=2,
+        ),
+        threads=2,
+        resume=True,
+        assume_progressive=True,
+        lanes=4,
+    )
+
+
+def test_svt_av1_does_not_write_to_the_terminal(make_clip, tmp_path):
+    """In a process of its own: the library looks up once whether it may."""
+    source = make_clip(width=64, height=64, frames=2)
+    command = [
+        sys.executable,
+        "-m",
+        "vs_emtcm",
+        "upscale",
+        source,
+        tmp_path / "out.mkv",
+        "--codec",
+        "libsvtav1",
+    ]
+    silent = {name: value for name, value in os.environ.items() if name != "SVT_LOG"}
+    result = subprocess.run(
+        [*command, "--preset", "12", "--quiet"], env=silent, capture_output=True, check=True
+    )
+    assert (result.stdout, result.stderr) == (b"", b"")
 
 
 def test_quiet_is_quiet(make_clip, tmp_path):
@@ -80,6 +183,38 @@ def test_results_that_are_there_can_be_skipped(make_clip, tmp_path):
     report = json.loads(run("upscale", film, tmp_path / "out", "--skip-existing", "--json").stdout)
     assert (report["frames"], report["skipped"]) == (0, 1)
     assert (tmp_path / "out" / "film.mkv").read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("https://example.com/film.mkv", "https://example.com/film.mkv is an address; download it first"),
+        ("empty.mkv", "empty.mkv is empty; give a video"),
+        ("empty.png", "empty.png is empty; give a video, a picture"),
+    ],
+)
+def test_what_is_no_film_is_told_by_its_name(tmp_path, monkeypatch, source, message):
+    monkeypatch.chdir(tmp_path)
+    for name in ("empty.mkv", "empty.png"):
+        (tmp_path / name).touch()
+    result = run("upscale", source, "out.mkv" if source.endswith("mkv") else "out.png")
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_name_that_ends_like_a_folders_is_one(tmp_path):
+    Image.fromarray(codes(9, 9)).save(tmp_path / "in.png")
+    assert run("upscale", tmp_path / "in.png", f"{tmp_path}/new/").exit_code == 0
+    assert (tmp_path / "new" / "in.png").is_file()
+
+
+def test_what_an_interrupted_run_left_is_named_where_it_is_not_used(make_clip, tmp_path):
+    source, target = make_clip(frames=2), tmp_path / "out.mkv"
+    left = folder_path(target)
+    left.mkdir()
+    result = run("upscale", source, target)
+    assert result.exit_code == 0
+    assert f"{left} holds what an earlier run has done; --resume goes on with it" in result.stderr
 
 
 def test_a_kind_of_picture_that_is_not_read_is_named(tmp_path):
@@ -202,7 +337,7 @@ def test_a_run_that_was_told_to_outlive_its_terminal_does(make_clip, tmp_path):
         str(tmp_path / "out.mkv"),
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
-        for _ in range(600):
+        for _ in range(4800):
             if any(".partial" in p.name for p in tmp_path.iterdir()):
                 break
             time.sleep(0.05)
@@ -259,7 +394,7 @@ def test_an_interrupted_run_leaves_nothing(make_clip, tmp_path, number):
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     signal.signal(number, before)
     with process:
-        for _ in range(600):
+        for _ in range(4800):
             if any(".partial" in p.name for p in tmp_path.iterdir()):
                 break
             time.sleep(0.05)
@@ -291,7 +426,7 @@ def test_a_video_goes_on_where_it_was_interrupted(make_clip, tmp_path, number):
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, before)
     with process:
-        for _ in range(1200):
+        for _ in range(12000):
             if (folder / "000001.segment").exists():
                 break
             time.sleep(0.02)

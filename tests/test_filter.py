@@ -8,10 +8,10 @@ import pytest
 import vapoursynth as vs
 
 from tests.conftest import codes
-from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, emtcm, upscaler
+from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, UsageError, emtcm, upscaler
 from vs_emtcm import lanes as lanes_module
 from vs_emtcm.engines.cpu_engine import CpuEngine
-from vs_emtcm.filter import frame_color
+from vs_emtcm.filter import clip_format, frame_color, numbered_device
 
 core = vs.core
 
@@ -278,6 +278,34 @@ def test_all_lanes_have_the_engine_that_was_chosen_once(monkeypatch, caplog):
         emtcm(clip_of(), lanes=3)
 
 
+@pytest.mark.parametrize(
+    ("device", "index", "name"),
+    [
+        ("auto", 0, "auto"),
+        ("cpu", 0, "cpu"),
+        ("cuda", 0, "cuda:0"),
+        ("cuda", 2, "cuda:2"),
+        ("auto", 1, "cuda:1"),
+        ("cuda:1", 0, "cuda:1"),
+    ],
+)
+def test_the_index_of_a_device_becomes_part_of_its_name(device, index, name):
+    assert numbered_device(device, index) == name
+
+
+def test_a_clip_on_the_gpu_is_refused_with_a_remedy(monkeypatch):
+    class Resident:
+        gpu_resident = True
+
+    monkeypatch.setattr(vs, "VideoNode", Resident)
+    with pytest.raises(UsageError, match=r"bring them back with std\.GPUDownload first"):
+        clip_format(Resident())
+
+
+def eighth() -> vs.VideoNode:
+    return clip_of(int(core.query_video_format(vs.YUV, vs.INTEGER, 8, 3, 0)))
+
+
 def varying() -> vs.VideoNode:
     return core.std.Splice([clip_of(), clip_of(width=48)], mismatch=True)
 
@@ -314,6 +342,7 @@ def varying_format() -> vs.VideoNode:
         (varying, {}, "emtcm: the clip's size varies"),
         (varying_format, {}, "emtcm: the clip's format varies"),
         (lambda: clip_of(int(vs.GRAY32)), {}, "emtcm: the clip's format is Gray32; accepted are GRAY"),
+        (eighth, {}, "emtcm: the clip's format is .*; accepted is subsampling up to 4:1:0"),
         (lambda: "film.mkv", {}, "emtcm: clip is of type str"),
     ],
 )

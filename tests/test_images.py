@@ -7,7 +7,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from tests.conftest import codes
 from vs_emtcm import EmtcmError, PixelFormat, Upscaler, UsageError
-from vs_emtcm.images import Picture, read_picture, upscale_picture, write_picture
+from vs_emtcm.images import Picture, check_size, read_picture, upscale_picture, write_picture
 from vs_emtcm.planes import Color
 
 UPSCALER = Upscaler(2, tune="clean", stages=1)
@@ -116,6 +116,26 @@ def test_a_cameras_exif_goes_from_any_kind_into_any_other(tmp_path, before, afte
         assert found.get_ifd(0x8825)[1] == "N"
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_what_exif_says_of_the_size_grows(tmp_path, suffix):
+    source = save(tmp_path / f"in.{suffix}", RGB, exif=camera_exif().tobytes())
+    upscale_picture(source, tmp_path / f"out.{suffix}", UPSCALER)
+    with Image.open(tmp_path / f"out.{suffix}") as picture:
+        assert [picture.getexif()[tag] for tag in (0x0100, 0x0101)] == [8000, 6000]
+
+
+def test_who_made_a_photograph_is_kept_from_tiff(tmp_path):
+    words = {270: "A Title", 271: "A Maker", 272: "A Model", 305: "A Program", 315: "An Artist", 33432: "(c)"}
+    exif = Image.Exif()
+    exif.update(words)
+    source = save(tmp_path / "in.tif", RGB, exif=exif.tobytes())
+    for name in ("out.tif", "out.jpg"):
+        upscale_picture(source, tmp_path / name, UPSCALER)
+        with Image.open(tmp_path / name) as picture:
+            found = picture.getexif()
+            assert {tag: found.get(tag) for tag in words} == words
+
+
 def test_exif_that_is_none_is_one_sentence(tmp_path):
     picture = Picture(mode="RGB", pixels=RGB, icc_profile=None, exif=b"Exif\0\0nonsense")
     with pytest.raises(EmtcmError, match=r"out\.tiff cannot be written: not a TIFF file"):
@@ -127,6 +147,16 @@ def test_sides_that_a_kind_cannot_hold_are_said_before_the_work(tmp_path):
     source = save(tmp_path / "in.png", codes(1, 8192))
     with pytest.raises(UsageError, match=r"a \.webp file cannot hold 16384x2 pixels, its sides end at 16383"):
         upscale_picture(source, tmp_path / "out.webp", UPSCALER)
+    check_size(65500, 2, tmp_path / "out.jpg")
+    with pytest.raises(UsageError, match=r"a \.jpg file cannot hold 2x65501 pixels, its sides end at 65500"):
+        check_size(2, 65501, tmp_path / "out.jpg")
+    check_size(1 << 20, 2, tmp_path / "out.png")
+
+
+def test_a_picture_that_pillow_takes_for_an_attack_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(UsageError, match=r"in\.png is too large: "):
+        read_picture(save(tmp_path / "in.png", RGB))
 
 
 def test_large_photographs_are_read_without_a_warning(tmp_path, monkeypatch, recwarn):
@@ -136,8 +166,23 @@ def test_large_photographs_are_read_without_a_warning(tmp_path, monkeypatch, rec
 
 
 def test_a_transparent_grey_of_16_bits_is_said_to_become_opaque(tmp_path):
-    save(tmp_path / "in.png", codes(8, 8, bits=16), transparency=7)
-    assert "becomes opaque" in read_picture(tmp_path / "in.png").warnings[0]
+    source = save(tmp_path / "in.png", codes(8, 8, bits=16), transparency=7)
+    for picture in (read_picture(source), upscale_picture(source, tmp_path / "out.png", UPSCALER)):
+        assert "becomes opaque" in picture.warnings[0]
+
+
+@pytest.mark.parametrize(("largest", "taken"), [(0xFFFF, True), (0x10000, False)])
+def test_grey_of_32_bits_is_taken_where_16_hold_it(tmp_path, largest, taken):
+    pixels = codes(18, 22, bits=16).astype(np.int32)
+    pixels[0, 0] = largest
+    source = save(tmp_path / "in.tif", pixels)
+    if taken:
+        picture = read_picture(source)
+        assert (picture.mode, picture.pixels.dtype) == ("I;16", np.uint16)
+        np.testing.assert_array_equal(picture.pixels, pixels)
+    else:
+        with pytest.raises(UsageError, match="of kind I; accepted are grey"):
+            read_picture(source)
 
 
 def test_animations_and_pages_are_refused(tmp_path):
@@ -224,7 +269,7 @@ def test_the_size_in_print_stays(tmp_path, before, after):
         assert [float(n) for n in picture.info["dpi"]] == pytest.approx([600, 300], abs=0.1)
 
 
-@pytest.mark.parametrize("dpi", [(1, 1), (0, 0), None])
+@pytest.mark.parametrize("dpi", [(1, 1), (0, 0), (300, 1), (30_000, 30_000), (300, 30_000), None])
 def test_no_size_in_print_stays_none(tmp_path, dpi):
     source = save(tmp_path / "in.tif", RGB, **({} if dpi is None else {"dpi": dpi}))
     upscale_picture(source, tmp_path / "out.png", UPSCALER)
@@ -242,6 +287,22 @@ def test_what_only_looks_like_a_picture_starts_no_other_program(tmp_path, monkey
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n%%EOF\n")
     with pytest.raises(UsageError, match="cannot be read as a picture"):
         read_picture(path)
+
+
+def test_jpeg_keeps_every_sample_of_its_colours(tmp_path):
+    source = save(tmp_path / "in.png", RGB)
+    for quality in (None, 50):
+        upscale_picture(source, tmp_path / "out.jpg", UPSCALER, quality)
+        with Image.open(tmp_path / "out.jpg") as picture:
+            # Component, and its samples across and down beside those of the others.
+            assert [layer[1:3] for layer in picture.layer] == [(1, 1)] * 3
+
+
+def test_tiff_is_compressed_without_loss(tmp_path):
+    flat = np.full((40, 50, 3), 128, np.uint8)
+    upscale_picture(save(tmp_path / "in.png", flat), tmp_path / "out.tif", UPSCALER)
+    np.testing.assert_array_equal(pixels_of(tmp_path / "out.tif"), np.full((80, 100, 3), 128))
+    assert (tmp_path / "out.tif").stat().st_size < 80 * 100 * 3 / 10
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "webp"])

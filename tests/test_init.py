@@ -17,6 +17,11 @@ def test_import_loads_neither_torch_nor_vapoursynth_and_prints_nothing():
     assert run_python(code) == ""
 
 
+def test_the_package_can_be_run_as_the_command():
+    command = [sys.executable, "-m", "vs_emtcm", "models"]
+    assert "large" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 @pytest.mark.parametrize("command", ["--help", "--version", "upscale --help", "models"])
 def test_the_command_explains_itself_without_torch(command):
     code = (

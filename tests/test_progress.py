@@ -51,6 +51,15 @@ def test_a_terminal_shows_the_same(clock, capsys, monkeypatch):
     assert "film [x265] [/b]" in shown
 
 
+def test_a_terminal_never_shows_more_frames_than_there_are(clock, capsys, monkeypatch):
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress.show_progress("film", "frame", quiet=False) as report:
+        clock[0] = 5
+        report(104, 100)
+    assert "104/104" in capsys.readouterr().err
+
+
 def test_pictures_are_counted_as_pictures(clock, capsys):
     with progress.show_progress("folder", "picture", quiet=False) as report:
         clock[0] = 20

@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -164,6 +163,39 @@ def test_the_matrix_does_not_change_the_range_of_rgb():
         np.testing.assert_array_equal(b, c)
 
 
+@pytest.mark.parametrize(
+    ("matrix", "red", "blue"),
+    # Red and blue of ITU-R BT.601, BT.709 and BT.2020.
+    [("bt601", 0.299, 0.114), ("bt709", 0.2126, 0.0722), ("bt2020", 0.2627, 0.0593)],
+)
+def test_colours_of_the_same_luma_are_only_interpolated(matrix, red, blue):
+    difference = texture(20, 24) - 0.5
+    picture = [0.5 + blue * difference, np.full((20, 24), 0.5), 0.5 - red * difference]
+    planes = [plane.astype(np.float32) for plane in picture]
+    format = PixelFormat(family="rgb", bits=32, sample_type="float")
+    for plane, result in zip(
+        planes, Upscaler(2, tune="clean").upscale(planes, format, Color(matrix=matrix)), strict=True
+    ):
+        interpolated = resample.upscale(torch.from_numpy(plane)[None, None], 2)[0, 0]
+        np.testing.assert_allclose(result, interpolated.numpy(), atol=2e-6)
+
+
+@pytest.mark.parametrize("range_", ["limited", "full"])
+def test_chroma_of_every_depth_is_the_same(range_):
+    upscaler, color = Upscaler(2, tune="clean"), Color(range=range_)
+    # As of a dark film, whose noise is as large as what is to be seen.
+    shapes = (40, 60), (20, 30), (20, 30)
+    planes = [(30 + 12 * texture(*shape, seed=i)).astype(np.uint8) for i, shape in enumerate(shapes)]
+    results = {}
+    for bits in (8, 16):
+        format = PixelFormat(family="yuv", bits=bits, subsampling=(1, 1))
+        factor = full_scale(format) / 255 if range_ == "full" else 1 << (bits - 8)
+        given = [(plane * float(factor)).astype(format.dtype) for plane in planes]
+        results[bits] = [plane / factor for plane in upscaler.upscale(given, format, color)]
+    for eight, sixteen in zip(results[8], results[16], strict=True):
+        assert np.abs(eight - sixteen).max() <= 0.51
+
+
 def test_another_one_works_beside_the_first_in_a_thread_of_its_own():
     luma = codes(40, 60)
     first = Upscaler(2, tune="clean", tile=(32, 32))
@@ -232,24 +264,27 @@ def test_what_the_caller_asks_of_pytorch_does_not_change_the_result(backend):
 
 
 def test_one_for_two_threads_is_refused():
-    upscaler, refused, going_on = Upscaler(2, device="cpu"), [], threading.Event()
+    upscaler, going_on, refused = Upscaler(2, device="cpu"), threading.Event(), threading.Event()
 
     def engine(*_):
         going_on.set()
-        time.sleep(0.5)
+        assert refused.wait(60)
         raise RuntimeError("enough")
 
     twin = upscaler.another()
     upscaler.engine.__class__ = type("Slow", (type(upscaler.engine),), {"__call__": engine})
     with ThreadPoolExecutor() as pool:
         first = pool.submit(upscaler.upscale, [codes(16, 16)], GRAY)
-        going_on.wait()
+        assert going_on.wait(60)
         with pytest.raises(EmtcmError, match="at work in another thread; give each its own, by another"):
             upscaler.upscale([codes(16, 16)], GRAY)
         assert twin.upscale([codes(16, 16)], GRAY)[0].shape == (32, 32)
+        refused.set()
         with pytest.raises(RuntimeError, match="enough"):
             first.result()
-    assert refused == []
+    # The failure is no work that goes on.
+    with pytest.raises(RuntimeError, match="enough"):
+        upscaler.upscale([codes(16, 16)], GRAY)
 
 
 def test_one_of_another_process_is_refused_where_it_would_wait_for_ever(monkeypatch):

@@ -18,6 +18,7 @@ from vs_emtcm.sequences import find_pictures, is_pattern, left_out, name_results
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import DEFAULT_CODEC, EncoderSettings, check_encoder
+from vs_emtcm.video.workfolder import folder_path
 from vs_emtcm.video.writer import check_container
 
 
@@ -151,14 +152,18 @@ def _make_upscaler(request: Request, default_tune: str) -> Upscaler:
     )
 
 
-def _check_source(path: Path) -> None:
-    accepted = "give a video, a picture, a folder of pictures or a pattern of pictures"
+def _check_source(given: str) -> None:
+    path, accepted = Path(given), "give a video, a picture, a folder of pictures or a pattern of pictures"
+    if "://" in given:
+        raise UsageError(f"{given} is an address; download it first")
     if str(path) == "-" or path.is_fifo() or path.is_char_device():
         raise UsageError(f"{path} is a pipe; {accepted}")
     if not path.exists():
         raise UsageError(f"{path} does not exist; {accepted}")
     if not path.is_file():
         raise UsageError(f"{path} is not a file; {accepted}")
+    if not path.stat().st_size:
+        raise UsageError(f"{path} is empty; {accepted}")
 
 
 def _unread(picture: Path) -> str:
@@ -167,7 +172,7 @@ def _unread(picture: Path) -> str:
 
 def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     source, target = Path(request.source), Path(request.target)
-    _check_source(source)
+    _check_source(request.source)
     if request.quality is not None:
         raise UsageError("--quality is for pictures; of videos --crf is the quality")
     # SVT-AV1 writes to the terminal by itself.
@@ -210,6 +215,9 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     def warn(warning: str) -> None:
         tell(f"warning: {warning}")
 
+    left = folder_path(target)
+    if left.exists() and not request.resume:
+        warn(f"{left} holds what an earlier run has done; --resume goes on with it, otherwise delete it")
     with show_progress(source.name, "frame", not request.show_progress) as progress:
         report = upscale_video(source, target, upscaler, settings, progress, warn)
     damage = tuple(f"{source} is damaged: {found}" for found in report.damage)
@@ -271,8 +279,8 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
         sources = [path for path, _ in found]
     else:
         sources, targets = [Path(request.source)], [Path(request.target)]
-        _check_source(sources[0])
-        if targets[0].is_dir():
+        _check_source(request.source)
+        if targets[0].is_dir() or request.target.endswith(("/", os.sep)):
             targets = [targets[0] / sources[0].name]
     folder = targets[0].parent
     originals = {source.resolve() for source in sources}

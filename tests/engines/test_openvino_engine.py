@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
@@ -26,12 +27,10 @@ WEIGHTS = models.load(models.find("base", "video").path, 2)
 NETWORKS = [(name, scale, stages) for name in ("base", "large") for scale in (2, 3, 4) for stages in (1, 2)]
 
 
+@cache
 def engines(name, scale, stages):
     weights = models.load(models.find(name, "video").path, scale)
     return OpenvinoEngine(weights, stages), CpuEngine(weights, stages)
-
-
-PAIRS = {network: engines(*network) for network in NETWORKS}
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def bordered(height, width, radius, seed=0):
 
 
 def assert_is_the_network(network, height, width):
-    ours, torchs = PAIRS[network]
+    ours, torchs = engines(*network)
     x = bordered(height, width, ours.radius)
     assert (ours.scale, ours.radius) == (torchs.scale, torchs.radius)
     with torch.inference_mode():
@@ -87,13 +86,16 @@ def test_the_number_of_threads_changes_no_bit(stages, threads):
 
 
 def test_it_takes_as_many_threads_as_pytorch(engine, threads):
-    threads(1)
-    request = engine._request(torch.Size((1, 1, 40, 40)), torch.get_num_threads())
-    assert request.get_compiled_model().get_property("INFERENCE_NUM_THREADS") == 1
+    # Of a size that it knows already, too.
+    for number in (1, 2, 1):
+        threads(number)
+        request = engine._request(torch.Size((1, 1, 40, 40)), torch.get_num_threads())
+        assert request.get_compiled_model().get_property("INFERENCE_NUM_THREADS") == number
 
 
 def test_lanes_change_no_bit():
-    lanes = [OpenvinoEngine(WEIGHTS, 2) for _ in range(4)]
+    first = OpenvinoEngine(WEIGHTS, 2)
+    lanes = [first, *(first.another() for _ in range(3))]
     pictures = [bordered(60, 80, lanes[0].radius, seed=i) for i in range(4)]
 
     def work(lane):
@@ -157,6 +159,13 @@ def test_a_size_is_compiled_once_while_it_is_kept(engine, compiled):
     engine.release()
     engine(torch.zeros(1, 1, 40, 30))
     assert compiled[-1] == 30
+
+
+def test_the_size_that_was_not_used_for_longest_makes_room(engine, compiled):
+    widths = [40 + i for i in range(SIZES)]
+    for width in (*widths, widths[0], 30, widths[0]):
+        engine(torch.zeros(1, 1, 40, width))
+    assert compiled == [*widths, 30]
 
 
 def test_large_sizes_are_not_kept_beside_each_other(engine, compiled, monkeypatch):

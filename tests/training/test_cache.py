@@ -1,5 +1,7 @@
 """What goes into a cache comes out of it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,23 @@ def test_a_cache_stays_until_the_next_is_whole(tmp_path):
     np.testing.assert_array_equal(read_cache(tmp_path)[2][0].high, codes(48, 48, seed=1))
     np.testing.assert_array_equal(opened[0].high, codes(40, 40))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.json", "pixels.bin"]
+
+
+def test_a_kill_between_its_two_files_leaves_no_cache_of_two_parts(tmp_path, monkeypatch):
+    write_cache(tmp_path, [clean_pair(codes(40, 40), 2)])
+    replace, replaced = Path.replace, []
+
+    def killed(path, target):
+        if replaced:
+            raise KeyboardInterrupt
+        replaced.append(target)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_cache(tmp_path, [clean_pair(codes(40, 40, seed=1), 2)])
+    with pytest.raises(CacheError, match="holds no cache"):
+        read_cache(tmp_path)
 
 
 def test_other_pairs_have_another_fingerprint(tmp_path):

@@ -1,6 +1,7 @@
 """Real encoders damage the low-resolution pictures of "video"."""
 
 import zlib
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from tests.conftest import codes
 from training.codec import (
     CRF_ENCODERS,
+    FRAMES,
     Degradation,
     degraded_pair,
     draw_degradation,
@@ -53,6 +55,35 @@ def test_noise_is_as_strong_as_it_says_and_grain_is_coarser(grain):
     assert abs(spread - 10) < 0.3
     # Of a kernel (g, 1, g) along each axis.
     assert abs(neighbours - 2 * grain / (1 + 2 * grain**2)) < 0.03
+
+
+def test_pictures_are_degraded_as_often_as_the_model_is_documented_to_be():
+    rng = np.random.default_rng(0)
+    drawn = [draw_degradation(rng) for _ in range(3000)]
+    of_encoders = Counter(d.encoder for d in drawn)
+    shares = {"libx264": 0.5, "libx265": 0.2, "mpeg4": 0.08, "mpeg2video": 0.07, None: 0.15}
+    assert {e: n / 3000 for e, n in of_encoders.items()} == pytest.approx(shares, abs=0.03)
+    for encoder, (lowest, highest) in {"libx264": (16, 32), "libx265": (16, 32), "mpeg4": (2, 6)}.items():
+        qualities = {d.quality for d in drawn if d.encoder == encoder}
+        assert (min(qualities), max(qualities)) == (lowest, highest)
+    assert np.mean([d.blur > 0 for d in drawn]) == pytest.approx(0.2, abs=0.03)
+    assert np.mean([d.grain > 0 for d in drawn]) == pytest.approx(0.5, abs=0.03)
+    assert np.mean([d.frame == 0 for d in drawn]) == pytest.approx(0.3, abs=0.03)
+    assert {d.frame for d in drawn} == set(range(FRAMES))
+    noise = [d.noise for d in drawn if d.noise]
+    assert len(noise) / 3000 == pytest.approx(0.4, abs=0.03)
+    # Few are much: half have less than the geometric mean of the least and the most.
+    assert np.median(noise) == pytest.approx((min(noise) * max(noise)) ** 0.5, rel=0.1)
+
+
+def test_blur_takes_detail_from_what_is_seen_and_not_from_what_is_wanted():
+    luma, pairs = codes(120, 130), []
+    for blur in (0.0, 0.9):
+        degradation = Degradation(encoder=None, quality=0, blur=blur, noise=0, grain=0, frame=0)
+        pairs.append(degraded_pair(luma, 2, degradation, np.random.default_rng(0)))
+    sharp, blurred = pairs
+    np.testing.assert_array_equal(sharp.high, blurred.high)
+    assert np.diff(blurred.low.astype(int)).std() < 0.9 * np.diff(sharp.low.astype(int)).std()
 
 
 def test_colours_go_through_an_encoder_in_their_planes():

@@ -25,7 +25,9 @@ def tables(pytestconfig):
 
 
 def test_the_checked_in_recipes_are_named_after_their_models(pytestconfig):
-    for path in sorted((pytestconfig.rootpath / "training" / "recipes").rglob("*.toml")):
+    paths = sorted((pytestconfig.rootpath / "training" / "recipes").rglob("*.toml"))
+    assert paths
+    for path in paths:
         model = load_recipe(path).model
         assert path.stem == f"{model.name}-{model.tune}"
 

@@ -52,3 +52,19 @@ def test_a_crop_at_an_edge_sees_the_mirrored_picture_as_the_upscaler_shows_it(sc
         expected = np.pad(plane, border, mode="symmetric")
         turned = [np.rot90(t, k) for t in (expected, expected.T) for k in range(4)]
         assert any(np.array_equal((crop[0, 0] * 255).round().numpy(), t) for t in turned)
+
+
+def test_crops_come_from_every_place_of_every_picture_in_every_orientation():
+    size = 8 + 2 * SURROUNDINGS
+    lows = [codes(9, 10), codes(8, 8, seed=1)]
+    pairs = [Pair(scale=2, low=low, high=low.repeat(2, 0).repeat(2, 1)) for low in lows]
+    expected = set()
+    for low in lows:
+        whole = np.pad(low, SURROUNDINGS, mode="symmetric")
+        for y in range(whole.shape[0] - size + 1):
+            for x in range(whole.shape[1] - size + 1):
+                crop = whole[y : y + size, x : x + size]
+                expected |= {np.rot90(t, k).tobytes() for t in (crop, crop.T) for k in range(4)}
+    assert len(expected) == (2 * 3 + 1) * 8
+    drawn, _ = CropSource(pack(pairs)[2], size, CPU).draw(np.random.default_rng(0), 2000)
+    assert {(crop * 255).round().byte().numpy().tobytes() for crop in drawn} == expected

@@ -74,6 +74,23 @@ def test_a_wide_form_takes_a_shipped_network_as_it_is():
         torch.testing.assert_close(value, shipped[f"x2/{name}"], atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("width", [None, 64], ids=["plain", "wide"])
+def test_a_network_starts_near_the_identity_and_adds_little(width):
+    torch.manual_seed(0)
+    channels = 24
+    form = TrainedForm((2,), Shape(channels=channels, stage1=2, stage2=3), width, ())
+    spreads = {"head": 1.0, "estimate1": 0.1, "estimate2": 0.1}
+    for name, kernel in form.kernels(2).items():
+        values = kernel().detach()
+        diagonal = values[..., values.shape[-2] // 2, values.shape[-1] // 2].diagonal().clone()
+        assert float(diagonal.mean()) == pytest.approx(0 if name in spreads else 1, abs=0.25)
+        if name not in spreads:
+            values[range(channels), range(channels), 1, 1] -= 1
+        # Beside the identity, a part of what He takes for a ReLU.
+        he = (2 / values[0].numel()) ** 0.5
+        assert float(values.std()) == pytest.approx(spreads.get(name, 0.5) * he, rel=0.2)
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_deployed_network_has_every_weight(form, scale):
     network = form.deployed(scale).double()

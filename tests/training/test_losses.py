@@ -70,6 +70,19 @@ def test_tasks_add_up_by_their_weights(truth):
     assert pixels == log_error(result, truth)
 
 
+def test_other_tasks_look_at_as_many_crops_as_the_recipe_says(truth):
+    spoiled = truth.clone()
+    spoiled[1] = 0.5
+    weights = TaskWeights(luminance=1, contrast=1, structure=1, distribution=1)
+    of_one, of_both = (
+        multi_task_loss(spoiled, truth, "charbonnier", weights, sample, 1.0) for sample in (1, 2)
+    )
+    # The pixel task looks at all of them.
+    assert of_one[1] == of_both[1] > 0.01
+    assert float(of_one[0] - of_one[1]) == pytest.approx(0, abs=1e-4)
+    assert float(of_both[0] - of_both[1]) > 0.5
+
+
 def test_the_logarithmic_error_is_the_mean_psnr_of_the_crops(truth):
     # One crop with large errors, one with small ones.
     result = truth + torch.tensor([0.1, 0.01])[:, None, None, None] * torch.randn(truth.shape)

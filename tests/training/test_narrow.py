@@ -54,7 +54,7 @@ def narrow_to(shape: Shape, weights: Weights, **options) -> TrainedForm:
 
 def weights_of(form: TrainedForm, shape: Shape = WIDE) -> Weights:
     tensors = {name: value.detach().numpy() for name, value in form.collapse(2).items()}
-    return Weights(scale=2, shape=shape, tensors=tensors)
+    return Weights(scale=2, shape=shape, tune="clean", tensors=tensors)
 
 
 @pytest.mark.parametrize("stage2", [1, 2, 3, 6])

@@ -13,8 +13,10 @@ from training.amx import AmxError
 from training.config import Loss, Optimizer, Size
 from training.crops import CropSource
 from training.errors import TrainingError
+from training.files import write_tensors
 from training.loop import WEIGHTS
 from training.losses import TaskWeights
+from training.optimizers import Optimizers
 from training.run import CHECKPOINT, Run
 
 
@@ -48,16 +50,63 @@ def test_the_seed_is_that_of_the_run_alone(tmp_path):
 
 
 def test_a_phase_begins_at_its_first_step(tmp_path, monkeypatch):
-    rates = []
-    monkeypatch.setattr("training.step.Step.__call__", lambda _step, _seed, rate, _decay: rates.append(rate))
+    told = []
+    monkeypatch.setattr("training.step.Step.__call__", lambda _step, *arguments: told.append(arguments))
     run = Run(recipe(), tmp_path)
     run.begin_phase(1)
     assert (run.step, run.end_of_phase()) == (3, 6)
     step = run.stepper({s: CropSource(PAIRS[s], 24, torch.device("cpu")) for s in (3, 4)})
     for _ in range(3):
         run.train_step(step)
-    # A warm-up of two steps to the peak.
+    seeds, rates, decays = zip(*told, strict=True)
+    # A warm-up of two steps to the peak; other crops than in the first phase; a memory that grows.
     assert rates == pytest.approx([1.5e-3, 3e-3, 3e-3])
+    assert seeds == ((3, 3), (3, 4), (3, 5))
+    assert decays == pytest.approx([1 / 10, 2 / 11, 3 / 12])
+
+
+def test_the_averages_remember_as_long_as_the_recipe_says(tmp_path, monkeypatch):
+    decays = []
+    monkeypatch.setattr(
+        "training.step.Step.__call__", lambda _step, _seed, _rate, decay: decays.append(decay)
+    )
+    run = Run(recipe((phase(steps=200),)), tmp_path)
+    step = run.stepper({2: CropSource(PAIRS[2], 24, torch.device("cpu"))})
+    for _ in range(200):
+        run.train_step(step)
+    assert decays == sorted(decays)
+    assert decays[50] < decays[100] == decays[-1] == 0.9
+
+
+def test_every_scale_and_step_has_random_numbers_of_its_own(tmp_path, monkeypatch):
+    drawn, choose = [], CropSource.choose
+
+    def watched(source, rng, batch):
+        choice = choose(source, rng, batch)
+        drawn.append(tuple(choice.place.flatten().tolist()))
+        return choice
+
+    run = Run(recipe((phase(scales=(2, 3, 4)),)), tmp_path)
+    step = run.stepper({s: CropSource(PAIRS[s], 24, torch.device("cpu")) for s in (2, 3, 4)})
+    monkeypatch.setattr(CropSource, "choose", watched)
+    for _ in range(2):
+        run.train_step(step)
+    assert len(set(drawn)) == len(drawn) == 6
+
+
+def test_no_step_follows_a_gradient_that_is_longer_than_one(tmp_path, monkeypatch):
+    lengths = []
+    follow = Optimizers.follow
+
+    def watched(optimizers):
+        lengths.append(torch.cat([p.grad.flatten() for p in run.trained.values()]).norm().item())
+        follow(optimizers)
+
+    monkeypatch.setattr(Optimizers, "follow", watched)
+    tasks = TaskWeights(luminance=100, contrast=100, structure=100, distribution=10)
+    run = Run(recipe((phase(),), loss=Loss(stage1=50, stage2=50, tasks=tasks, sample=2)), tmp_path)
+    steps(run, 2)
+    assert lengths == pytest.approx([1, 1], rel=1e-3)
 
 
 def test_a_run_starts_from_another_ones_average(tmp_path):
@@ -116,7 +165,7 @@ def test_a_run_goes_on_where_only_its_future_or_its_log_is_changed(tmp_path):
     together = phase(scales=(2, 3, 4))
     trained(tmp_path, recipe((together,)))
     longer = trained(tmp_path, recipe((together, PHASES[1]), evaluate_every=2))
-    assert (longer.phase, longer.step, longer.changes) == (1, 6, "")
+    assert (longer.phase, longer.step, longer.changes) == (1, 6, [])
 
 
 def test_a_run_goes_on_at_another_learning_rate_and_says_so(tmp_path, capsys):
@@ -130,7 +179,7 @@ def test_a_run_goes_on_at_another_learning_rate_and_says_so(tmp_path, capsys):
     )
     assert f"{said} 0.0001; the run goes on from step 2\n" in capsys.readouterr().err
     # From then on that is its recipe.
-    assert Run(lower, tmp_path).changes == ""
+    assert Run(lower, tmp_path).changes == []
 
 
 def test_a_run_goes_on_with_its_own_cache_alone(tmp_path):
@@ -195,6 +244,13 @@ def test_files_are_as_readable_as_any_new_file(tmp_path):
     (tmp_path / "new").touch()
     modes = {(tmp_path / name).stat().st_mode for name in ("new", CHECKPOINT, WEIGHTS)}
     assert len(modes) == 1
+
+
+def test_a_file_that_cannot_be_written_leaves_no_part_of_it(tmp_path):
+    (tmp_path / WEIGHTS).mkdir()
+    with pytest.raises(TrainingError, match="cannot be written: is a directory"):
+        write_tensors(tmp_path / WEIGHTS, {"a": torch.zeros(1)}, {})
+    assert [path.name for path in tmp_path.iterdir()] == [WEIGHTS]
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
@@ -265,3 +321,4 @@ def test_the_exported_file_says_what_it_is(tmp_path):
     metadata = json.loads(header[8 : 8 + size])["__metadata__"]
     assert (metadata["format"], metadata["name"], metadata["tune"]) == ("emtcm-1", "tiny", "clean")
     assert (metadata["channels"], metadata["stage1"], metadata["stage2"]) == ("4", "2", "2")
+    assert (metadata["scales"], metadata["steps"]) == ("[2, 3, 4]", "6")

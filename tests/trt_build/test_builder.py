@@ -1,6 +1,8 @@
 """Requests name all that an engine depends on; modules that do not fit are refused."""
 
+import importlib.util
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import ModuleType
 from unittest import mock
 
@@ -52,8 +54,56 @@ def test_the_key_depends_on_the_weights_and_the_versions(tiny, monkeypatch):
     first = request(tiny, **settings)
     other = Tiny()
     assert request(other, **settings).key != first.key
-    monkeypatch.setattr("trt_build.builder.tensorrt_version", lambda: "rtx 9.9")
-    assert request(tiny, **settings).key != first.key
+    for name, version in (
+        ("trt_build.builder.tensorrt_version", lambda: "rtx 9.9"),
+        ("torch.__version__", "9.9.0+cu999"),
+        ("trt_build.builder.BUILDER", 0),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(name, version)
+            assert request(tiny, **settings).key != first.key
+    assert request(tiny, **settings).key == first.key
+
+
+@pytest.mark.parametrize(("flavour", "equal"), [("rtx", True), ("full", False)])
+def test_engines_of_full_tensorrt_are_for_one_kind_of_card(tiny, monkeypatch, flavour, equal):
+    found = replace(builder.installation(), flavour=flavour)
+    monkeypatch.setattr(builder, "installation", lambda: found)
+    monkeypatch.setattr(builder, "tensorrt_version", lambda: "1")
+    monkeypatch.setattr(builder, "present_target", lambda: "sm89")
+    keys = set()
+    for card in ("RTX 4070", "RTX 4090"):
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda card=card: card)
+        keys.add(request(tiny, label="tiny", scale=2, profile=SMALL).key)
+    assert (len(keys) == 1) == equal
+
+
+def test_the_key_depends_on_what_the_source_does(tmp_path):
+    keys = []
+    for name, sign in (("first", "+"), ("same", "+"), ("other", "-")):
+        path = tmp_path / f"{name}_network.py"
+        path.write_text(
+            "from torch import nn\n\n\nclass Shift(nn.Module):\n"
+            f"    def forward(self, x):\n        return x {sign} 1\n"
+        )
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        with mock.patch.dict("sys.modules", {path.stem: module}):
+            spec.loader.exec_module(module)
+            keys.append(request(module.Shift(), label="", scale=1, profile=SMALL, targets=("sm89",)).key)
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_what_is_built_is_the_network_as_it_is_used(tiny, monkeypatch):
+    built = []
+    monkeypatch.setattr(builder, "serialized_engine", lambda module, *_, **__: built.append(module) or b"")
+    wanted = request(tiny, label="", scale=2, profile=SMALL, targets=("sm89",))
+    builder.compiled(tiny.train(), wanted, ahead=True)
+    (module,) = built
+    # Not in training, where some layers are random.
+    assert not module.training
+    assert tiny.training
+    assert {p.dtype for p in module.parameters()} == {torch.float16}
 
 
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
@@ -120,10 +170,11 @@ def test_the_key_depends_on_the_kind_of_numbers():
 
 
 def test_hooks_are_refused():
-    hooked = Tiny()
-    hooked.register_forward_hook(lambda *_: None)
-    with pytest.raises(BuildError, match="the network has a forward hook"):
-        request(hooked, label="", scale=1, profile=SMALL, targets=("sm89",))
+    for register in (nn.Module.register_forward_hook, nn.Module.register_forward_pre_hook):
+        hooked = Tiny()
+        register(hooked, lambda *_: None)
+        with pytest.raises(BuildError, match="the network has a forward hook"):
+            request(hooked, label="", scale=1, profile=SMALL, targets=("sm89",))
 
 
 def test_a_target_is_needed(tiny):

@@ -36,6 +36,12 @@ def test_any_cut_and_any_changed_byte_is_noticed(tmp_path_factory, data):
         assert description != DESCRIPTION
 
 
+def test_a_store_may_be_shared(tmp_path):
+    write_engine(tmp_path / "a.engine", DESCRIPTION, b"x")
+    # Written by one, read by all.
+    assert (tmp_path / "a.engine").stat().st_mode & 0o777 == 0o644
+
+
 def test_foreign_files_are_refused(tmp_path):
     (tmp_path / "picture.engine").write_bytes(b"\x89PNG\r\n")
     with pytest.raises(EngineFileError, match="is not an engine file of trt_build"):

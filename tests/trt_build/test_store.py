@@ -1,6 +1,9 @@
 """The store builds an engine once, and again when it has to."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from threading import Barrier
 
 import pytest
 import torch
@@ -9,14 +12,15 @@ from tests.trt_build.modules import SMALL, Tiny
 from trt_build import (
     BuildError,
     EngineFileError,
+    Profile,
     build_into,
     get_or_build,
     request,
     stored_engine,
     verify,
 )
-from trt_build.container import read_engine
-from trt_build.store import clear, engine_path, entries
+from trt_build.container import read_engine, write_engine
+from trt_build.store import _found, clear, engine_path, entries
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -50,6 +54,52 @@ def test_a_file_for_several_gpus_serves_each_of_them(tmp_path, tiny, wanted, mon
     monkeypatch.setattr("trt_build.store.compiled", None)
     assert build_into(tmp_path, tiny, wanted, ahead=True) == path
     assert get_or_build(tmp_path, tiny, wanted, ahead=True) == read_engine(path)
+
+
+def test_an_engine_of_another_network_or_of_other_versions_serves_nobody(tmp_path, wanted):
+    other = {
+        "label": "other",
+        "weights": "0" * 64,
+        "scale": 3,
+        "profile": Profile(minimum=(8, 8), optimum=(32, 48), maximum=(64, 65)),
+        "precision": "fp32",
+        "card": "a card",
+        "flavour": "another",
+        "torch_tensorrt": "0",
+        "tensorrt": "0",
+        "torch": "0",
+        "builder": 0,
+    }
+    assert {*other, "targets"} == {field.name for field in fields(wanted)}
+    for name, value in other.items():
+        stored = replace(wanted, **{name: value})
+        path = engine_path(tmp_path, stored)
+        assert path != engine_path(tmp_path, wanted)
+        write_engine(path, stored.to_json(), name.encode())
+        assert stored_engine(path, stored) == name.encode()
+        with pytest.raises(EngineFileError, match=f"holds an engine with {name} "):
+            stored_engine(path, wanted)
+    assert _found(tmp_path, wanted) is None
+
+
+def test_what_is_no_engine_of_ours_outlives_the_clearing(tmp_path, wanted):
+    ours = engine_path(tmp_path, wanted)
+    write_engine(ours, wanted.to_json(), b"engine")
+    broken = tmp_path / f".{ours.name}.abc.partial"
+    broken.write_bytes(b"half")
+    other = tmp_path / "search.engine"
+    other.write_bytes(b"of another program")
+    assert clear(tmp_path) == sorted([ours, broken])
+    assert list(tmp_path.iterdir()) == [other]
+
+
+def test_a_damaged_engine_under_its_own_name_is_found(tmp_path, wanted):
+    path = engine_path(tmp_path, wanted)
+    write_engine(path, wanted.to_json(), b"engine")
+    assert verify(path) == wanted
+    path.write_bytes(path.read_bytes()[:-1] + b"X")
+    with pytest.raises(EngineFileError, match="is damaged; build it again"):
+        verify(path)
 
 
 def test_a_damaged_file_does_not_hide_another_that_serves(tmp_path, tiny, wanted, monkeypatch, caplog):
@@ -138,6 +188,24 @@ def test_threads_that_want_one_engine_build_it_once(tmp_path, tiny, wanted, monk
         engines = list(pool.map(lambda _: get_or_build(tmp_path, tiny, wanted, ahead=True), range(3)))
     assert engines[0] == engines[1] == engines[2]
     assert messages(caplog) == ["building the TensorRT engine tiny for sm89"]
+
+
+def test_threads_that_want_one_file_build_it_once(tmp_path, tiny, wanted, monkeypatch):
+    built, meeting = [], Barrier(3, timeout=60)
+
+    def compiled(*_, **__):
+        built.append(wanted)
+        time.sleep(0.1)
+        return b"engine"
+
+    def build_one(_):
+        meeting.wait()
+        return build_into(tmp_path, tiny, wanted, ahead=True)
+
+    monkeypatch.setattr("trt_build.store.compiled", compiled)
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(build_one, range(3))) == [engine_path(tmp_path, wanted)] * 3
+    assert len(built) == 1
 
 
 def _build_in_process(folder):

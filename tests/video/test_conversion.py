@@ -184,6 +184,21 @@ def test_yuv_becomes_rgb_of_the_same_colours(tmp_path, codec, pix_fmt):
     assert np.abs(result.to_ndarray(format="rgb24").astype(int) - (200, 90, 40)).max() <= 3
 
 
+@pytest.mark.parametrize("target", ["yuv444p", "yuv420p"])
+def test_rgb_becomes_yuv_of_the_same_colours_and_says_so(target):
+    frame = av.VideoFrame(16, 16, "gbrp")
+    for plane, code in zip(frame_planes(frame, PixelFormat(family="rgb")), (200, 90, 40), strict=True):
+        plane[...] = code
+    frame.colorspace, frame.color_range = 0, 2
+    frame.pts, frame.time_base, frame.duration = 3, Fraction(1, 25), 2
+    result = choose_conversion(frame, target, range_is_signalled=True)(frame)
+    # BT.709, limited range.
+    assert (result.colorspace, result.color_range) == (1, 1)
+    for plane, code in zip(frame_planes(result, native_format(target)), (110, 95, 178), strict=True):
+        assert np.abs(plane.astype(int) - code).max() <= 1
+    assert (result.pts, result.time_base, result.duration) == (3, Fraction(1, 25), 2)
+
+
 def test_yuv_becomes_grey_by_its_luma(tmp_path, make_clip):
     source = make_clip(codec="ffv1", color_range=1)
     as_grey = VideoSettings(encoder=EncoderSettings(codec="ffv1", pix_fmt="gray"))
@@ -193,6 +208,15 @@ def test_yuv_becomes_grey_by_its_luma(tmp_path, make_clip):
         assert grey.color_range == 1
         luma = frame_planes(yuv, PixelFormat(family="yuv", subsampling=(1, 1)))[0]
         np.testing.assert_array_equal(frame_planes(grey, PixelFormat(family="gray"))[0], luma)
+
+
+@pytest.mark.parametrize("target", ["gray", "gray10le", "yuv444p", "gbrp"])
+def test_whatever_a_frame_becomes_it_keeps_its_time(target):
+    frame = flat("yuv420p", 128, 1)
+    frame.pts, frame.time_base, frame.duration = 3, Fraction(1, 25), 2
+    result = choose_conversion(frame, target, range_is_signalled=True)(frame)
+    assert result.format.name == target
+    assert (result.pts, result.time_base, result.duration) == (3, Fraction(1, 25), 2)
 
 
 @pytest.mark.parametrize(

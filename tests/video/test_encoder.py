@@ -1,12 +1,20 @@
 """Encoder settings are checked before any work is done."""
 
+from fractions import Fraction
+
 import av
 import pytest
 
-from tests.video.clips import decoded
+from tests.video.clips import decoded, packets
 from vs_emtcm import Upscaler, UsageError
 from vs_emtcm.video import VideoSettings, upscale_video
-from vs_emtcm.video.encoder import EncoderSettings, check_encoder, choose_pix_fmt
+from vs_emtcm.video.encoder import (
+    EncoderSettings,
+    check_encoder,
+    choose_pix_fmt,
+    counted_rate,
+    find_encoder,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +26,22 @@ from vs_emtcm.video.encoder import EncoderSettings, check_encoder, choose_pix_fm
         ({"codec": "ffv1", "preset": "slow"}, "ffv1 has no preset"),
         ({"preset": "sluggish"}, "no preset 'sluggish'; accepted are ultrafast"),
         ({"pix_fmt": "rgb24"}, "does not take the pixel format 'rgb24'; accepted are yuv420p"),
+        (
+            {"options": (("time_base", "1/5"),)},
+            "time_base follows from the source",
+        ),
+        (
+            {"options": (("video_size", "9x9"),)},
+            "video_size follows from the source and --scale",
+        ),
+        ({"options": (("pixel_format", "gray"),)}, "use --pix-fmt"),
+        ({"crf": 20, "options": (("x264-params", "ref=1:crf=30"),)}, "x264-params exclude each other"),
+        (
+            {"crf": 20, "codec": "libx265", "options": (("x265-params", "qp=9"),)},
+            "x265-params exclude each other",
+        ),
+        # It takes every one there is.
+        ({"codec": "rawvideo", "pix_fmt": "yuv420"}, "pixel format 'yuv420' does not exist; see"),
     ],
 )
 def test_what_an_encoder_lacks_is_refused(settings, message):
@@ -51,6 +75,55 @@ def test_options_of_the_encoder_reach_it(make_clip, tmp_path):
     encoder = EncoderSettings(options=(("g", "2"), ("x264-params", "bframes=0")))
     upscale_video(make_clip(), tmp_path / "out.mkv", Upscaler(2, stages=1), VideoSettings(encoder=encoder))
     assert [f.key_frame for f in decoded(tmp_path / "out.mkv")] == [True, False] * 3
+
+
+def test_quality_preset_and_threads_reach_the_encoder(make_clip, tmp_path):
+    source = make_clip(width=320, height=240, frames=2)
+    encoder = EncoderSettings(crf=30.5, preset="ultrafast", threads=1)
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), VideoSettings(encoder=encoder))
+    # x264 writes into the stream what it was told.
+    told = b"".join(data for data, _ in packets(tmp_path / "out.mkv", "video"))
+    assert b" crf=30.5 " in told
+    assert b" threads=1 " in told
+    assert b" cabac=0 " in told
+
+
+@pytest.mark.parametrize("name", ["x264-params", "x264opts"])
+def test_a_quality_inside_of_x264s_own_parameters_is_the_quality(make_clip, tmp_path, name):
+    source = make_clip(width=160, height=120, frames=12)
+    sizes = {}
+    for quality in (20, 45):
+        encoder = EncoderSettings(preset="ultrafast", options=((name, f"crf={quality}"),))
+        target = tmp_path / f"{quality}.mkv"
+        upscale_video(source, target, Upscaler(2, stages=1), VideoSettings(encoder=encoder))
+        sizes[quality] = sum(len(data) for data, _ in packets(target, "video"))
+    assert sizes[45] < 0.5 * sizes[20]
+
+
+@pytest.mark.parametrize(
+    ("codec", "rate", "counted"),
+    [
+        ("mpeg2video", Fraction(24), Fraction(24)),
+        ("mpeg2video", Fraction(24001, 1000), Fraction(24)),
+        ("mpeg1video", Fraction(19), Fraction(24000, 1001)),
+        ("mpeg2video", Fraction(120), Fraction(60)),
+        ("libx264", Fraction(19), Fraction(19)),
+    ],
+)
+def test_frames_are_counted_at_a_rate_that_mpeg_has(codec, rate, counted):
+    assert counted_rate(find_encoder(codec), rate) == counted
+
+
+def test_bits_that_the_encoder_has_no_room_for_are_said_to_be_lost(make_clip, tmp_path):
+    source = make_clip(pix_fmt="yuv420p10le", codec="ffv1", frames=2)
+    asked = {"pix_fmt": "yuv420p"}
+    for codec, options, lost in (("mjpeg", {}, True), ("libx265", {}, False), ("mjpeg", asked, False)):
+        encoder = EncoderSettings(codec=codec, **options)
+        report = upscale_video(
+            source, tmp_path / f"{codec}{lost}.mkv", Upscaler(2, stages=1), VideoSettings(encoder=encoder)
+        )
+        told = "10 bits are written as 8: mjpeg takes no more; --codec libx265 or ffv1 may"
+        assert (told in report.warnings) == lost
 
 
 def test_x265_does_not_write_to_the_terminal(make_clip, tmp_path, capfd):

@@ -1,11 +1,15 @@
 """FFmpeg's pixel formats are told apart and their samples found."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
 from av.video.format import names
 
+from vs_emtcm import Upscaler
 from vs_emtcm.planes import PixelFormat
+from vs_emtcm.video.frame_upscaler import FrameUpscaler
 from vs_emtcm.video.frames import deeper_native, frame_color, frame_planes, native_format, nearest_native
 
 
@@ -77,7 +81,10 @@ def test_colour_tags_are_understood():
         "center",
     )
     assert frame_color(av.VideoFrame(8, 8, "yuvj420p"), format).range == "full"
-    assert frame_color(av.VideoFrame(8, 8, "gbrp"), PixelFormat(family="rgb")).range == "full"
+    rgb = av.VideoFrame(8, 8, "gbrp")
+    assert frame_color(rgb, PixelFormat(family="rgb")).range == "full"
+    rgb.color_range = 1
+    assert frame_color(rgb, PixelFormat(family="rgb")).range == "limited"
 
 
 @pytest.mark.parametrize(
@@ -94,3 +101,22 @@ def test_colour_tags_are_understood():
 )
 def test_formats_are_deepened_where_ffmpeg_has_them(name, bits, deeper):
     assert deeper_native(name, bits) == deeper
+
+
+@pytest.mark.parametrize(
+    ("name", "color_range", "expected"),
+    # The range of yuvj is in its name.
+    [("yuv420p", 1, 1), ("yuvj420p", 0, 2), ("nv12", 2, 2), ("gray", 1, 1), ("yuv444p10le", 0, 0)],
+)
+def test_a_larger_frame_has_the_time_and_the_tags_of_the_smaller_one(name, color_range, expected):
+    frame = av.VideoFrame(32, 16, name)
+    frame.pts, frame.time_base, frame.duration = 90, Fraction(1, 1000), 33
+    frame.colorspace, frame.color_primaries, frame.color_trc = 9, 9, 16
+    frame.color_range, frame.chroma_location = color_range, 3
+    upscaler = FrameUpscaler(Upscaler(3, stages=1))
+    larger = upscaler(frame)
+    assert (larger.width, larger.height) == (96, 48)
+    assert (larger.pts, larger.time_base, larger.duration) == (90, Fraction(1, 1000), 33)
+    assert (larger.colorspace, larger.color_primaries, larger.color_trc) == (9, 9, 16)
+    assert (larger.color_range, larger.chroma_location) == (expected, 3)
+    assert upscaler.seconds > 0

@@ -36,6 +36,17 @@ def test_it_is_kept(source, tmp_path, codec):
     assert not report.warnings
 
 
+def test_it_is_kept_beside_parameters_of_ones_own(source, tmp_path):
+    for codec, name in (("libx264", "x264-params"), ("libx265", "x265-params")):
+        encoder = EncoderSettings(codec=codec, preset="ultrafast", options=((name, "keyint=1"),))
+        target = tmp_path / f"{codec}.mkv"
+        upscale_video(source, target, Upscaler(2, stages=1), VideoSettings(encoder=encoder))
+        with av.open(str(target)) as container:
+            frames = list(container.decode(video=0))
+        assert static_hdr(frames[0]) == HDR
+        assert all(frame.key_frame for frame in frames)
+
+
 def test_encoders_that_cannot_are_named(source, tmp_path):
     settings = VideoSettings(encoder=EncoderSettings(codec="ffv1"))
     report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)

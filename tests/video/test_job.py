@@ -13,6 +13,7 @@ from vs_emtcm import EmtcmError, Upscaler, UsageError, emtcm
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings
 from vs_emtcm.video.frames import frame_planes, native_format
+from vs_emtcm.video.reader import VideoReader
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -27,6 +28,8 @@ def test_frames_times_and_audio_stay(make_clip, tmp_path, scale, suffix):
     assert times(target) == times(source)
     assert packets(target, "audio") == packets(source, "audio")
     assert report.damage == report.warnings == ()
+    # Of the time, all three parts took some.
+    assert min(report.seconds, report.decode, report.network, report.encode) > 0
 
 
 @pytest.mark.parametrize(
@@ -303,7 +306,7 @@ def test_a_time_code_is_kept_as_a_tag_and_not_said_to_be_lost(make_clip, tmp_pat
 
 
 def test_frames_that_are_worked_on_side_by_side_come_out_as_one_after_the_other(make_clip, tmp_path):
-    source = make_clip(frames=12, width=720, height=480, audio=True)
+    source = make_clip(frames=7, width=720, height=480, audio=True)
     reports = [
         upscale_video(
             source,
@@ -313,7 +316,45 @@ def test_frames_that_are_worked_on_side_by_side_come_out_as_one_after_the_other(
         )
         for number in (1, 3)
     ]
-    assert reports[0].frames == reports[1].frames == 12
+    assert reports[0].frames == reports[1].frames == 7
     assert reports[0].warnings == reports[1].warnings != ()
     for kind in ("video", "audio"):
         assert packets(tmp_path / "1.mkv", kind) == packets(tmp_path / "3.mkv", kind)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_as_many_lanes_work_as_were_asked_for(make_clip, tmp_path, monkeypatch, lanes):
+    at_work = set()
+    upscale_into = Upscaler.upscale_into
+
+    def watched(upscaler, *arguments, **options):
+        at_work.add(id(upscaler))
+        upscale_into(upscaler, *arguments, **options)
+
+    monkeypatch.setattr(Upscaler, "upscale_into", watched)
+    settings = VideoSettings(encoder=FAST.encoder, lanes=lanes)
+    upscale_video(make_clip(frames=12), tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    assert len(at_work) == lanes
+
+
+def test_a_short_film_has_no_more_lanes_than_frames(make_clip, tmp_path, monkeypatch):
+    made, another = [], Upscaler.another
+    monkeypatch.setattr(Upscaler, "another", lambda first: made.append(first) or another(first))
+    settings = VideoSettings(encoder=FAST.encoder, lanes=8)
+    upscale_video(make_clip(frames=3), tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    assert len(made) == 2
+
+
+def test_the_source_is_closed_at_the_end(make_clip, tmp_path, monkeypatch):
+    closed, close = [], VideoReader.close
+
+    def watched(reader):
+        closed.append(reader.path)
+        close(reader)
+
+    monkeypatch.setattr(VideoReader, "close", watched)
+    source = make_clip(frames=2)
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    with pytest.raises(UsageError):
+        upscale_video(source, tmp_path / "out.webm", Upscaler(2, stages=1), FAST)
+    assert closed == [source] * 2

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from types import SimpleNamespace
 
 import av
 import pytest
@@ -10,6 +11,7 @@ from av.bitstream import BitStreamFilterContext
 from tests.video.clips import FAST, decoded
 from vs_emtcm import Upscaler
 from vs_emtcm.video import upscale_video
+from vs_emtcm.video.lost import CROPPING, lost_of_header
 
 
 def with_captions(stream: bytes, first: int) -> bytes:
@@ -58,3 +60,27 @@ def test_a_rotation_inside_of_the_video_is_said_to_be_lost_and_one_of_the_file_i
         assert report.warnings == ()
         with av.open(str(tmp_path / f"turned.{suffix}")) as container:
             assert "display_matrix" in container.streams.video[0].codec_context.coded_side_data
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+def test_two_views_are_said_to_be_lost_unless_the_file_names_them(tmp_path, tagged):
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"x264-params": "frame-packing=3"})
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        if tagged:
+            stream.metadata["stereo_mode"] = "left_right"
+        container.mux(stream.encode(av.VideoFrame(64, 32, "yuv420p")))
+        container.mux(stream.encode(None))
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert [w for w in report.warnings if "(stereo 3D) is left out" in w] == list(report.warnings)
+    assert bool(report.warnings) != tagged
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert (container.streams.video[0].metadata.get("stereo_mode") == "left_right") == tagged
+
+
+def test_cropping_that_players_are_asked_for_is_said_to_be_lost():
+    # PyAV cannot write it.
+    for side_data, lost in (({"frame_cropping": b""}, [CROPPING]), ({}, [])):
+        stream = SimpleNamespace(codec_context=SimpleNamespace(coded_side_data=side_data))
+        assert lost_of_header(stream) == lost

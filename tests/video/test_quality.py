@@ -31,6 +31,12 @@ def test_crf_is_18_unless_another_is_given():
     assert options("libx265", 22.5) == {"crf": "22.5"}
 
 
+def test_ffmpegs_own_encoders_are_told_a_quantiser_of_2():
+    # In FFmpeg's units (FF_QP2LAMBDA), as "-q:v 2".
+    assert options("mpeg4") == {"flags": "+qscale", "global_quality": "236"}
+    assert options("libvpx") == {"crf": "18", "b": "1000M"}
+
+
 def test_lossless_encoders_are_told_nothing():
     assert options("ffv1") == {}
 

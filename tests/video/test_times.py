@@ -97,3 +97,19 @@ def test_avi_counts_every_frame_once(make_clip, tmp_path):
     with av.open(str(tmp_path / "out.avi")) as container:
         assert container.streams.video[0].average_rate == 25
         assert sum(1 for _ in container.decode(video=0)) == 8
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_the_last_picture_stays_as_long_as_it_did(make_clip, tmp_path, suffix):
+    source = tmp_path / "in.mp4"
+    clip = make_clip(codec="mpeg4", frames=4, pts=[0, 40, 80, 120], time_base=Fraction(1, 1000))
+    with av.open(str(clip)) as film, av.open(str(source), "w") as container:
+        stream = container.add_stream_from_template(film.streams.video[0])
+        for number, packet in enumerate(p for p in film.demux() if p.size):
+            packet.stream = stream
+            packet.duration = 2000 if number == 3 else 40
+            container.mux(packet)
+    upscale_video(source, tmp_path / f"out.{suffix}", Upscaler(2, stages=1), FAST)
+    for path in (source, tmp_path / f"out.{suffix}"):
+        with av.open(str(path)) as container:
+            assert container.duration / av.time_base == pytest.approx(2.12)

@@ -20,6 +20,7 @@ from vs_emtcm.video.encoder import EncoderSettings
         # Taken for the same before and after, or tagged.
         ((320, 240), (2, 2), (2, 2)),
         ((1280, 720), (2, 2), (2, 2)),
+        ((1024, 600), (2, 2), (2, 2)),
         ((720, 480), (1, 1), (1, 1)),
     ],
 )

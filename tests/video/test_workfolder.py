@@ -1,5 +1,6 @@
 """What is done is kept for the same work, and for nothing else."""
 
+import fcntl
 from fractions import Fraction
 
 import pytest
@@ -130,6 +131,25 @@ def test_two_runs_never_share_a_folder(tmp_path):
         add(folder, 0)
         with work_folder(tmp_path / "other.mkv", RECORD):
             pass
+
+
+def test_a_folder_that_another_run_removes_just_then_is_made_again_and_locked(tmp_path, monkeypatch):
+    target = tmp_path / "out.mkv"
+    lock, calls = fcntl.flock, []
+
+    def flock(opened, operation):
+        if not calls:
+            # Between opening and locking the other one ends.
+            folder_path(target).rmdir()
+        calls.append(opened)
+        lock(opened, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with work_folder(target, RECORD) as folder:
+        add(folder, 0)
+        with pytest.raises(UsageError, match="another run is making"), work_folder(target, RECORD):
+            pass
+    assert len(calls) == 3
 
 
 def test_long_names_have_folders_of_their_own(tmp_path):

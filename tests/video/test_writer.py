@@ -16,7 +16,7 @@ from vs_emtcm.video.writer import check_container, check_holds, open_container
     [
         ("out.xyz", "libx264", "no video container has the suffix '.xyz'"),
         ("out", "libx264", "no video container has the suffix ''"),
-        ("out.mp4", "utvideo", "a .mp4 file cannot hold utvideo video; use .mkv"),
+        ("out.mp4", "utvideo", "a .mp4 file cannot hold utvideo video; use .avi or .nut or another --codec"),
         ("out.webm", "libx264", "a .webm file cannot hold h264 video"),
         ("out.ts", "ffv1", "a .ts file cannot hold ffv1 video; use .mkv"),
         ("out.m2ts", "libsvtav1", "a .m2ts file cannot hold av1 video; use .mkv"),

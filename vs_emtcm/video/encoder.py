@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 from av.codec import Codec, CodecContext
@@ -47,9 +48,28 @@ ALPHA_REFUSED = {
 # They encode whole chroma pixels only.
 WHOLE_CHROMA_ENCODERS = frozenset({"libx264", "libx265"})
 
+# Options that hold an encoder's own ones, and those of them that are a quality or a rate.
+PARAMETER_LISTS = frozenset({"x264-params", "x264opts", "x265-params"})
+INNER_RATE_OPTIONS = frozenset({"crf", "qp", "bitrate"})
+
+# What is decided elsewhere.
+FIXED_OPTIONS = {
+    "time_base": "follows from the source, whose speed would change; leave it out",
+    "video_size": "follows from the source and --scale; leave it out",
+    "pixel_format": "is no option of the encoder here; use --pix-fmt",
+    "field_order": "is that of upscaled frames, which are progressive; leave it out",
+}
+
 # MPEG-1 and MPEG-2 know frame rates and no time base; MPEG-4's time base has 16 bits, of which this is a
 # multiple of the usual frame rates.
 RATE_ENCODERS = frozenset({"mpeg1video", "mpeg2video"})
+# How far, relative to it, a rounded rate lies from the one that is meant: half the step from 23.976 to 24.
+ROUNDED = 0.0005
+# ISO/IEC 13818-2, table 6-4.
+MPEG_RATES = (
+    *(Fraction(rate) for rate in (24, 25, 30, 50, 60)),
+    *(Fraction(rate * 1000, 1001) for rate in (24, 30, 60)),
+)
 MPEG4_TICKS = 60_000
 
 # Suffixes of the names of hardware encoders.
@@ -91,11 +111,12 @@ def check_encoder(settings: EncoderSettings) -> None:
     if settings.preset is not None and "preset" not in options:
         raise UsageError(f"{settings.codec} has no preset; leave --preset out")
     given = {name for name, _ in settings.options}
-    if settings.crf is not None and given & RATE_OPTIONS:
-        both = " and ".join(sorted(given & RATE_OPTIONS))
+    rates = rate_options(settings)
+    if settings.crf is not None and rates:
+        both = " and ".join(sorted(rates))
         raise UsageError(f"--crf and --encoder-option {both} exclude each other; give one of them")
-    if "time_base" in given:
-        raise UsageError("time_base follows from the source, whose speed would change; leave it out")
+    for name in sorted(given & FIXED_OPTIONS.keys()):
+        raise UsageError(f"{name} {FIXED_OPTIONS[name]}")
     unknown = given - set(options) - general_options(settings.codec)
     if unknown:
         raise UsageError(
@@ -114,6 +135,16 @@ def check_encoder(settings: EncoderSettings) -> None:
         raise UsageError(
             f"{settings.codec} has no preset {settings.preset!r}; accepted are {', '.join(presets)}"
         )
+
+
+def rate_options(settings: EncoderSettings) -> frozenset[str]:
+    """Of the options given, those for a quality or a rate, inside of an encoder's own parameters as well."""
+    found = set()
+    for name, value in settings.options:
+        inner = {part.partition("=")[0] for part in value.split(":")} if name in PARAMETER_LISTS else set()
+        if name in RATE_OPTIONS or inner & INNER_RATE_OPTIONS:
+            found.add(name)
+    return frozenset(found)
 
 
 def find_encoder(name: str) -> Codec:
@@ -163,6 +194,17 @@ def fits_chroma(codec: Codec, pix_fmt: str, width: int, height: int) -> bool:
     size = 64
     chroma = av.VideoFormat(pix_fmt, size, size).components[1:]
     return all(width % (size // c.width) == 0 == height % (size // c.height) for c in chroma)
+
+
+def counted_rate(codec: Codec, rate: Fraction) -> Fraction:
+    """The rate at which an encoder that counts frames can count those of this average rate."""
+    if codec.name not in RATE_ENCODERS:
+        return rate
+    nearest = min(MPEG_RATES, key=lambda each: abs(each - rate))
+    if abs(nearest / rate - 1) < ROUNDED:
+        return nearest
+    # Every frame wants a count of its own.
+    return min((each for each in MPEG_RATES if each > rate), default=max(MPEG_RATES))
 
 
 def choose_pix_fmt(codec: Codec, source: str, width: int, height: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -31,6 +32,9 @@ NOT_INCREASING = "some timestamps do not increase; they were corrected"
 # Transport and program streams: their clock may stand at any hour, and start again.
 DISCONTINUOUS = frozenset({"mpegts", "mpeg"})
 
+# How far, relative to it, an average rate lies from the one that is meant.
+CLOSE_RATES = 0.01
+
 # Above this, in frames per second, an average rate is a time base in disguise.
 HIGHEST_RATE = 300
 
@@ -48,7 +52,7 @@ class VideoReader:
 
     Attributes:
         video: the stream that is decoded.
-        rate: its average frame rate.
+        rate: its frame rate, the average one where it varies.
         time_base: its time base in seconds.
         start: seconds at which the file begins; the times of what is read begin at zero.
         frames: the number of frames that the header gives or implies, or None.
@@ -78,7 +82,7 @@ class VideoReader:
         self.video = video
         self.video.codec_context.thread_count = threads
         self.video.thread_type = "AUTO"
-        self.rate = Fraction(as_fraction(video.average_rate) or as_fraction(video.guessed_rate) or 25)
+        self.rate = _rate(video)
         self.time_base = as_fraction(video.time_base) or 1 / self.rate
         self.hdr: StaticHdr | None = None
         self.damage: list[str] = []
@@ -142,6 +146,7 @@ class VideoReader:
             yield from ready
         # Frames that the decoder still holds when reading stopped early.
         yield from self._decode(None)
+        self._check_grown()
         self._check_end(video_end=video_end, latest_end=latest_end)
 
     def others(self) -> Iterator[Packet[Stream]]:
@@ -230,6 +235,11 @@ class VideoReader:
         frame.time_base = self.time_base
         self._last_pts = frame.pts
 
+    def _check_grown(self) -> None:
+        with suppress(OSError):
+            if self.path.stat().st_size > self._opened.st_size:
+                note(self.damage, "it grew while it was read; repeat this when it is complete")
+
     def _check_end(self, *, video_end: float, latest_end: float) -> None:
         if RESTARTED in self.warnings:
             # FFmpeg calculates the duration from the first and the last time.
@@ -286,6 +296,14 @@ class VideoReader:
         if self.container.duration:
             return max(1, round(Fraction(self.container.duration, av.time_base) * self.rate))
         return None
+
+
+def _rate(video: VideoStream) -> Fraction:
+    average, guessed = as_fraction(video.average_rate), as_fraction(video.guessed_rate)
+    # Rounded times put the average of a film beside its rate, which FFmpeg guesses.
+    if average and guessed and abs(average / guessed - 1) < CLOSE_RATES:
+        return guessed
+    return average or guessed or Fraction(25)
 
 
 def note(notes: list[str], sentence: str) -> None:

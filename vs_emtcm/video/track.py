@@ -22,16 +22,18 @@ from vs_emtcm.video.conversion import (
 )
 from vs_emtcm.video.encoder import (
     MPEG4_TICKS,
+    PARAMETER_LISTS,
     RATE_ENCODERS,
     EncoderSettings,
     choose_pix_fmt,
+    counted_rate,
     encoder_options,
     find_encoder,
     fits_chroma,
     has_alpha,
+    rate_options,
 )
-from vs_emtcm.video.hdr import ENCODERS as HDR_ENCODERS
-from vs_emtcm.video.quality import RATE_OPTIONS, quality_options
+from vs_emtcm.video.quality import quality_options
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.timeline import as_fraction
 from vs_emtcm.video.untagged import (
@@ -60,8 +62,6 @@ ROTATION_CONTAINERS = frozenset({*MP4_CONTAINERS, "matroska", "webm"})
 # Codecs that are taken for limited range whatever their container says.
 LIMITED_CODECS = frozenset({"prores", "mpeg1video", "mpeg2video", "vp8"})
 
-# Options that hold an encoder's own ones.
-PARAMETER_LISTS = frozenset(option for option, *_ in HDR_ENCODERS.values())
 # Without this name of HEVC, Apple's players refuse it.
 HEVC_TAG = "hvc1"
 
@@ -169,14 +169,15 @@ class VideoTrack:
         """Add the stream to the container."""
         reader, first, settings = self._reader, self._first, self._settings
         codec = find_encoder(settings.codec)
-        stream = self._container.add_stream(settings.codec, rate=reader.rate, options=self._options(codec))
+        rate = counted_rate(codec, reader.rate)
+        stream = self._container.add_stream(settings.codec, rate=rate, options=self._options(codec))
         assert isinstance(stream, VideoStream)
         source, context = reader.video, stream.codec_context
         stream.width, stream.height = first.width, first.height
         stream.pix_fmt = self.pix_fmt
         # AVI counts frames: with a finer time base, players would see the gaps as frames.
         counts = self._container.format.name == "avi" or codec.name in RATE_ENCODERS
-        time_base = 1 / reader.rate if counts else reader.time_base
+        time_base = 1 / rate if counts else reader.time_base
         if codec.name == "mpeg4" and time_base.denominator > MPEG4_TICKS:
             time_base = Fraction(1, MPEG4_TICKS)
         stream.time_base = time_base
@@ -212,8 +213,7 @@ class VideoTrack:
     def _options(self, codec: Codec) -> dict[str, str]:
         settings = self._settings
         known = frozenset(encoder_options(codec.name))
-        given = {name for name, _ in settings.options}
-        options = {} if given & RATE_OPTIONS else quality_options(codec.name, known, settings.crf)
+        options = {} if rate_options(settings) else quality_options(codec.name, known, settings.crf)
         if settings.preset is not None:
             options["preset"] = settings.preset
         if self._container.format.name == "avi":
@@ -249,6 +249,11 @@ class VideoTrack:
                 f"{first.width}x{first.height} is written as {chosen}: {codec.name} takes subsampled chroma "
                 "at even sizes only, and not every player takes this"
             )
+        bits, kept = (_bits(av.VideoFormat(name)) for name in (self._reader.video.format.name, chosen))
+        if kept < bits:
+            self.warnings.append(
+                f"{bits} bits are written as {kept}: {codec.name} takes no more; --codec libx265 or ffv1 may"
+            )
         return chosen
 
     def _choose_conversion(self, codec: Codec) -> Conversion:
@@ -281,6 +286,10 @@ class VideoTrack:
                 f"result for BT.709; {codec.name} in a {self._suffix} file cannot say which, "
                 "--codec libx264 can"
             )
+
+
+def _bits(format: av.VideoFormat) -> int:
+    return max(component.bits for component in format.components)
 
 
 def _joined(*parameters: str | None) -> str:

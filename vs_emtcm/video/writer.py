@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,8 +28,8 @@ from vs_emtcm.video.track import VideoTrack
 AVFMT_TS_NONSTRICT = 0x20000
 NO_TIME = -(1 << 63)
 CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS"})
-
-
+# What is proposed, and FFmpeg's names for it.
+CONTAINERS = {".mkv": "matroska", ".mov": "mov", ".avi": "avi", ".nut": "nut"}
 # Muxers that do not say what they hold; a codec that they lack shows when the header is written.
 WITHOUT_CODEC_LIST = frozenset({"mpeg", "mxf"})
 # MPEG-TS takes any codec, but those that it does not know as streams of data: these are what it knows.
@@ -60,8 +61,10 @@ def check_holds(container: OutputContainer, suffix: str, codec: Codec) -> None:
         UsageError: it cannot.
     """
     if not _holds(container, codec):
-        instead = "another codec" if suffix == ".mkv" else ".mkv"
-        raise UsageError(f"a {suffix} file cannot hold {codec.canonical_name} video; use {instead}")
+        others = _others(suffix, codec)
+        raise UsageError(
+            f"a {suffix} file cannot hold {codec.canonical_name} video; use {others}another --codec"
+        )
 
 
 def _holds(container: OutputContainer, codec: Codec) -> bool:
@@ -71,6 +74,16 @@ def _holds(container: OutputContainer, codec: Codec) -> bool:
         return True
     # PyAV lists implementations: "dca" and "pgssub" for what FFmpeg calls "dts" and "hdmv_pgs_subtitle".
     return not container.supported_codecs.isdisjoint({codec.name, codec.canonical_name})
+
+
+def _others(suffix: str, codec: Codec) -> str:
+    """The suffixes of what could hold it, each with "or" behind it."""
+    found = []
+    for other, name in CONTAINERS.items():
+        with av.open(os.devnull, "w", format=name) as container:
+            if other != suffix and _holds(container, codec):
+                found.append(f"{other} or ")
+    return "".join(found)
 
 
 class VideoWriter:
@@ -248,8 +261,11 @@ class VideoWriter:
             return True
         name = "unknown" if codec is None else codec.canonical_name
         if kind == "audio":
-            instead = ".nut, or convert the sound first" if self._suffix == ".mkv" else ".mkv"
-            raise UsageError(f"a {self._suffix} file cannot hold the source's {name} audio; use {instead}")
+            others = "" if codec is None else _others(self._suffix, codec)
+            raise UsageError(
+                f"a {self._suffix} file cannot hold the source's {name} audio; use {others}what "
+                "'ffmpeg -i INPUT -map 0 -c copy -c:a flac OUTPUT.mkv' makes of the source"
+            )
         self.warnings.append(
             f"{kind} stream {stream.index} ({name}) is left out: a {self._suffix} file cannot hold it"
         )

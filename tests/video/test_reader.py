@@ -1,0 +1,177 @@
+"""A file is read as far as it can be, and what is wrong with it is said."""
+
+import os
+from contextlib import closing
+from fractions import Fraction
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+from av.error import InvalidDataError
+
+from tests.video.clips import FAST, decoded, times
+from vs_emtcm import EmtcmError, Upscaler
+from vs_emtcm.video import upscale_video
+from vs_emtcm.video.reader import VideoReader, _rate
+
+
+def frames_of(reader):
+    return [item for item in reader.items() if isinstance(item, av.VideoFrame)]
+
+
+def test_a_video_that_changes_its_size_is_refused_and_leaves_nothing(make_clip, tmp_path):
+    parts = [make_clip(f"{width}.ts", frames=5, width=width) for width in (48, 64)]
+    source = tmp_path / "in.ts"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    message = r"in\.ts changes from 48x32 yuv420p to 64x32 yuv420p at frame 5; cut it there first"
+    with pytest.raises(EmtcmError, match=message):
+        upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["48.ts", "64.ts", "in.ts"]
+
+
+def test_frames_of_a_stream_without_times_are_one_frame_apart(make_clip, tmp_path):
+    upscale_video(make_clip("clip.h264"), tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    shown = [float(t) for t in times(tmp_path / "out.mkv")]
+    np.testing.assert_allclose(shown, np.arange(6) / 25, atol=1e-3)
+
+
+def test_times_that_do_not_increase_are_corrected_and_told(make_clip, tmp_path):
+    source = tmp_path / "in.mkv"
+    moments = [0, 40, 40, 120, 160, 200]
+    with av.open(str(make_clip(codec="ffv1"))) as film, av.open(str(source), "w") as container:
+        stream = container.add_stream_from_template(film.streams.video[0])
+        for packet, moment in zip((p for p in film.demux() if p.size), moments, strict=True):
+            packet.stream, packet.time_base = stream, Fraction(1, 1000)
+            packet.pts = packet.dts = moment
+            container.mux(packet)
+    reader = VideoReader(source)
+    assert [frame.pts for frame in frames_of(reader)] == [0, 40, 41, 120, 160, 200]
+    assert reader.warnings == ["some timestamps do not increase; they were corrected"]
+
+
+def packet_with_damage(path, number):
+    """Change the middle of a packet of the video, wherever the file has it."""
+    with av.open(str(path)) as container:
+        packet = [bytes(p) for p in container.demux(video=0) if p.size][number]
+    whole = path.read_bytes()
+    start = whole.index(packet)
+    middle = slice(start + len(packet) // 4, start + len(packet) * 3 // 4)
+    changed = bytes(byte ^ 0x5A for byte in whole[middle])
+    path.write_bytes(whole[: middle.start] + changed + whole[middle.stop :])
+
+
+def test_damaged_frames_are_shown_and_told(make_clip):
+    source = make_clip("in.avi", codec="mpeg4", frames=20, width=96, height=96)
+    packet_with_damage(source, 10)
+    reader = VideoReader(source)
+    assert len(frames_of(reader)) == 20
+    assert reader.damage == ["frames are damaged"]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "avi"])
+def test_a_packet_that_cannot_be_decoded_costs_its_frame_alone(make_clip, suffix):
+    source = make_clip(f"in.{suffix}", codec="ffv1", frames=6)
+    packet_with_damage(source, 2)
+    # Several would find the damage some packets later.
+    reader = VideoReader(source, threads=1)
+    shown = [float(frame.pts * frame.time_base) for frame in frames_of(reader)]
+    np.testing.assert_allclose(shown, [0, 0.04, 0.12, 0.16, 0.2], atol=1e-3)
+    (damage,) = reader.damage
+    assert damage.startswith("a packet could not be decoded: ")
+
+
+def test_frames_before_a_place_that_cannot_be_read_are_kept_and_the_place_is_told(make_clip):
+    reader = VideoReader(make_clip(codec="ffv1", frames=6))
+    container = reader.container
+
+    class Broken:
+        streams = container.streams
+        duration, start_time = container.duration, container.start_time
+
+        def demux(self, streams):
+            for number, packet in enumerate(container.demux(streams)):
+                if number == 4:
+                    raise InvalidDataError(1, "Invalid data found")
+                yield packet
+
+    reader.container = Broken()
+    assert len(frames_of(reader)) == 4
+    assert reader.damage[0] == "reading stopped early: invalid data found"
+
+
+def test_the_count_of_frames_that_mkvmerge_writes_is_known_before_the_end(make_clip, tmp_path):
+    source = tmp_path / "in.mkv"
+    with av.open(str(make_clip())) as film, av.open(str(source), "w") as container:
+        stream = container.add_stream_from_template(film.streams.video[0])
+        stream.metadata["NUMBER_OF_FRAMES"] = "123"
+        for packet in film.demux():
+            if packet.size:
+                packet.stream = stream
+                container.mux(packet)
+    assert VideoReader(source).frames == 123
+    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
+    # The count of the source's frames is no tag of the result.
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert "NUMBER_OF_FRAMES" not in container.streams.video[0].metadata
+    assert len(decoded(tmp_path / "out.mkv")) == 6
+
+
+def test_a_file_that_became_shorter_is_not_read_again(make_clip):
+    source = make_clip()
+    reader = VideoReader(source)
+    reader.again().close()
+    os.truncate(source, source.stat().st_size - 1)
+    with pytest.raises(EmtcmError, match="was replaced while it was read; put back what it was"):
+        reader.again()
+
+
+@pytest.mark.parametrize("missing", [1, 8])
+def test_a_few_frames_less_than_the_header_says_are_no_damage(make_clip, tmp_path, missing):
+    source = tmp_path / "in.mkv"
+    with av.open(str(make_clip(codec="ffv1", frames=40))) as film, av.open(str(source), "w") as container:
+        stream = container.add_stream_from_template(film.streams.video[0])
+        stream.metadata["DURATION"] = "00:00:01.600000000"
+        for packet in film.demux():
+            if packet.size:
+                packet.stream = stream
+                container.mux(packet)
+    # Matroska's muxer writes the duration itself: as if the film were longer than it is.
+    data = source.read_bytes()
+    said = b"00:00:01.600000000"
+    assert data.count(said) == 1
+    longer = f"00:00:{1.6 + missing / 25:012.9f}".encode()
+    source.write_bytes(data.replace(said, longer))
+    reader = VideoReader(source)
+    assert len(frames_of(reader)) == 40
+    assert bool(reader.damage) == (missing == 8)
+
+
+def test_the_decoder_takes_as_many_threads_as_it_was_given(make_clip):
+    assert VideoReader(make_clip(), threads=1).video.codec_context.thread_count == 1
+
+
+def test_a_file_that_grows_while_it_is_read_is_not_called_whole(make_clip, tmp_path):
+    path = make_clip("film.mkv", frames=20)
+    with closing(VideoReader(path)) as reader:
+        frames = reader.items()
+        next(frames)
+        with path.open("ab") as file:
+            file.write(b"more")
+        assert len(list(frames)) == 19
+        assert reader.damage == ["it grew while it was read; repeat this when it is complete"]
+
+
+@pytest.mark.parametrize(
+    ("average", "guessed", "rate"),
+    [
+        # A remux from Matroska to MP4, whose times are milliseconds.
+        (Fraction(256000, 10663), Fraction(24), Fraction(24)),
+        (Fraction(24000, 1001), Fraction(24000, 1001), Fraction(24000, 1001)),
+        (Fraction(193, 10), Fraction(25), Fraction(193, 10)),
+        (None, Fraction(25), Fraction(25)),
+        (None, None, Fraction(25)),
+    ],
+)
+def test_a_rate_that_rounded_times_hide_is_found(average, guessed, rate):
+    assert _rate(SimpleNamespace(average_rate=average, guessed_rate=guessed)) == rate
