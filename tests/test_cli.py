@@ -152,6 +152,18 @@ def test_pictures_use_the_clean_tune_unless_told_otherwise(tmp_path):
     assert (results["video"] != results["clean"]).any()
 
 
+def test_jpeg_pictures_that_show_it_use_the_video_tune(tmp_path):
+    (tmp_path / "in").mkdir()
+    for quality in (60, 99):
+        Image.fromarray(codes(20, 20)).save(tmp_path / "in" / f"{quality}.jpg", quality=quality)
+    assert run("upscale", tmp_path / "in", f"{tmp_path}/out/%d.png").exit_code == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    for name, source, tune in zip(names, (60, 99), ("video", "clean"), strict=True):
+        own = tmp_path / f"{tune}.png"
+        assert run("upscale", tmp_path / "in" / f"{source}.jpg", own, "--tune", tune).exit_code == 0
+        assert own.read_bytes() == (tmp_path / "out" / name).read_bytes()
+
+
 def test_a_folder_is_upscaled_and_a_bad_picture_does_not_stop_it(tmp_path):
     (tmp_path / "in").mkdir()
     for name in ("a.png", "c.png"):

@@ -7,10 +7,18 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from vs_emtcm.errors import DamagedError, EmtcmError, UsageError
-from vs_emtcm.images import LOSSY, UNREAD_PICTURES, check_quality, picture_kind, upscale_picture
+from vs_emtcm.images import (
+    LOSSY,
+    UNREAD_PICTURES,
+    check_quality,
+    picture_kind,
+    upscale_picture,
+    usual_tune,
+)
 from vs_emtcm.images import SUFFIXES as PICTURE_SUFFIXES
 from vs_emtcm.output import check_folder, check_output
 from vs_emtcm.progress import show_progress
@@ -135,7 +143,7 @@ def run(request: Request, tell: Callable[[str], None]) -> Outcome:
     return _run_video(request, tell)
 
 
-def _make_upscaler(request: Request, default_tune: str) -> Upscaler:
+def _make_upscaler(request: Request, usual_tune: str) -> Upscaler:
     import torch
 
     if request.threads:
@@ -144,7 +152,7 @@ def _make_upscaler(request: Request, default_tune: str) -> Upscaler:
     return Upscaler(
         request.scale,
         model=request.model,
-        tune=default_tune if request.tune is None else request.tune,
+        tune=usual_tune if request.tune is None else request.tune,
         stages=request.stages,
         backend=request.backend,
         device=request.device,
@@ -299,7 +307,9 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
     for source, target in zip(sources, targets, strict=True):
         if folder.exists():
             check_output(source, target, request.overwrite)
-    upscaler = _make_upscaler(request, "clean")
+    upscaler_of = cache(lambda tune: _make_upscaler(request, tune))
+    # What is wrong with the request shows before anything is written.
+    engine = upscaler_of(usual_tune(sources[0])).engine
     made = _prepare_folder(folder)
     began = time.perf_counter()
     sizes: set[tuple[int, int]] = set()
@@ -318,7 +328,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
         for number, (source, target) in enumerate(zip(sources, targets, strict=True), start=1):
             try:
                 quality = request.quality if picture_kind(target) in LOSSY else None
-                picture = upscale_picture(source, target, upscaler, quality)
+                picture = upscale_picture(source, target, upscaler_of(usual_tune(source)), quality)
             except EmtcmError as error:
                 if not several:
                     if made:
@@ -337,7 +347,7 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
         with suppress(OSError):
             folder.rmdir()
     return Outcome(
-        engine=upscaler.engine.description,
+        engine=engine.description,
         unit="picture",
         frames=done,
         resumed=0,

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from vs_emtcm import exif as exif_data
+from vs_emtcm import jpeg
 from vs_emtcm.deep_pictures import is_deep_colour, read_deep, write_deep_png, write_deep_tiff
 from vs_emtcm.errors import DamagedError, EmtcmError, UsageError, reason
 from vs_emtcm.output import complete_file
@@ -124,6 +125,8 @@ def read_picture(path: Path) -> Picture:
             lost = []
             if found is not None:
                 mode, pixels = DEEP[found.shape[2]], found
+            elif image.format == "JPEG" and mode == "RGB":
+                pixels = _along_luma(path, pixels)
             elif deep:
                 lost.append(
                     f"{path} has 16-bit colour of a kind that is read as 8 bits; save it as PNG to keep them"
@@ -144,6 +147,25 @@ def read_picture(path: Path) -> Picture:
         raise UsageError(f"{path} is too large: {error}") from error
     except UNREADABLE as error:
         raise DamagedError(f"{path} cannot be read as a picture: {reason(error)}") from error
+
+
+def _along_luma(path: Path, pixels: Plane) -> Plane:
+    """The pixels of a JPEG file whose chroma Pillow has interpolated, or they themselves."""
+    better = jpeg.read_rgb(path.read_bytes())
+    return pixels if better is None or better.shape != pixels.shape else better
+
+
+def usual_tune(path: Path) -> str:
+    """The tuning that suits most such files: "video" for JPEG of low quality, otherwise "clean".
+
+    What is no picture is "clean"; :func:`read_picture` says what it is.
+    """
+    try:
+        with Image.open(path, formats=["JPEG"]) as image:
+            tables: Mapping[int, list[int]] = getattr(image, "quantization", {})
+    except (*UNREADABLE, Image.DecompressionBombError):
+        return "clean"
+    return "video" if tables and jpeg.quality_of(tables) < jpeg.CLEAN_FROM else "clean"
 
 
 def opened_formats() -> tuple[str, ...]:

@@ -1,0 +1,78 @@
+"""JPEG files are worked on as they are stored: at their quality, with chroma of half the size."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import codes
+from vs_emtcm.images import read_picture, usual_tune
+from vs_emtcm.jpeg import quality_of, read_rgb
+
+
+def jpeg(pixels, **options):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+def by_pillow(data):
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def striped():
+    """Red and blue stripes that are darker and lighter, as letters are."""
+    bars = (np.arange(64) // 3 % 2)[None, :, None] * np.ones((48, 1, 1))
+    return np.where(bars == 1, (200, 30, 30), (250, 250, 250)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("quality", [25, 30, 50, 75, 90, 95, 100])
+def test_the_quality_is_that_of_the_independent_jpeg_group(quality):
+    tables = Image.open(io.BytesIO(jpeg(striped(), quality=quality))).quantization
+    assert quality_of(tables) == pytest.approx(quality, abs=1)
+
+
+def test_colours_keep_to_the_edges_of_luma():
+    truth = striped()
+    data = jpeg(truth, quality=95, subsampling=2)
+    ours, pillows = (np.square(p.astype(float) - truth).mean() for p in (read_rgb(data), by_pillow(data)))
+    assert ours < 0.3 * pillows
+
+
+@pytest.mark.parametrize("size", [(48, 64), (47, 63), (1, 1), (2, 3), (17, 16)])
+def test_where_chroma_is_flat_the_picture_is_pillows(size):
+    grey = codes(*size)
+    tinted = np.stack([grey // 2 + 60, grey // 2 + 40, grey // 2 + 20], axis=2)
+    data = jpeg(tinted, quality=98, subsampling=2)
+    assert np.abs(read_rgb(data).astype(int) - by_pillow(data)).max() <= 6
+
+
+def test_other_kinds_are_left_to_pillow():
+    for data in (
+        jpeg(striped(), quality=95, subsampling=0),
+        jpeg(striped(), quality=95, subsampling=1),
+        jpeg(codes(16, 16)),
+        b"no picture",
+        b"",
+    ):
+        assert read_rgb(data) is None
+
+
+def test_pictures_are_read_so(tmp_path):
+    (tmp_path / "in.jpg").write_bytes(data := jpeg(striped(), quality=95, subsampling=2))
+    np.testing.assert_array_equal(read_picture(tmp_path / "in.jpg").pixels, read_rgb(data))
+
+
+@pytest.mark.parametrize(("quality", "tune"), [(50, "video"), (91, "video"), (93, "clean"), (100, "clean")])
+def test_files_of_low_quality_are_for_the_tuning_that_takes_blocks_away(tmp_path, quality, tune):
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(jpeg(striped(), quality=quality))
+    assert usual_tune(path) == tune
+
+
+def test_other_files_are_for_the_tuning_for_clean_ones(tmp_path):
+    Image.fromarray(striped()).save(tmp_path / "a.png")
+    (tmp_path / "b.jpg").write_bytes(b"no picture")
+    for name in ("a.png", "b.jpg", "missing.jpg"):
+        assert usual_tune(tmp_path / name) == "clean"
