@@ -34,7 +34,7 @@ def test_a_dry_run_without_the_other_packages_says_what_it_skips(tmp_path, pytes
     ]
     assert {(row["stages"], row["scale"]) for row in report["network"]} == set(product((1, 2), (2, 3, 4)))
     assert {row["batch"] for row in report["network"]} == {1, 2, 4}
-    assert not {"frames", "filter", "overlap"} & set(report)
+    assert not {"frames", "filter", "overlap", "frames_checked"} & set(report)
 
 
 def test_what_there_is_no_time_for_is_skipped_and_named(tmp_path, pytestconfig):
@@ -42,7 +42,7 @@ def test_what_there_is_no_time_for_is_skipped_and_named(tmp_path, pytestconfig):
     command = [sys.executable, script, "--dry-run", "--limit", "0"]
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert result.returncode == 1
-    for what in ("correctness", "bare networks", "transfers", "whole frames", "the filter"):
+    for what in ("correctness", "frames", "bare networks", "transfers", "whole frames", "the filter"):
         assert f"skipped: {what}, in part: there was no time left" in result.stdout
     assert "no engine was checked" in result.stdout
 
@@ -61,9 +61,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def test_what_a_small_card_is_device_out_of_memory_for_is_named_and_the_rest_is_reported(
-    tmp_path, pytestconfig
-):
+def test_what_a_small_card_has_no_room_for_is_named_and_the_rest_is_reported(tmp_path, pytestconfig):
     report = dry_run(tmp_path, pytestconfig, "-c", NO_ROOM_FOR_FOUR)
     skipped = [f"torch base x{scale} 2 small 4: OutOfMemoryError: no room" for scale in (2, 3, 4)]
     assert report["skipped"][-3:] == skipped
