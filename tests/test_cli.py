@@ -164,6 +164,41 @@ def test_jpeg_pictures_that_show_it_use_the_video_tune(tmp_path):
         assert own.read_bytes() == (tmp_path / "out" / name).read_bytes()
 
 
+def test_a_picture_too_large_for_the_memory_does_not_stop_the_others(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(codes(9, 9)).save(tmp_path / "in" / name)
+    whole = command.upscale_picture
+
+    def full(source, *rest):
+        if source.name == "a.png":
+            raise MemoryError
+        return whole(source, *rest)
+
+    monkeypatch.setattr(command, "upscale_picture", full)
+    result = run("upscale", tmp_path / "in", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "a.png does not fit into the memory; a smaller --scale takes less" in result.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+
+
+def test_one_upscaler_does_all_pictures_of_one_tuning(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(codes(20, 20)).save(tmp_path / "in" / "a.png")
+    Image.fromarray(codes(20, 20)).save(tmp_path / "in" / "b.jpg", quality=50)
+    made, make = [], command.Upscaler
+
+    def noted(*given, **options):
+        made.append(options["tune"])
+        return make(*given, **options)
+
+    monkeypatch.setattr(command, "Upscaler", noted)
+    for extra, tunes in ((("--tune", "clean"), ["clean"]), ((), ["clean", "video"])):
+        made.clear()
+        assert run("upscale", tmp_path / "in", tmp_path / "out", "--overwrite", *extra).exit_code == 0
+        assert made == tunes
+
+
 def test_a_folder_is_upscaled_and_a_bad_picture_does_not_stop_it(tmp_path):
     (tmp_path / "in").mkdir()
     for name in ("a.png", "c.png"):

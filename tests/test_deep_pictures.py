@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from tests.conftest import codes
 from vs_emtcm import PixelFormat, Upscaler, UsageError
@@ -174,3 +174,30 @@ def test_png_begins_with_what_describes_it(tmp_path):
     data = path.read_bytes()
     assert data.index(b"IHDR") < data.index(b"iCCP") < data.index(b"pHYs") < data.index(b"IDAT")
     assert struct.unpack_from(">IIB", data, data.index(b"pHYs") + 4) == (10000, 10000, 1)
+
+
+def test_planes_that_pillow_misreads_are_refused(tmp_path):
+    pixels, path = deep(3), tmp_path / "in.tiff"
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    height, width, _ = pixels.shape
+    directory[256], directory[257], directory[258], directory[259] = width, height, (16, 16, 16), 1
+    directory[262], directory[277], directory[278], directory[284] = 2, 3, height, 2
+    size = 2 * width * height
+    directory[273], directory[279] = (0, size, 2 * size), (size,) * 3
+    with path.open("wb") as file:
+        directory.save(file)
+        file.write(np.moveaxis(pixels, 2, 0).astype("<u2").tobytes())
+    with pytest.raises(UsageError, match="holds 16 bits in planes that are not compressed"):
+        read_picture(path)
+
+
+def test_grey_whose_zero_is_white_is_no_negative(tmp_path):
+    pixels, path = codes(18, 22, bits=16), tmp_path / "in.tiff"
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    directory[256], directory[257], directory[258], directory[259] = 22, 18, 16, 1
+    directory[262], directory[277], directory[278] = 0, 1, 18
+    directory[273], directory[279] = 0, 2 * pixels.size
+    with path.open("wb") as file:
+        directory.save(file)
+        file.write((65535 - pixels).astype("<u2").tobytes())
+    np.testing.assert_array_equal(read_picture(path).pixels, pixels)

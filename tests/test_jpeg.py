@@ -76,3 +76,35 @@ def test_other_files_are_for_the_tuning_for_clean_ones(tmp_path):
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     for name in ("a.png", "b.jpg", "missing.jpg"):
         assert usual_tune(tmp_path / name) == "clean"
+
+
+def test_files_of_which_libraries_make_different_pictures_are_pillows(tmp_path):
+    """RGB without a word of it: Adobe's transform 0, which FFmpeg takes for 4:2:0 as well."""
+    data = jpeg(striped(), quality=95, subsampling=2)
+    assert data[2:4] == b"\xff\xe0"
+    adobe = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+    length = int.from_bytes(data[4:6], "big")
+    (tmp_path / "in.jpg").write_bytes(data[:2] + adobe + data[4 + length :])
+    np.testing.assert_array_equal(
+        read_picture(tmp_path / "in.jpg").pixels, by_pillow((tmp_path / "in.jpg").read_bytes())
+    )
+
+
+def test_a_cameras_several_pictures_are_read_alike(tmp_path):
+    photograph, preview = (Image.fromarray(striped()[: 48 // n, : 64 // n]) for n in (1, 2))
+    path = tmp_path / "camera.jpg"
+    pictures = {"save_all": True, "append_images": [preview]}
+    photograph.save(path, format="MPO", quality=95, subsampling=2, **pictures)
+    truth, pillows = striped().astype(float), by_pillow(path.read_bytes())
+    ours = read_picture(path).pixels
+    assert np.square(ours - truth).mean() < 0.5 * np.square(pillows - truth).mean()
+
+
+def test_too_little_memory_is_not_called_damage(tmp_path, monkeypatch):
+    def full(_):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    (tmp_path / "in.jpg").write_bytes(jpeg(striped(), quality=95, subsampling=2))
+    monkeypatch.setattr("vs_emtcm.jpeg.read_rgb", full)
+    with pytest.raises(MemoryError):
+        read_picture(tmp_path / "in.jpg")

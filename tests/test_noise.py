@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from tests.conftest import codes, texture
-from vs_emtcm import PixelFormat, Upscaler
+from vs_emtcm import PixelFormat, Upscaler, resample
 from vs_emtcm.noise import FAINT, PUT_BACK, clean_luma, put_back, reduced, without_noise
 
 
@@ -104,3 +104,31 @@ def test_reduction_is_the_mean_of_blocks(scale):
     values = codes(6 * scale, 8 * scale).astype(np.float32)
     expected = values.reshape(6, scale, 8, scale).mean((1, 3))
     np.testing.assert_allclose(reduced(plane(values), scale)[0, 0].numpy(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["yuv", "rgb"])
+@pytest.mark.parametrize("strange", [np.nan, np.inf, 60000.0])
+def test_one_strange_sample_spoils_its_surroundings_alone(family, strange):
+    format = PixelFormat(family=family, bits=32, sample_type="float")
+    planes = [texture(96, 96, seed=i).astype(np.float32) for i in range(3)]
+    upscaler = Upscaler(2, stages=1)
+    expected = upscaler.upscale(planes, format)
+    planes[0][0, 0] = strange
+    for result, wanted in zip(upscaler.upscale(planes, format), expected, strict=True):
+        np.testing.assert_allclose(result[100:, 100:], wanted[100:, 100:], atol=1e-3)
+
+
+def test_values_far_above_white_do_not_explode():
+    format = PixelFormat(family="rgb", bits=32, sample_type="float")
+    bright = 30 + 0.002 * np.random.default_rng(0).normal(size=(48, 96))
+    planes = [np.where(np.arange(96) < 32, 0.1, bright).astype(np.float32) for _ in range(3)]
+    for result in Upscaler(2, stages=1).upscale(planes, format):
+        assert np.abs(result[:, 120:] - 30).max() < 0.1
+
+
+def test_bands_change_nothing(monkeypatch):
+    chroma, luma = plane(90 * texture(37, 53, seed=5)), plane(200 * texture(37, 53))
+    clean = clean_luma(luma, noise(37, 53, 2), 1.0)
+    whole = without_noise(chroma, clean, 1.0)
+    monkeypatch.setattr(resample, "CPU_ROWS", 53 * 7)
+    torch.testing.assert_close(without_noise(chroma, clean, 1.0), whole, rtol=0, atol=1e-4)

@@ -52,6 +52,15 @@ class Guide:
     energy: Tensor
     detail: Tensor
 
+    def steps(self, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """Those to the right and to below of some rows of samples, and their energy."""
+        first, end = rows.start, rows.stop
+        return (
+            self.right[..., first : end + 2, :],
+            self.below[..., first : end + 1, :],
+            self.energy[..., rows, :],
+        )
+
 
 def chroma_shift(subsampling: tuple[int, int], location: ChromaLocation) -> tuple[float, float]:
     """Distance (horizontal, vertical) of chroma from the centre of its luma, in chroma samples.
@@ -169,11 +178,17 @@ def _following(plane: Tensor, slope: Tensor, guide: Guide, scale: int, shift: tu
 
 
 def _slope(chroma: Tensor, guide: Guide, code: float) -> Tensor:
-    right, below = _steps(chroma)
-    product = _sum_of_steps(right * guide.right, below * guide.below)
-    energy = _sum_of_steps(right * right, below * below).add_(CHROMA_NOISE * code**2)
-    slope = product / guide.energy
-    return _in_agreement((slope * slope).mul_(product).div_(energy))
+    result = torch.empty_like(chroma)
+    for band in resample.bands(chroma):
+        right, below = _steps(chroma[..., band.seen, :])
+        luma_right, luma_below, luma_energy = guide.steps(band.seen)
+        product = _sum_of_steps(right * luma_right, below * luma_below)
+        energy = _sum_of_steps(right * right, below * below).add_(CHROMA_NOISE * code**2)
+        slope = product / luma_energy
+        agreed = _in_agreement((slope * slope).mul_(product).div_(energy))
+        skip = band.top - band.seen.start
+        result[..., band.top : band.end, :] = agreed[..., skip : skip + band.end - band.top, :]
+    return result
 
 
 def _in_agreement(slope: Tensor) -> Tensor:

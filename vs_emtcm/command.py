@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from vs_emtcm.errors import DamagedError, EmtcmError, UsageError
@@ -143,7 +143,7 @@ def run(request: Request, tell: Callable[[str], None]) -> Outcome:
     return _run_video(request, tell)
 
 
-def _make_upscaler(request: Request, usual_tune: str) -> Upscaler:
+def _make_upscaler(request: Request, tune: str) -> Upscaler:
     import torch
 
     if request.threads:
@@ -152,12 +152,18 @@ def _make_upscaler(request: Request, usual_tune: str) -> Upscaler:
     return Upscaler(
         request.scale,
         model=request.model,
-        tune=usual_tune if request.tune is None else request.tune,
+        tune=tune,
         stages=request.stages,
         backend=request.backend,
         device=request.device,
         tile=request.tile,
     )
+
+
+def _tune_of(request: Request, picture: Path) -> str:
+    # A weights file has its own.
+    own = Path(request.model).suffix == ".safetensors"
+    return request.tune or ("clean" if own else usual_tune(picture))
 
 
 def _check_source(given: str) -> None:
@@ -211,7 +217,7 @@ def _run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     )
     check_encoder(encoder)
     check_container(target, encoder.codec)
-    upscaler = _make_upscaler(request, "video")
+    upscaler = _make_upscaler(request, request.tune or "video")
     settings = VideoSettings(
         encoder=encoder,
         threads=request.threads,
@@ -307,9 +313,9 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
     for source, target in zip(sources, targets, strict=True):
         if folder.exists():
             check_output(source, target, request.overwrite)
-    upscaler_of = cache(lambda tune: _make_upscaler(request, tune))
+    upscaler_of = cache(partial(_make_upscaler, request))
     # What is wrong with the request shows before anything is written.
-    engine = upscaler_of(usual_tune(sources[0])).engine
+    engine = upscaler_of(_tune_of(request, sources[0])).engine
     made = _prepare_folder(folder)
     began = time.perf_counter()
     sizes: set[tuple[int, int]] = set()
@@ -328,13 +334,19 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
         for number, (source, target) in enumerate(zip(sources, targets, strict=True), start=1):
             try:
                 quality = request.quality if picture_kind(target) in LOSSY else None
-                picture = upscale_picture(source, target, upscaler_of(usual_tune(source)), quality)
+                picture = upscale_picture(source, target, upscaler_of(_tune_of(request, source)), quality)
             except EmtcmError as error:
                 if not several:
                     if made:
                         folder.rmdir()
                     raise
                 note(damage if isinstance(error, DamagedError) else failures, "error", str(error))
+            except MemoryError:
+                if not several:
+                    raise
+                note(
+                    failures, "error", f"{source} does not fit into the memory; a smaller --scale takes less"
+                )
             else:
                 done += 1
                 height, width = picture.pixels.shape[:2]

@@ -46,7 +46,14 @@ _TIFF_LARGEST = (1 << 32) - (1 << 26)
 
 def is_deep_colour(image: ImageFile) -> bool:
     """Whether Pillow has opened a file of 16 bits as 8: not grey, or with opacity."""
-    return image.mode in ("RGB", "RGBA") and any(";16" in str(tile.args) for tile in image.tile)
+    told = max(getattr(image, "tag_v2", {}).get(_TIFF_BITS, (8,))) == 16
+    return image.mode in ("RGB", "RGBA") and (told or any(";16" in str(tile.args) for tile in image.tile))
+
+
+def is_misread(image: ImageFile) -> bool:
+    """Whether Pillow makes nothing of such a file but noise: planes of 16 bits that are not compressed."""
+    tags = getattr(image, "tag_v2", {})
+    return tags.get(_TIFF_PLANAR) == 2 and tags.get(_TIFF_COMPRESSION, 1) == 1
 
 
 def read_deep(path: Path, kind: str, shallow: Plane, orientation: int) -> Pixels | None:

@@ -13,8 +13,8 @@ from PIL import Image
 
 from vs_emtcm import exif as exif_data
 from vs_emtcm import jpeg
-from vs_emtcm.deep_pictures import is_deep_colour, read_deep, write_deep_png, write_deep_tiff
-from vs_emtcm.errors import DamagedError, EmtcmError, UsageError, reason
+from vs_emtcm.deep_pictures import is_deep_colour, is_misread, read_deep, write_deep_png, write_deep_tiff
+from vs_emtcm.errors import DamagedError, EmtcmError, UsageError, is_host_out_of_memory, reason
 from vs_emtcm.output import complete_file
 from vs_emtcm.planes import Color, PixelFormat, Plane
 from vs_emtcm.upscaler import Upscaler
@@ -70,9 +70,13 @@ LARGEST: Mapping[str, int] = {"JPEG": 65500, "WEBP": 16383}
 
 LARGEST_DPI = 10_000.0
 
+# Code values that blocks of one picture are apart in the mean, at most, whoever interpolates its chroma.
+BLOCK, ONE_PICTURE = 16, 8.0
+
 # Baseline TIFF tags that describe the photograph and not its storage: description, make, model,
 # orientation, software, date, artist, copyright, and the Exif and GPS directories.
 ORIENTATION = 274
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
 GPS_DIRECTORY = 34853
 DIRECTORIES = frozenset({exif_data.EXIF_DIRECTORY, GPS_DIRECTORY})
 TIFF_TAGS_KEPT = frozenset({270, 271, 272, ORIENTATION, 305, 306, 315, 33432}) | DIRECTORIES
@@ -125,8 +129,13 @@ def read_picture(path: Path) -> Picture:
             lost = []
             if found is not None:
                 mode, pixels = DEEP[found.shape[2]], found
-            elif image.format == "JPEG" and mode == "RGB":
+            elif image.format in ("JPEG", "MPO") and mode == "RGB":
                 pixels = _along_luma(path, pixels)
+            elif deep and is_misread(image):
+                raise UsageError(
+                    f"{path} holds 16 bits in planes that are not compressed, which cannot be read; "
+                    "save it as PNG, or with its colours interleaved"
+                )
             elif deep:
                 lost.append(
                     f"{path} has 16-bit colour of a kind that is read as 8 bits; save it as PNG to keep them"
@@ -151,8 +160,21 @@ def read_picture(path: Path) -> Picture:
 
 def _along_luma(path: Path, pixels: Plane) -> Plane:
     """The pixels of a JPEG file whose chroma Pillow has interpolated, or they themselves."""
-    better = jpeg.read_rgb(path.read_bytes())
-    return pixels if better is None or better.shape != pixels.shape else better
+    try:
+        better = jpeg.read_rgb(path.read_bytes())
+    except RuntimeError as error:
+        if is_host_out_of_memory(error):
+            raise MemoryError from error
+        raise
+    # Of damaged files, and of those that hold RGB without saying so, libraries make different pictures.
+    same = better is not None and better.shape == pixels.shape and _difference(better, pixels) < ONE_PICTURE
+    return better if better is not None and same else pixels
+
+
+def _difference(one: Plane, other: Plane) -> float:
+    """Of the means of the blocks of two pictures, (H, W, 3) uint8, the mean."""
+    small, others = (np.asarray(Image.fromarray(p).reduce(BLOCK), np.int16) for p in (one, other))
+    return float(np.abs(small - others).mean())
 
 
 def usual_tune(path: Path) -> str:
@@ -176,7 +198,8 @@ def opened_formats() -> tuple[str, ...]:
 
 def _pixels(path: Path, image: Image.Image) -> tuple[str, Plane]:
     if image.mode in ("I;16", "I;16L", "I;16B", "I;16N"):
-        return "I;16", np.asarray(image).astype(np.uint16)
+        values = np.asarray(image).astype(np.uint16)
+        return "I;16", 0xFFFF - values if _is_negative(image) else values
     if image.mode == "I":
         values = np.asarray(image)
         if values.min() >= 0 and values.max() <= 0xFFFF:
@@ -189,6 +212,12 @@ def _pixels(path: Path, image: Image.Image) -> tuple[str, Plane]:
     grey = image.mode in ("1", "L", "LA", "La")
     mode = ("L" if grey else "RGB") + ("A" if image.has_transparency_data else "")
     return mode, np.asarray(image.convert(mode))
+
+
+def _is_negative(image: Image.Image) -> bool:
+    """Whether zero is white, which Pillow turns round of 8 bits alone."""
+    tags = getattr(image, "tag_v2", {})
+    return tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:

@@ -23,6 +23,10 @@ LEAST_NOISE, OF_LUMA = 0.5, 2.0
 UNCERTAIN = 2.0
 # Sides of the windows of the regression and of the measure of luma's noise.
 WINDOW, NOISE_WINDOW = 5, 9
+# How far a sample of the result sees: to the end of the windows that it is in.
+MARGIN = WINDOW // 2 * 2
+# Of the square of a mean, what a variance in single precision may be off.
+ROUNDING = 1e-6
 
 
 def reduced(upscaled: Tensor, scale: int) -> Tensor:
@@ -70,11 +74,12 @@ def clean_luma(clean: Tensor, taken: Tensor, code: float) -> CleanLuma:
         taken: its noise.
         code: one code value of 8 bits, in these code values.
     """
-    plane = clean - clean[..., :1, :1]
-    margin = WINDOW // 2 * 2
-    padded = _padded(plane, margin)
+    plane = clean - _origin(clean, code)
+    padded = _padded(plane, MARGIN)
     mean = _mean(padded, WINDOW)
-    variance = _mean(padded * padded, WINDOW).addcmul_(mean, mean, value=-1)
+    variance = _mean(padded * padded, WINDOW).addcmul_(mean, mean, value=-1).clamp_(min=0)
+    # Far from zero, that much of it may be rounding.
+    variance.addcmul_(mean, mean, value=ROUNDING)
     beyond = WINDOW // 2 + NOISE_WINDOW // 2
     noise = _mean(_padded(taken * taken, beyond), NOISE_WINDOW).mul_(OF_LUMA).add_(LEAST_NOISE * code**2)
     return CleanLuma(plane=plane, padded=padded, mean=mean, variance=variance, noise=noise)
@@ -93,20 +98,31 @@ def without_noise(chroma: Tensor, luma: CleanLuma, code: float) -> Tensor:
         luma: of the same frame.
         code: one code value of 8 bits, in these code values.
     """
-    origin = chroma[..., :1, :1]
+    origin = _origin(chroma, code)
     plane = chroma - origin
-    padded = _padded(plane, WINDOW // 2 * 2)
-    mean = _mean(padded, WINDOW)
-    covariance = _mean(luma.padded * padded, WINDOW).addcmul_(luma.mean, mean, value=-1)
-    variance = _mean(padded * padded, WINDOW).addcmul_(mean, mean, value=-1)
-    slope = covariance / (luma.variance + UNCERTAIN * code**2)
-    rest = variance.addcmul_(slope, covariance, value=-1).clamp_(min=1e-3 * code**2)
-    kept = (1 - luma.noise / rest).clamp_(min=0)
-    predicted = 1 - kept
-    offset = (mean - slope * luma.mean).mul_(predicted)
-    slope = slope.mul_(predicted)
-    result = _mean(kept, WINDOW).mul_(plane).add_(_mean(offset, WINDOW))
-    return result.addcmul_(_mean(slope, WINDOW), luma.plane).add_(origin)
+    padded = _padded(plane, MARGIN)
+    result = torch.empty_like(chroma)
+    for band in resample.bands(chroma):
+        within, windows = slice(band.top, band.end), slice(band.top, band.end + MARGIN)
+        near = slice(band.top, band.end + 2 * MARGIN)
+        part, of_luma = padded[..., near, :], luma.padded[..., near, :]
+        mean, luma_mean = _mean(part, WINDOW), luma.mean[..., windows, :]
+        covariance = _mean(of_luma * part, WINDOW).addcmul_(luma_mean, mean, value=-1)
+        variance = _mean(part * part, WINDOW).addcmul_(mean, mean, value=-1)
+        slope = covariance / (luma.variance[..., windows, :] + UNCERTAIN * code**2)
+        rest = variance.addcmul_(slope, covariance, value=-1).clamp_(min=1e-3 * code**2)
+        kept = (1 - luma.noise[..., windows, :] / rest).clamp_(min=0)
+        predicted = 1 - kept
+        offset = (mean - slope * luma_mean).mul_(predicted)
+        rows = _mean(kept, WINDOW).mul_(plane[..., within, :]).add_(_mean(offset, WINDOW))
+        rows.addcmul_(_mean(slope.mul_(predicted), WINDOW), luma.plane[..., within, :])
+        torch.add(rows, origin, out=result[..., within, :])
+    return result
+
+
+def _origin(plane: Tensor, code: float) -> Tensor:
+    """A sample near the others, from which they are measured, so that little is lost to rounding."""
+    return plane[..., :1, :1].nan_to_num(0, 0, 0).clamp_(-256 * code, 256 * code)
 
 
 def _padded(plane: Tensor, margin: int) -> Tensor:
@@ -114,7 +130,7 @@ def _padded(plane: Tensor, margin: int) -> Tensor:
 
 
 def _mean(plane: Tensor, side: int) -> Tensor:
-    """Of windows of ``side`` x ``side`` samples, 2**n + 1 of them: (1, 1, H - side + 1, W - side + 1)."""
+    """Of windows of ``side`` x ``side`` samples, (1, 1, H - side + 1, W - side + 1); ``side`` is 2**n + 1."""
     for dim in (2, 3):
         total, samples = plane, 1
         while samples < side - 1:

@@ -29,6 +29,7 @@ from vs_emtcm.planes import (
     Color,
     PixelFormat,
     Plane,
+    Range,
     deepened,
     from_network,
     luma_slope_and_offset,
@@ -244,10 +245,7 @@ class Upscaler:
         range_ = color.range_in(format.family)
         # What this holds on the device is gone when it fails.
         upscaled = self._upscaled(self.host.upload(planes), format, color)
-        # One plane after the other, and none is held on to: samples take a quarter of the room of what they
-        # are made of.
-        deep = (deepened(plane, i, format, result, range_) for i, plane in enumerate(upscaled))
-        self.host.download(map(partial(to_samples, format=result), deep), targets)
+        self.host.download(_samples(upscaled, format, result, range_), targets)
 
     def _upscaled(self, sources: Sequence[Tensor], format: PixelFormat, color: Color) -> Iterator[Tensor]:
         """Code values (1, 1, H, W) of every plane of the result."""
@@ -343,6 +341,17 @@ class Upscaler:
             wanted = (width, height) if pixels is None else even_tile(width, height, pixels)
         highest, widest = self.engine.largest or (height, width)
         return min(self._roomy[0], wanted[0], widest), min(self._roomy[1], wanted[1], highest)
+
+
+def _samples(
+    upscaled: Iterator[Tensor], format: PixelFormat, result: PixelFormat, range_: Range
+) -> Iterator[Tensor]:
+    # One plane after the other, and none is held on to: samples take a quarter of the room of what they
+    # are made of.
+    for index in range(result.planes):
+        plane = to_samples(deepened(next(upscaled), index, format, result, range_), result)
+        yield plane
+        del plane
 
 
 @contextmanager

@@ -106,12 +106,16 @@ def test_a_quality_inside_of_x264s_own_parameters_is_the_quality(make_clip, tmp_
         ("mpeg2video", Fraction(24), Fraction(24)),
         ("mpeg2video", Fraction(24001, 1000), Fraction(24)),
         ("mpeg1video", Fraction(19), Fraction(24000, 1001)),
-        ("mpeg2video", Fraction(120), Fraction(60)),
         ("libx264", Fraction(19), Fraction(19)),
     ],
 )
 def test_frames_are_counted_at_a_rate_that_mpeg_has(codec, rate, counted):
     assert counted_rate(find_encoder(codec), rate) == counted
+
+
+def test_more_frames_than_mpeg_counts_are_refused():
+    with pytest.raises(UsageError, match="counts 60 frames a second at most, and the source has 120;"):
+        counted_rate(find_encoder("mpeg2video"), Fraction(120))
 
 
 def test_bits_that_the_encoder_has_no_room_for_are_said_to_be_lost(make_clip, tmp_path):

@@ -197,14 +197,23 @@ def fits_chroma(codec: Codec, pix_fmt: str, width: int, height: int) -> bool:
 
 
 def counted_rate(codec: Codec, rate: Fraction) -> Fraction:
-    """The rate at which an encoder that counts frames can count those of this average rate."""
+    """The rate at which an encoder that counts frames can count those of this average rate.
+
+    Raises:
+        UsageError: it cannot count as fast.
+    """
     if codec.name not in RATE_ENCODERS:
         return rate
     nearest = min(MPEG_RATES, key=lambda each: abs(each - rate))
     if abs(nearest / rate - 1) < ROUNDED:
         return nearest
+    if rate > max(MPEG_RATES):
+        raise UsageError(
+            f"{codec.name} counts {max(MPEG_RATES)} frames a second at most, and the source has "
+            f"{float(rate):g}; use another --codec"
+        )
     # Every frame wants a count of its own.
-    return min((each for each in MPEG_RATES if each > rate), default=max(MPEG_RATES))
+    return min(each for each in MPEG_RATES if each > rate)
 
 
 def choose_pix_fmt(codec: Codec, source: str, width: int, height: int) -> str:
