@@ -16,6 +16,7 @@ from vs_emtcm import jpeg
 from vs_emtcm.deep_pictures import is_deep_colour, is_misread, read_deep, write_deep_png, write_deep_tiff
 from vs_emtcm.errors import DamagedError, EmtcmError, UsageError, is_host_out_of_memory, reason
 from vs_emtcm.output import complete_file
+from vs_emtcm.pillow import UNREADABLE, opened_formats
 from vs_emtcm.planes import Color, PixelFormat, Plane
 from vs_emtcm.upscaler import Upscaler
 
@@ -28,12 +29,6 @@ SUFFIXES = {
     ".tiff": "TIFF",
     ".bmp": "BMP",
 }
-
-# What Pillow raises of files that are damaged or no pictures.
-UNREADABLE = (SyntaxError, OSError, ValueError, TypeError, RuntimeError, EOFError, struct.error)
-
-# Pillow starts another program for these.
-NOT_OPENED = frozenset({"EPS"})
 
 # Common kinds of pictures that are told from videos, which have other suffixes.
 UNREAD_PICTURES = frozenset({".gif", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".exr", ".tga"})
@@ -188,12 +183,6 @@ def usual_tune(path: Path) -> str:
     except (*UNREADABLE, Image.DecompressionBombError):
         return "clean"
     return "video" if tables and jpeg.quality_of(tables) < jpeg.CLEAN_FROM else "clean"
-
-
-def opened_formats() -> tuple[str, ...]:
-    """Pillow's names of the kinds that a file is tried as."""
-    Image.init()
-    return tuple(name for name in Image.OPEN if name not in NOT_OPENED)
 
 
 def _pixels(path: Path, image: Image.Image) -> tuple[str, Plane]:

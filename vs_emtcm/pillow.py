@@ -1,0 +1,19 @@
+"""What Pillow opens, and what it raises where it cannot."""
+
+from __future__ import annotations
+
+import struct
+
+from PIL import Image
+
+# What Pillow raises of files that are damaged or no pictures.
+UNREADABLE = (SyntaxError, OSError, ValueError, TypeError, RuntimeError, EOFError, struct.error)
+
+# Pillow starts another program for these.
+NOT_OPENED = frozenset({"EPS"})
+
+
+def opened_formats() -> tuple[str, ...]:
+    """Pillow's names of the kinds that a file is tried as."""
+    Image.init()
+    return tuple(name for name in Image.OPEN if name not in NOT_OPENED)
