@@ -54,6 +54,20 @@ def codes(height: int, width: int, bits: int = 8, seed: int = 0) -> NDArray[np.u
 
 
 @pytest.fixture
+def postscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """PostScript under the name of a picture; to start another program for it is an error."""
+
+    def start(*_args: object, **_options: object) -> None:
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr("subprocess.check_call", start)
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    path = tmp_path / "in.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n%%EOF\n")
+    return path
+
+
+@pytest.fixture
 def make_clip(tmp_path: Path) -> MakeClip:
     """A function that encodes a small clip and returns its path."""
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.conftest import codes
-from vs_emtcm.images import read_picture, usual_tune
-from vs_emtcm.jpeg import quality_of, read_rgb
+from vs_emtcm.images import read_picture
+from vs_emtcm.jpeg import quality_of, read_rgb, usual_tune
 
 
 def jpeg(pixels, **options):

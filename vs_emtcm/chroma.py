@@ -186,8 +186,8 @@ def _slope(chroma: Tensor, guide: Guide, code: float) -> Tensor:
         energy = _sum_of_steps(right * right, below * below).add_(CHROMA_NOISE * code**2)
         slope = product / luma_energy
         agreed = _in_agreement((slope * slope).mul_(product).div_(energy))
-        skip = band.top - band.seen.start
-        result[..., band.top : band.end, :] = agreed[..., skip : skip + band.end - band.top, :]
+        rows = result[..., band.result_rows(1), :]
+        rows.copy_(band.cropped(agreed, 1, rows))
     return result
 
 

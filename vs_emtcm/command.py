@@ -17,9 +17,10 @@ from vs_emtcm.images import (
     check_quality,
     picture_kind,
     upscale_picture,
-    usual_tune,
 )
 from vs_emtcm.images import SUFFIXES as PICTURE_SUFFIXES
+from vs_emtcm.jpeg import usual_tune
+from vs_emtcm.models import weights_file
 from vs_emtcm.output import check_folder, check_output
 from vs_emtcm.progress import show_progress
 from vs_emtcm.sequences import find_pictures, is_pattern, left_out, name_results
@@ -162,8 +163,7 @@ def _make_upscaler(request: Request, tune: str) -> Upscaler:
 
 def _tune_of(request: Request, picture: Path) -> str:
     # A weights file has its own.
-    own = Path(request.model).suffix == ".safetensors"
-    return request.tune or ("clean" if own else usual_tune(picture))
+    return request.tune or ("clean" if weights_file(request.model) else usual_tune(picture))
 
 
 def _check_source(given: str) -> None:

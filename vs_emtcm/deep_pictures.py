@@ -30,7 +30,7 @@ _CODECS = {"PNG": "png", "TIFF": "tiff"}
 _PNG_FORMATS = {2: "ya16be", 3: "rgb48be", 4: "rgba64be"}
 # The magic number and the header, which comes first.
 _PNG_BEGIN = 8 + 25
-_INCHES_TO_METRE = 1 / 0.0254
+_INCHES_IN_A_METRE = 1 / 0.0254
 
 # Tags and values of TIFF 6.0 and of its supplement, which brought deflate; opacity is not in the colours.
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_COMPRESSION, _TIFF_PHOTOMETRIC = 256, 257, 258, 259, 262
@@ -136,7 +136,7 @@ def write_deep_png(
         if icc_profile is not None:
             _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc_profile))
         if dpi is not None:
-            across, down = (round(number * _INCHES_TO_METRE) for number in dpi)
+            across, down = (round(number * _INCHES_IN_A_METRE) for number in dpi)
             _write_chunk(file, b"pHYs", struct.pack(">IIB", across, down, 1))
         if exif is not None:
             _write_chunk(file, b"eXIf", exif)

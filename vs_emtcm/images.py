@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from vs_emtcm import exif as exif_data
-from vs_emtcm import jpeg
 from vs_emtcm.deep_pictures import is_deep_colour, is_misread, read_deep, write_deep_png, write_deep_tiff
-from vs_emtcm.errors import DamagedError, EmtcmError, UsageError, is_host_out_of_memory, reason
+from vs_emtcm.errors import DamagedError, EmtcmError, UsageError, reason
+from vs_emtcm.jpeg import along_luma
 from vs_emtcm.output import complete_file
 from vs_emtcm.pillow import UNREADABLE, opened_formats
 from vs_emtcm.planes import Color, PixelFormat, Plane
@@ -64,9 +64,6 @@ LOSSY = frozenset({"JPEG", "WEBP"})
 LARGEST: Mapping[str, int] = {"JPEG": 65500, "WEBP": 16383}
 
 LARGEST_DPI = 10_000.0
-
-# Code values that blocks of one picture are apart in the mean, at most, whoever interpolates its chroma.
-BLOCK, ONE_PICTURE = 16, 8.0
 
 # Baseline TIFF tags that describe the photograph and not its storage: description, make, model,
 # orientation, software, date, artist, copyright, and the Exif and GPS directories.
@@ -125,7 +122,7 @@ def read_picture(path: Path) -> Picture:
             if found is not None:
                 mode, pixels = DEEP[found.shape[2]], found
             elif image.format in ("JPEG", "MPO") and mode == "RGB":
-                pixels = _along_luma(path, pixels)
+                pixels = along_luma(path, pixels)
             elif deep and is_misread(image):
                 raise UsageError(
                     f"{path} holds 16 bits in planes that are not compressed, which cannot be read; "
@@ -151,38 +148,6 @@ def read_picture(path: Path) -> Picture:
         raise UsageError(f"{path} is too large: {error}") from error
     except UNREADABLE as error:
         raise DamagedError(f"{path} cannot be read as a picture: {reason(error)}") from error
-
-
-def _along_luma(path: Path, pixels: Plane) -> Plane:
-    """The pixels of a JPEG file whose chroma Pillow has interpolated, or they themselves."""
-    try:
-        better = jpeg.read_rgb(path.read_bytes())
-    except RuntimeError as error:
-        if is_host_out_of_memory(error):
-            raise MemoryError from error
-        raise
-    # Of damaged files, and of those that hold RGB without saying so, libraries make different pictures.
-    same = better is not None and better.shape == pixels.shape and _difference(better, pixels) < ONE_PICTURE
-    return better if better is not None and same else pixels
-
-
-def _difference(one: Plane, other: Plane) -> float:
-    """Of the means of the blocks of two pictures, (H, W, 3) uint8, the mean."""
-    small, others = (np.asarray(Image.fromarray(p).reduce(BLOCK), np.int16) for p in (one, other))
-    return float(np.abs(small - others).mean())
-
-
-def usual_tune(path: Path) -> str:
-    """The tuning that suits most such files: "video" for JPEG of low quality, otherwise "clean".
-
-    What is no picture is "clean"; :func:`read_picture` says what it is.
-    """
-    try:
-        with Image.open(path, formats=["JPEG"]) as image:
-            tables: Mapping[int, list[int]] = getattr(image, "quantization", {})
-    except (*UNREADABLE, Image.DecompressionBombError):
-        return "clean"
-    return "video" if tables and jpeg.quality_of(tables) < jpeg.CLEAN_FROM else "clean"
 
 
 def _pixels(path: Path, image: Image.Image) -> tuple[str, Plane]:

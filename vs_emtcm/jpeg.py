@@ -1,16 +1,20 @@
-"""JPEG files: how good they are, and their halved chroma brought to full size along luma."""
+"""JPEG files: which tuning suits them, and their halved chroma brought to full size along luma."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import av
 import numpy as np
 import torch
 from av.video.plane import VideoPlane
+from PIL import Image
 from torch import Tensor
 
 from vs_emtcm import chroma
+from vs_emtcm.errors import is_host_out_of_memory
+from vs_emtcm.pillow import UNREADABLE
 from vs_emtcm.planes import Plane
 
 # Luminance quantisers of quality 50 (ITU-T T.81, annex K), summed.
@@ -21,6 +25,21 @@ CLEAN_FROM = 92
 RED_CR, GREEN_CB, GREEN_CR, BLUE_CB = 1.402, -0.344136, -0.714136, 1.772
 # A code value of studio range in those of full range.
 CODE = 255 / 219
+# Code values that blocks of one picture are apart in the mean, at most, whoever interpolates its chroma.
+BLOCK, ONE_PICTURE = 16, 8.0
+
+
+def usual_tune(path: Path) -> str:
+    """The tuning that suits most such pictures: "video" for JPEG of low quality, otherwise "clean".
+
+    What is no picture is "clean"; :func:`vs_emtcm.images.read_picture` says what it is.
+    """
+    try:
+        with Image.open(path, formats=["JPEG"]) as image:
+            tables: Mapping[int, list[int]] = getattr(image, "quantization", {})
+    except (*UNREADABLE, Image.DecompressionBombError):
+        return "clean"
+    return "video" if tables and quality_of(tables) < CLEAN_FROM else "clean"
 
 
 def quality_of(tables: Mapping[int, Sequence[int]]) -> float:
@@ -31,6 +50,29 @@ def quality_of(tables: Mapping[int, Sequence[int]]) -> float:
     """
     percent = 100 * sum(tables[min(tables)]) / STANDARD_SUM
     return (200 - percent) / 2 if percent <= 100 else 5000 / percent
+
+
+def along_luma(path: Path, pixels: Plane) -> Plane:
+    """The pixels of a JPEG file, from :func:`read_rgb` where that reads the same picture.
+
+    Args:
+        path: the file.
+        pixels: (H, W, 3) uint8, as Pillow reads them.
+
+    Raises:
+        MemoryError: there is too little.
+    """
+    try:
+        better = read_rgb(path.read_bytes())
+    except RuntimeError as error:
+        if is_host_out_of_memory(error):
+            raise MemoryError from error
+        raise
+    if better is None or better.shape != pixels.shape:
+        return pixels
+    # Of damaged files, and of those that hold RGB without saying so, libraries make different pictures.
+    ours, others = (np.asarray(Image.fromarray(p).reduce(BLOCK), np.int16) for p in (better, pixels))
+    return better if np.abs(ours - others).mean() < ONE_PICTURE else pixels
 
 
 def read_rgb(data: bytes) -> Plane | None:

@@ -154,9 +154,14 @@ def resolve(model: str | os.PathLike[str], tune: str) -> Path:
     """
     if tune not in TUNES:
         raise UsageError(f"tune is {tune!r}; accepted are {' and '.join(TUNES)}")
+    return weights_file(model) or find(str(model), tune).path
+
+
+def weights_file(model: str | os.PathLike[str]) -> Path | None:
+    """The file that ``model`` names, or None if it is the name of a model."""
     # vspipe works in the folder of its script, so that many give a path from their own folder.
     path = Path(os.path.expanduser(model)) if isinstance(model, str | os.PathLike) else None  # noqa: PTH111
-    return path if path is not None and path.suffix == ".safetensors" else find(str(model), tune).path
+    return path if path is not None and path.suffix == ".safetensors" else None
 
 
 def check_stages(stages: int) -> None:

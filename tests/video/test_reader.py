@@ -16,6 +16,18 @@ from vs_emtcm.video import upscale_video
 from vs_emtcm.video.reader import VideoReader, _rate
 
 
+def tagged(source, target, **tags):
+    """The video of a file in another one, with tags of its stream."""
+    with av.open(str(source)) as film, av.open(str(target), "w") as container:
+        stream = container.add_stream_from_template(film.streams.video[0])
+        stream.metadata.update(tags)
+        for packet in film.demux():
+            if packet.size:
+                packet.stream = stream
+                container.mux(packet)
+    return target
+
+
 def frames_of(reader):
     return [item for item in reader.items() if isinstance(item, av.VideoFrame)]
 
@@ -101,14 +113,7 @@ def test_frames_before_a_place_that_cannot_be_read_are_kept_and_the_place_is_tol
 
 
 def test_the_count_of_frames_that_mkvmerge_writes_is_known_before_the_end(make_clip, tmp_path):
-    source = tmp_path / "in.mkv"
-    with av.open(str(make_clip())) as film, av.open(str(source), "w") as container:
-        stream = container.add_stream_from_template(film.streams.video[0])
-        stream.metadata["NUMBER_OF_FRAMES"] = "123"
-        for packet in film.demux():
-            if packet.size:
-                packet.stream = stream
-                container.mux(packet)
+    source = tagged(make_clip(), tmp_path / "in.mkv", NUMBER_OF_FRAMES="123")
     assert VideoReader(source).frames == 123
     upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
     # The count of the source's frames is no tag of the result.
@@ -128,14 +133,7 @@ def test_a_file_that_became_shorter_is_not_read_again(make_clip):
 
 @pytest.mark.parametrize("missing", [1, 8])
 def test_a_few_frames_less_than_the_header_says_are_no_damage(make_clip, tmp_path, missing):
-    source = tmp_path / "in.mkv"
-    with av.open(str(make_clip(codec="ffv1", frames=40))) as film, av.open(str(source), "w") as container:
-        stream = container.add_stream_from_template(film.streams.video[0])
-        stream.metadata["DURATION"] = "00:00:01.600000000"
-        for packet in film.demux():
-            if packet.size:
-                packet.stream = stream
-                container.mux(packet)
+    source = tagged(make_clip(codec="ffv1", frames=40), tmp_path / "in.mkv", DURATION="00:00:01.600000000")
     # Matroska's muxer writes the duration itself: as if the film were longer than it is.
     data = source.read_bytes()
     said = b"00:00:01.600000000"

@@ -66,6 +66,11 @@ def _tensorrt(flavour: str) -> ModuleType:
     return importlib.import_module("tensorrt_rtx" if flavour == "rtx" else "tensorrt")
 
 
+def _compiles(trt: ModuleType) -> bool:
+    """Whether kernels are compiled where they run, as by TensorRT-RTX."""
+    return hasattr(trt, "DynamicShapesKernelSpecializationStrategy")
+
+
 def _configuration(trt: ModuleType, engine: Any, kernels: Any) -> Any:
     """What an execution context is created with: its user brings the memory.
 
@@ -75,7 +80,7 @@ def _configuration(trt: ModuleType, engine: Any, kernels: Any) -> Any:
         kernels: of :func:`_kernel_cache`.
     """
     memory = trt.ExecutionContextAllocationStrategy.USER_MANAGED
-    if not hasattr(trt, "DynamicShapesKernelSpecializationStrategy"):
+    if not _compiles(trt):
         return memory
     # TensorRT-RTX would begin with other kernels than it goes on with: the same frame would not
     # always give the same bits.
@@ -90,7 +95,7 @@ def _configuration(trt: ModuleType, engine: Any, kernels: Any) -> Any:
 
 def _kernel_cache(trt: ModuleType, engine: Any) -> Any:
     """Where all lanes find what TensorRT-RTX compiled for one of them; None for full TensorRT."""
-    if not hasattr(trt, "DynamicShapesKernelSpecializationStrategy"):
+    if not _compiles(trt):
         return None
     return engine.create_runtime_config().create_runtime_cache()
 
