@@ -30,11 +30,12 @@ def test_a_dry_run_without_the_other_packages_says_what_it_skips(tmp_path, pytes
     assert report["skipped"] == [
         "whole frames: safetensors is not installed",
         "the filter: vapoursynth is not installed",
+        "video files: av is not installed",
         "TensorRT engines: torch_tensorrt is not installed",
     ]
     assert {(row["stages"], row["scale"]) for row in report["network"]} == set(product((1, 2), (2, 3, 4)))
     assert {row["batch"] for row in report["network"]} == {1, 2, 4}
-    assert not {"frames", "filter", "overlap", "frames_checked"} & set(report)
+    assert not {"frames", "filter", "overlap", "frames_checked", "front_ends"} & set(report)
 
 
 def test_what_there_is_no_time_for_is_skipped_and_named(tmp_path, pytestconfig):
@@ -71,6 +72,10 @@ def test_what_a_small_card_has_no_room_for_is_named_and_the_rest_is_reported(tmp
 
 def test_a_dry_run_measures_whole_frames_and_the_filter(tmp_path, pytestconfig):
     report = dry_run(tmp_path, pytestconfig)
+    assert [(row["what"], row["same"]) for row in report["front_ends"]] == [
+        ("the filter", True),
+        ("video files", True),
+    ]
     models = {(row["model"], row["scale"], row["stages"]) for row in report["filter"]}
     assert models == set(product(("base", "large"), (2, 3, 4), (1, 2)))
     best = max(row["fps"] for row in report["frames"] if row["scale"] == 2)
