@@ -40,7 +40,7 @@ def recordings(monkeypatch):
     ends_of = type("Recordings", (), {"ends": ends, "graph": graph})
     monkeypatch.setattr(torch.cuda, "graph", graph)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(cuda_engine, "own_stream", lambda _: "a stream")
+    monkeypatch.setattr(cuda_engine, "own_stream", lambda *_: "a stream")
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "no card")
     return ends_of
 

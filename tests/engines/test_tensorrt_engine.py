@@ -121,7 +121,7 @@ def runtime(monkeypatch):
     monkeypatch.setattr(tensorrt_engine, "get_or_build", lambda *_, **__: b"engine")
     device = type("device", (contextlib.nullcontext,), {})
     monkeypatch.setattr(torch.cuda, "device", device)
-    monkeypatch.setattr(tensorrt_engine, "own_stream", lambda _: None)
+    monkeypatch.setattr(tensorrt_engine, "own_stream", lambda *_: None)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda _: SimpleNamespace(cuda_stream=7))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "no card")
     return stand_in

@@ -83,7 +83,7 @@ class CudaEngine:
     def _begin(self) -> None:
         """What belongs to one thread."""
         with _one_sentence_errors():
-            self.stream: torch.cuda.Stream | None = own_stream(self.device)
+            self.stream: torch.cuda.Stream | None = own_stream(self.device, self)
         self._recorded: OrderedDict[torch.Size, _CapturedGraph] = OrderedDict()
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -11,15 +11,16 @@ from vs_emtcm.errors import EmtcmError
 
 # PyTorch hands out so many of a GPU in turn, and then the first again.
 STREAMS = 32
-_taken: weakref.WeakValueDictionary[tuple[int, int], torch.cuda.Stream] = weakref.WeakValueDictionary()
+_taken: set[tuple[int, int]] = set()
 _taking = threading.Lock()
 
 
-def own_stream(device: torch.device) -> torch.cuda.Stream:
+def own_stream(device: torch.device, owner: object) -> torch.cuda.Stream:
     """A stream that no other lane of this process has: on one, they would end up in each other's graphs.
 
     Args:
         device: a CUDA device.
+        owner: whoever has it, until it is gone.
 
     Raises:
         EmtcmError: all are in use.
@@ -29,7 +30,9 @@ def own_stream(device: torch.device) -> torch.cuda.Stream:
             stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
             key = stream.device_index, stream.cuda_stream
             if key not in _taken:
-                _taken[key] = stream
+                _taken.add(key)
+                # Its owner, for PyTorch's streams leave weak references behind that lead nowhere.
+                weakref.finalize(owner, _taken.discard, key).atexit = False
                 return stream
     raise EmtcmError(
         f"all {STREAMS} streams of device {str(device)!r} are taken by other lanes; use fewer of them"

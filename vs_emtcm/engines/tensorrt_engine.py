@@ -167,7 +167,7 @@ class TensorrtEngine:
                 )
             self._size: torch.Size | None = None
             self._memory: Tensor | None = None
-            self.stream: torch.cuda.Stream | None = own_stream(self.device)
+            self.stream: torch.cuda.Stream | None = own_stream(self.device, self)
 
     def __call__(self, x: Tensor) -> Tensor:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
