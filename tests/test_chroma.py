@@ -161,6 +161,21 @@ def test_the_order_of_nine_is_pytorchs(height, width):
     assert torch.equal(greatest[0, 0], around.amax(dim=0))
 
 
+@pytest.mark.parametrize("across", [True, False])
+@pytest.mark.parametrize("code", [1.0, 257.0, 1 / 219])
+@pytest.mark.parametrize("height", [1.0, 3.0, 20.0])
+def test_the_fainter_an_edge_is_the_less_it_is_followed(height, code, across):
+    luma = torch.where(torch.arange(16) < 8, 0.0, height * code).expand(1, 1, 16, 16)
+    luma = luma if across else luma.mT
+    guide = luma_guide(luma, torch.zeros(1, 1, 32, 32), 2, (0.0, 0.0), code)
+    # Three steps of twelve are the edge's; in luma there may be 24 of noise, in chroma 6.
+    product, of_luma, of_chroma = (3 * factor * height**2 for factor in (0.5, 1, 0.25))
+    slope = (product / (of_luma + 24)) ** 2 * product / (of_chroma + 6)
+    found = chroma._slope(0.5 * luma, guide, code)[..., 8, 8]
+    # Beside the edge there is none, and so not all agree.
+    torch.testing.assert_close(found, torch.full((1, 1), slope * (1 - chroma.AGREED)))
+
+
 def test_a_slope_that_no_neighbour_shares_counts_half():
     """It would draw the colours of one edge onto the detail of another."""
     slope = torch.full((1, 1, 9, 9), 0.3)

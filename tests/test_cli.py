@@ -487,8 +487,9 @@ def test_a_video_goes_on_where_it_was_interrupted(make_clip, tmp_path, number):
         assert process.returncode == -number
     else:
         assert process.returncode == 1
-        expected = f"vs-emtcm: interrupted; the same command goes on from frame {done}"
-        assert errors.splitlines()[-1] == expected
+        # The signal may come when a segment has its name already and is not yet counted.
+        sentence = "vs-emtcm: interrupted; the same command goes on from frame"
+        assert errors.splitlines()[-1] in (f"{sentence} {done}", f"{sentence} {done - 20}")
     other = run(*arguments, "--scale", 3)
     assert other.exit_code == 2
     assert "(scale was 2, now it is 3)" in other.stderr

@@ -96,6 +96,12 @@ def test_a_large_tiff_is_in_several_strips(tmp_path):
     np.testing.assert_array_equal(decoded(tmp_path / "out.tiff"), pixels)
 
 
+def test_a_row_that_is_longer_than_a_strip_is_one(tmp_path):
+    pixels = np.tile(deep(3, 2, 500), (1, 360, 1))
+    write_deep_tiff(pixels, tmp_path / "out.tiff", icc_profile=None, tags={}, dpi=None)
+    np.testing.assert_array_equal(decoded(tmp_path / "out.tiff"), pixels)
+
+
 @pytest.mark.parametrize("before", ["png", "tiff"])
 @pytest.mark.parametrize("after", ["png", "tiff"])
 def test_profile_exif_and_size_in_print_are_kept(tmp_path, before, after):
@@ -127,6 +133,17 @@ def test_tiff_is_turned_as_its_tag_says(tmp_path, orientation):
     assert picture.mode == "RGB;16"
     np.testing.assert_array_equal(picture.pixels >> 8, upper)
     assert sorted(picture.pixels.ravel()) == sorted(pixels.ravel())
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_png_keeps_its_bits_whatever_its_exif_says(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    pixels = deep(3)
+    write_deep_png(pixels, tmp_path / "in.png", icc_profile=None, exif=exif.tobytes()[6:], dpi=None)
+    picture = read_picture(tmp_path / "in.png")
+    assert (picture.mode, picture.warnings) == ("RGB;16", ())
+    np.testing.assert_array_equal(picture.pixels, pixels)
 
 
 def test_bits_that_cannot_be_had_are_said_to_be_lost(tmp_path, monkeypatch):
@@ -174,6 +191,10 @@ def test_png_begins_with_what_describes_it(tmp_path):
     data = path.read_bytes()
     assert data.index(b"IHDR") < data.index(b"iCCP") < data.index(b"pHYs") < data.index(b"IDAT")
     assert struct.unpack_from(">IIB", data, data.index(b"pHYs") + 4) == (10000, 10000, 1)
+    write_deep_png(deep(3), path, icc_profile=None, exif=None, dpi=(72, 300))
+    data = path.read_bytes()
+    # Per metre, the nearest.
+    assert struct.unpack_from(">IIB", data, data.index(b"pHYs") + 4) == (2835, 11811, 1)
 
 
 def test_planes_that_pillow_misreads_are_refused(tmp_path):

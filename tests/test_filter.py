@@ -302,8 +302,26 @@ def test_a_clip_on_the_gpu_is_refused_with_a_remedy(monkeypatch):
         clip_format(Resident())
 
 
+def test_every_option_is_the_upscalers(monkeypatch):
+    made = []
+
+    def make(scale, **options):
+        made.append({"scale": scale, **options})
+        raise UsageError("enough")
+
+    monkeypatch.setattr("vs_emtcm.filter.Upscaler", make)
+    options = {"model": "large", "tune": "clean", "stages": 1, "backend": "torch", "tile": (64, 48)}
+    with pytest.raises(vs.Error, match="emtcm: enough"):
+        emtcm(clip_of(), 3, device="cuda", device_index=2, **options)
+    assert made == [{"scale": 3, "device": "cuda:2", **options}]
+
+
 def eighth() -> vs.VideoNode:
     return clip_of(int(core.query_video_format(vs.YUV, vs.INTEGER, 8, 3, 0)))
+
+
+def eighth_of_the_lines() -> vs.VideoNode:
+    return clip_of(int(core.query_video_format(vs.YUV, vs.INTEGER, 8, 0, 3)))
 
 
 def varying() -> vs.VideoNode:
@@ -343,6 +361,7 @@ def varying_format() -> vs.VideoNode:
         (varying_format, {}, "emtcm: the clip's format varies"),
         (lambda: clip_of(int(vs.GRAY32)), {}, "emtcm: the clip's format is Gray32; accepted are GRAY"),
         (eighth, {}, "emtcm: the clip's format is .*; accepted is subsampling up to 4:1:0"),
+        (eighth_of_the_lines, {}, "emtcm: the clip's format is .*; accepted is subsampling up to 4:1:0"),
         (lambda: "film.mkv", {}, "emtcm: clip is of type str"),
     ],
 )

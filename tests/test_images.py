@@ -1,5 +1,7 @@
 """Pictures keep their kind, alpha, colour profile and Exif."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -60,6 +62,16 @@ def test_transparency_of_palettes_is_kept(tmp_path):
     upscale_picture(tmp_path / "in.png", tmp_path / "out.png", UPSCALER)
     with Image.open(tmp_path / "out.png") as after:
         assert after.mode == "RGBA"
+
+
+def test_a_palette_with_opacity_beside_it_is_taken(tmp_path):
+    picture = Image.fromarray(RGBA).convert("PA")
+    picture.save(tmp_path / "in.tif")
+    with Image.open(tmp_path / "in.tif") as stored:
+        assert stored.mode == "PA"
+    found = read_picture(tmp_path / "in.tif")
+    assert found.mode == "RGBA"
+    np.testing.assert_array_equal(found.pixels, np.asarray(picture.convert("RGBA")))
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff"])
@@ -171,10 +183,10 @@ def test_a_transparent_grey_of_16_bits_is_said_to_become_opaque(tmp_path):
         assert "becomes opaque" in picture.warnings[0]
 
 
-@pytest.mark.parametrize(("largest", "taken"), [(0xFFFF, True), (0x10000, False)])
-def test_grey_of_32_bits_is_taken_where_16_hold_it(tmp_path, largest, taken):
+@pytest.mark.parametrize(("extreme", "taken"), [(0xFFFF, True), (0x10000, False), (-1, False)])
+def test_grey_of_32_bits_is_taken_where_16_hold_it(tmp_path, extreme, taken):
     pixels = codes(18, 22, bits=16).astype(np.int32)
-    pixels[0, 0] = largest
+    pixels[0, 0] = extreme
     source = save(tmp_path / "in.tif", pixels)
     if taken:
         picture = read_picture(source)
@@ -228,8 +240,9 @@ def test_truncated_pictures_are_refused(tmp_path):
 )
 def test_kinds_that_would_lose_something_are_refused(tmp_path, pixels, name, lost):
     source = save(tmp_path / "in.png", pixels)
+    # Before any work: there is nothing that could do it.
     with pytest.raises(UsageError, match=f"cannot hold {lost}"):
-        upscale_picture(source, tmp_path / name, UPSCALER)
+        upscale_picture(source, tmp_path / name, SimpleNamespace(scale=2))
     assert not (tmp_path / name).exists()
 
 
@@ -256,8 +269,12 @@ def test_orientation_survives_from_webp_to_jpeg(tmp_path):
 def test_what_bmp_cannot_hold_is_named(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
-    source = save(tmp_path / "in.jpg", RGB, exif=exif.tobytes())
-    assert "cannot hold the Exif" in upscale_picture(source, tmp_path / "out.bmp", UPSCALER).warnings[0]
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for options in ({"exif": exif.tobytes()}, {"icc_profile": profile}):
+        source = save(tmp_path / "in.jpg", RGB, **options)
+        (warning,) = upscale_picture(source, tmp_path / "out.bmp", UPSCALER).warnings
+        assert "cannot hold the Exif and colour profile" in warning
+    assert upscale_picture(save(tmp_path / "in.png", RGB), tmp_path / "out.bmp", UPSCALER).warnings == ()
 
 
 @pytest.mark.parametrize("after", ["png", "jpg", "tif", "bmp"])

@@ -62,11 +62,12 @@ def test_noise_goes_and_edges_stay():
     assert (beside - truth[..., 30:34]).abs().mean() < 6
 
 
-def test_faint_detail_comes_back_and_noise_does_not():
+@pytest.mark.parametrize("code", [1.0, 257.0, 1 / 219])
+def test_faint_detail_comes_back_and_noise_does_not(code):
     upscaled = torch.zeros(1, 1, 48, 64)
     for size, share in ((0.1, PUT_BACK), (FAINT, PUT_BACK / 2), (10 * FAINT, PUT_BACK / 101)):
-        taken = torch.full((1, 1, 24, 32), size)
-        back = put_back(upscaled.clone(), taken, 2, 1.0)
+        taken = torch.full((1, 1, 24, 32), size * code)
+        back = put_back(upscaled.clone(), taken, 2, code) / code
         assert back.mean() / size == pytest.approx(share, rel=0.02)
 
 
@@ -124,6 +125,17 @@ def test_values_far_above_white_do_not_explode():
     planes = [np.where(np.arange(96) < 32, 0.1, bright).astype(np.float32) for _ in range(3)]
     for result in Upscaler(2, stages=1).upscale(planes, format):
         assert np.abs(result[:, 120:] - 30).max() < 0.1
+
+
+def test_what_is_lost_to_rounding_far_from_zero_is_not_taken_for_detail():
+    """HDR highlights in single precision: the variance of a window is less than its rounding."""
+    code, highlight = 1 / 219, np.arange(96) >= 32
+    luma, chroma, taken = (
+        plane(np.where(highlight, level, 0.1)) + noise(48, 96, 0.002, seed)
+        for seed, level in ((0, 300), (1, 300), (2, 0))
+    )
+    cleaned = without_noise(chroma, clean_luma(luma, taken, code), code)
+    assert (cleaned[..., 40:] - 300).abs().max() < 0.05
 
 
 def test_bands_change_nothing(monkeypatch):

@@ -62,9 +62,20 @@ def test_what_appears_meanwhile_stays(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
 
 
-def test_a_file_appears_where_there_are_no_links(tmp_path, monkeypatch):
+def test_a_link_to_nowhere_is_replaced(tmp_path):
+    target = tmp_path / "out.mkv"
+    target.symlink_to(tmp_path / "nowhere")
+    with complete_file(target) as temporary:
+        temporary.write_bytes(b"new")
+    assert [(p.name, p.is_symlink(), p.read_bytes()) for p in tmp_path.iterdir()] == [
+        ("out.mkv", False, b"new")
+    ]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK])
+def test_a_file_appears_where_there_are_no_links(tmp_path, monkeypatch, number):
     def refuse(*_):
-        raise OSError(errno.EPERM, "Operation not permitted")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "link", refuse)
     with complete_file(tmp_path / "out.mkv") as temporary:

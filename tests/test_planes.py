@@ -129,6 +129,14 @@ def test_code_values_are_deepened_as_h273_quantises_them(bits):
         torch.testing.assert_close(alpha / largest, codes / 255)
 
 
+@pytest.mark.parametrize("range_", ["limited", "full"])
+def test_half_and_single_precision_have_the_same_values(range_):
+    half, single = (PixelFormat(family="yuv", bits=bits, sample_type="float") for bits in (16, 32))
+    values = torch.tensor([-0.5, 0.0, 0.25, 1.0])
+    for plane in range(3):
+        assert torch.equal(deepened(values.clone(), plane, half, single, range_), values)
+
+
 def test_a_result_has_as_many_bits_or_more():
     format = PixelFormat(family="yuv", bits=10, subsampling=(1, 1))
     assert with_bits(format, None) == with_bits(format, 10) == format

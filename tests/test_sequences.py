@@ -31,6 +31,21 @@ def test_a_printf_pattern_is_its_numbers_in_order(folder, pattern):
     assert found == [(folder / f"frame{n:04d}.png", n) for n in (8, 9, 10)]
 
 
+def test_numbers_are_put_in_order_as_numbers(tmp_path):
+    for number in (9, 10, 9999, 10_000):
+        (tmp_path / f"shot(1)+{number}.png").touch()
+        (tmp_path / f"{number:04d}.png").touch()
+    assert [n for _, n in find_pictures(str(tmp_path / "shot(1)+%d.png"))] == [9, 10, 9999, 10_000]
+    # Frames beyond the last that four digits can number belong to the film.
+    assert [n for _, n in find_pictures(str(tmp_path / "%04d.png"))] == [9, 10, 9999, 10_000]
+
+
+def test_a_folder_that_is_called_like_a_picture_is_none(folder):
+    (folder / "a.png").mkdir()
+    for name in (folder, folder / "*", folder / "*.png"):
+        assert "a.png" not in names(find_pictures(str(name)))
+
+
 def test_a_glob_pattern_is_what_matches(folder):
     assert names(find_pictures(str(folder / "frame001?.png"))) == ["frame0010.png"]
 
@@ -57,6 +72,9 @@ def test_files_are_no_patterns(folder):
     assert not is_pattern(str(folder / "b.JPG"))
     assert is_pattern(str(folder / "51%d.png"))
     assert is_pattern(str(folder / "*.png"))
+    # As cameras write it.
+    assert is_pattern(str(folder / "IMG_%04d.JPG"))
+    assert is_pattern(str(folder / "*.PNG"))
 
 
 def test_results_keep_names_numbers_or_stems(folder):

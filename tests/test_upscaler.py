@@ -293,6 +293,9 @@ def test_one_of_another_process_is_refused_where_it_would_wait_for_ever(monkeypa
     monkeypatch.setattr("os.getpid", lambda: -1)
     with pytest.raises(EmtcmError, match="was made before fork"):
         upscaler.upscale([codes(16, 16)], GRAY)
+    # A single thread of PyTorch's is the caller's, and there is none to wait for.
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert upscaler.upscale([codes(16, 16)], GRAY)[0].shape == (32, 32)
 
 
 @pytest.mark.parametrize(

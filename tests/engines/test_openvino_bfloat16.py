@@ -99,6 +99,12 @@ def test_lanes_share_what_is_no_threads_own():
     assert other._split is engine._split
 
 
+@pytest.mark.parametrize("name", ["amx_bf16", "avx512_bf16"])
+def test_either_way_to_multiply_bfloat16_is_enough(monkeypatch, name):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {name: True}, raising=False)
+    assert choice.bfloat16_missing() is None
+
+
 @pytest.mark.parametrize("found", [{}, {"amx_bf16": False, "avx512_bf16": False, "avx512_f": True}])
 def test_a_processor_that_does_not_multiply_bfloat16_is_refused(monkeypatch, found):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)

@@ -213,10 +213,12 @@ def test_sizes_beyond_the_engine_are_refused(runtime, tmp_path):
 
 def test_what_goes_wrong_is_one_sentence_with_a_remedy(runtime, tmp_path, monkeypatch):
     runtime.engine.create_execution_context = lambda _: None
-    with pytest.raises(EmtcmError, match="not enough GPU memory for one more lane; use fewer lanes"):
+    with pytest.raises(EmtcmError, match=r"^backend 'tensorrt': there is not enough GPU memory for one more"):
         make(tmp_path)
     runtime.engine = None
-    with pytest.raises(EmtcmError, match="the driver refuses the engine; update the NVIDIA driver"):
+    with pytest.raises(
+        EmtcmError, match=r"^backend 'tensorrt': the driver refuses the engine; update the NVIDIA driver"
+    ):
         make(tmp_path)
 
     def refuse(*_, **__):
@@ -249,6 +251,39 @@ def test_whatever_tensorrt_says_auto_goes_on_with_pytorch(runtime, tmp_path, mon
     monkeypatch.setattr(choice, "CudaEngine", lambda *_: "PyTorch")
     assert create_engine(WEIGHTS, stages=2, backend="auto", device="auto", store=tmp_path) == "PyTorch"
     assert "going on with PyTorch on the GPU" in caplog.text
+
+
+def test_an_engine_is_asked_for_as_it_is_used(runtime, tmp_path, monkeypatch):
+    asked = []
+
+    def request(_, **given):
+        asked.append(given)
+        return SimpleNamespace(tensorrt="stand-in 1", flavour="rtx")
+
+    monkeypatch.setattr(tensorrt_engine, "request", request)
+    monkeypatch.setattr(TensorrtEngine, "__call__", lambda _, x: x)
+    weights = models.load(models.find("base", "video").path, 3)
+    engine = TensorrtEngine(weights, 1, torch.device("cpu"), label="base", store=tmp_path)
+    assert asked == [{"label": "base-stage1", "scale": 3, "profile": PROFILE.grown(engine.radius)}]
+    assert (engine.scale, engine.largest) == (3, PROFILE.maximum)
+
+
+def test_an_engine_that_needs_no_memory_has_an_address_all_the_same(runtime, tmp_path, monkeypatch):
+    runtime.engine.device_memory_size_v2 = 0
+    monkeypatch.setattr(runtime.context, "update_device_memory_size_for_shapes", lambda: 0)
+    engine = make(tmp_path)
+    with torch.inference_mode():
+        assert engine(bordered(40, 60, engine.radius)).shape == (1, 1, 80, 120)
+
+
+def test_engines_are_kept_where_they_were_asked_to_be(tmp_path, monkeypatch):
+    stores = []
+    monkeypatch.setattr(choice, "tensorrt_missing", lambda: None)
+    monkeypatch.setattr(choice, "choose_device", lambda *_: torch.device("cuda", 0))
+    monkeypatch.setattr(tensorrt_engine, "TensorrtEngine", lambda *_, **given: stores.append(given["store"]))
+    for store in (tmp_path, None):
+        create_engine(WEIGHTS, stages=2, backend="tensorrt", device="auto", store=store)
+    assert stores == [tmp_path, tensorrt_engine.default_store()]
 
 
 def test_an_engine_that_fails_gets_the_memory_that_pytorch_keeps(runtime, tmp_path, monkeypatch):

@@ -63,6 +63,9 @@ def test_the_key_depends_on_the_weights_and_the_versions(tiny, monkeypatch):
             patch.setattr(name, version)
             assert request(tiny, **settings).key != first.key
     assert request(tiny, **settings).key == first.key
+    # Whatever PyTorch was made for, it exports the same.
+    monkeypatch.setattr("torch.__version__", "9.9.0+cu999")
+    assert request(tiny, **settings).torch == "9.9.0"
 
 
 @pytest.mark.parametrize(("flavour", "equal"), [("rtx", True), ("full", False)])

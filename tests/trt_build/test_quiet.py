@@ -32,6 +32,26 @@ def test_everything_is_heard_again_even_after_an_error(caplog, recwarn):
     assert [str(w.message) for w in recwarn] == ["deprecated"]
 
 
+def test_a_librarys_own_level_comes_back():
+    log = logging.getLogger("library")
+    for level in (logging.DEBUG, logging.NOTSET):
+        log.setLevel(level)
+        with quiet("library"):
+            assert log.level == logging.ERROR
+        assert log.level == level
+
+
+def test_a_stream_of_errors_that_is_closed_is_silent_already(monkeypatch):
+    def dup(_):
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(os, "dup", dup)
+    reached = []
+    with native_silence():
+        reached.append(True)
+    assert reached
+
+
 def test_what_libraries_write_themselves_is_not_seen(capfd):
     with pytest.raises(OSError, match="gone"), native_silence():
         os.write(2, b"WARNING: no GPU")

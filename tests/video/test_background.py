@@ -44,6 +44,21 @@ def test_it_runs_as_far_ahead_as_it_may_and_no_further():
     ahead.close()
 
 
+def test_nothing_is_lost_while_the_next_step_takes_its_time(monkeypatch):
+    monkeypatch.setattr("vs_emtcm.video.background.PATIENCE", 0.01)
+    found = []
+
+    def consume():
+        for item in run_ahead(iter(range(6)), 1):
+            time.sleep(0.05)
+            found.append(item)
+
+    consumer = threading.Thread(target=consume, daemon=True)
+    consumer.start()
+    consumer.join(30)
+    assert found == list(range(6))
+
+
 def test_closing_stops_the_thread_and_closes_the_source():
     closed = threading.Event()
 

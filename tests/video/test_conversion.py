@@ -95,6 +95,7 @@ def test_motion_jpeg_keeps_the_range(make_clip, tmp_path, color_range):
         ("prores_ks", "mov", False),
         ("prores_ks", "mkv", False),
         ("mpeg2video", "mkv", False),
+        ("libvpx", "mkv", False),
         ("mpeg4", "avi", False),
     ],
 )
@@ -208,6 +209,18 @@ def test_yuv_becomes_grey_by_its_luma(tmp_path, make_clip):
         assert grey.color_range == 1
         luma = frame_planes(yuv, PixelFormat(family="yuv", subsampling=(1, 1)))[0]
         np.testing.assert_array_equal(frame_planes(grey, PixelFormat(family="gray"))[0], luma)
+
+
+@pytest.mark.parametrize("color_range", [1, 2])
+@pytest.mark.parametrize(
+    ("source", "target", "value"),
+    [("yuv422p", "gray", 75), ("yuv420p10le", "gray10le", 300), ("yuv444p16le", "gray16le", 19_200)],
+)
+def test_luma_of_every_depth_stays_what_it_is_as_grey(source, target, value, color_range):
+    first = flat(source, value, color_range)
+    result = choose_conversion(first, target, range_is_signalled=True)(first)
+    (grey,) = frame_planes(result, native_format(target))
+    assert (result.color_range, grey.min(), grey.max()) == (color_range, value, value)
 
 
 @pytest.mark.parametrize("target", ["gray", "gray10le", "yuv444p", "gbrp"])

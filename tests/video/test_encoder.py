@@ -40,6 +40,15 @@ from vs_emtcm.video.encoder import (
             {"crf": 20, "codec": "libx265", "options": (("x265-params", "qp=9"),)},
             "x265-params exclude each other",
         ),
+        (
+            {"crf": 20, "codec": "libx265", "options": (("x265-params", "aq-mode=3:bitrate=900"),)},
+            "x265-params exclude each other",
+        ),
+        ({"options": (("field_order", "tt"),)}, "field_order is that of upscaled frames"),
+        ({"codec": "libx265", "preset": "sluggish"}, "no preset 'sluggish'; accepted are ultrafast"),
+        ({"codec": "libsvtav1", "preset": "99"}, "no preset '99'; accepted are -"),
+        ({"codec": "libsvtav1", "preset": "-99"}, "no preset '-99'; accepted are -"),
+        ({"codec": "libsvtav1", "preset": "slow"}, "no preset 'slow'; accepted are -"),
         # It takes every one there is.
         ({"codec": "rawvideo", "pix_fmt": "yuv420"}, "pixel format 'yuv420' does not exist; see"),
     ],
@@ -47,6 +56,11 @@ from vs_emtcm.video.encoder import (
 def test_what_an_encoder_lacks_is_refused(settings, message):
     with pytest.raises(UsageError, match=message):
         check_encoder(EncoderSettings(**settings))
+
+
+@pytest.mark.parametrize("preset", ["-1", "0", "8"])
+def test_presets_that_are_numbers_are_taken(preset):
+    check_encoder(EncoderSettings(codec="libsvtav1", preset=preset))
 
 
 def test_the_sources_pixel_format_is_kept_where_the_encoder_takes_it():
@@ -106,6 +120,8 @@ def test_a_quality_inside_of_x264s_own_parameters_is_the_quality(make_clip, tmp_
         ("mpeg2video", Fraction(24), Fraction(24)),
         ("mpeg2video", Fraction(24001, 1000), Fraction(24)),
         ("mpeg1video", Fraction(19), Fraction(24000, 1001)),
+        ("mpeg2video", Fraction(241, 10), Fraction(25)),
+        ("mpeg2video", Fraction(23976, 1000), Fraction(24000, 1001)),
         ("libx264", Fraction(19), Fraction(19)),
     ],
 )

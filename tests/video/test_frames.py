@@ -47,6 +47,30 @@ def test_every_software_format_has_a_native_one_that_holds_it(name):
     assert native.alpha == (any(c.is_alpha for c in format.components) or format.has_palette)
 
 
+@pytest.mark.parametrize(
+    ("name", "native"),
+    [
+        ("nv12", "yuv420p"),
+        ("nv24", "yuv444p"),
+        ("yuyv422", "yuv422p"),
+        ("uyyvyy411", "yuv411p"),
+        ("p010le", "yuv420p10le"),
+        ("p012le", "yuv420p12le"),
+        ("p216le", "yuv422p16le"),
+        ("yuv440p12be", "yuv440p12le"),
+        ("rgb24", "gbrp"),
+        ("rgb48be", "gbrp16le"),
+        ("x2rgb10le", "gbrp10le"),
+        ("bgra", "gbrap"),
+        ("pal8", "gbrap"),
+        ("gray10be", "gray10le"),
+        ("ya16le", "yuva444p16le"),
+    ],
+)
+def test_the_native_format_is_no_larger_than_it_must_be(name, native):
+    assert nearest_native(name) == native
+
+
 @pytest.mark.parametrize("name", ["yuv420p", "yuv422p10le", "gray", "gbrp", "yuva444p"])
 def test_planes_are_those_that_pyav_converts(name):
     frame = av.VideoFrame(34, 22, name)
@@ -120,3 +144,10 @@ def test_a_larger_frame_has_the_time_and_the_tags_of_the_smaller_one(name, color
     assert (larger.colorspace, larger.color_primaries, larger.color_trc) == (9, 9, 16)
     assert (larger.color_range, larger.chroma_location) == (expected, 3)
     assert upscaler.seconds > 0
+
+
+@pytest.mark.parametrize(("name", "expected"), [("gbrp", 0), ("bgra", 0), ("gray", 2)])
+def test_rgb_stays_tagged_as_rgb_and_grey_never_is(name, expected):
+    frame = av.VideoFrame(32, 16, name)
+    frame.time_base, frame.colorspace = Fraction(1, 25), 0
+    assert FrameUpscaler(Upscaler(2, stages=1))(frame).colorspace == expected

@@ -1,12 +1,14 @@
 """Static HDR metadata goes through both encoders unchanged."""
 
+import struct
+
 import av
 import pytest
 
 from vs_emtcm import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings
-from vs_emtcm.video.hdr import StaticHdr, static_hdr
+from vs_emtcm.video.hdr import StaticHdr, _mastering_display, static_hdr
 
 # BT.2020 primaries and D65 in x265's notation, 1000 cd/m2 to 0.0001.
 HDR = StaticHdr(
@@ -53,6 +55,36 @@ def test_encoders_that_cannot_are_named(source, tmp_path):
     assert report.warnings == (
         "static HDR metadata is left out: ffv1 does not write it here, libx264 and libx265 do",
     )
+
+
+@pytest.mark.parametrize(
+    "hdr",
+    [
+        StaticHdr(mastering_display=HDR.mastering_display, light_level=None),
+        StaticHdr(mastering_display=None, light_level=HDR.light_level),
+    ],
+    ids=["display", "light"],
+)
+def test_half_of_it_is_kept_as_well(tmp_path, hdr):
+    path = tmp_path / "half.mkv"
+    assert hdr.encoder_options("libx265")["x265-params"].count("=") == 1
+    with av.open(str(path), "w") as container:
+        # x265 would write the other half as zeros.
+        stream = container.add_stream("libx264", rate=25, options=hdr.encoder_options("libx264"))
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p10le"
+        container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p10le")))
+        container.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        assert static_hdr(next(container.decode(video=0))) == hdr
+
+
+@pytest.mark.parametrize(
+    ("denominator", "flags", "known"),
+    [(50_000, (1, 1), True), (0, (1, 1), False), (50_000, (1, 0), False), (50_000, (0, 1), False)],
+)
+def test_a_mastering_display_that_is_not_whole_is_none(denominator, flags, known):
+    numbers = [*(1000, 50_000) * 9, 1000, denominator, *flags]
+    assert (_mastering_display(struct.pack("<22i", *numbers)) is not None) == known
 
 
 def test_ordinary_frames_have_none():

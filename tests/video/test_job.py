@@ -69,7 +69,7 @@ def test_colour_tags_and_aspect_ratio_stay(tmp_path):
         context = stream.codec_context
         context.sample_aspect_ratio = Fraction(32, 27)
         context.color_primaries, context.color_trc, context.colorspace = 9, 16, 9
-        context.color_range = 2
+        context.color_range, context.chroma_sample_location = 2, 3
         stream.metadata["title"] = "feature"
         container.metadata["artist"] = "somebody"
         for _ in range(3):
@@ -80,7 +80,7 @@ def test_colour_tags_and_aspect_ratio_stay(tmp_path):
         stream = container.streams.video[0]
         frame = next(container.decode(video=0))
         assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (9, 16, 9)
-        assert frame.color_range == 2
+        assert (frame.color_range, frame.chroma_location) == (2, 3)
         assert stream.sample_aspect_ratio == Fraction(32, 27)
         assert stream.metadata["title"] == "feature"
         assert container.metadata["ARTIST"] == "somebody"
@@ -343,6 +343,19 @@ def test_a_short_film_has_no_more_lanes_than_frames(make_clip, tmp_path, monkeyp
     settings = VideoSettings(encoder=FAST.encoder, lanes=8)
     upscale_video(make_clip(frames=3), tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
     assert len(made) == 2
+
+
+def test_the_decoder_has_as_many_threads_as_were_asked_for(make_clip, tmp_path, monkeypatch):
+    asked, begin = [], VideoReader.__init__
+
+    def watched(reader, path, threads=0, **options):
+        asked.append(threads)
+        begin(reader, path, threads, **options)
+
+    monkeypatch.setattr(VideoReader, "__init__", watched)
+    settings = VideoSettings(encoder=FAST.encoder, threads=2)
+    upscale_video(make_clip(frames=2), tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    assert asked == [2]
 
 
 def test_the_source_is_closed_at_the_end(make_clip, tmp_path, monkeypatch):

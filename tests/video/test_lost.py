@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import av
 import pytest
 from av.bitstream import BitStreamFilterContext
+from av.sidedata.sidedata import Type
 
 from tests.video.clips import FAST, decoded
 from vs_emtcm import Upscaler
 from vs_emtcm.video import upscale_video
-from vs_emtcm.video.lost import CROPPING, lost_of_header
+from vs_emtcm.video.lost import CROPPING, lost_of_frames, lost_of_header
 
 
 def with_captions(stream: bytes, first: int) -> bytes:
@@ -77,6 +78,24 @@ def test_two_views_are_said_to_be_lost_unless_the_file_names_them(tmp_path, tagg
     assert bool(report.warnings) != tagged
     with av.open(str(tmp_path / "out.mkv")) as container:
         assert (container.streams.video[0].metadata.get("stereo_mode") == "left_right") == tagged
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Type.A53_CC, "captions"),
+        (Type.DYNAMIC_HDR_PLUS, "HDR10+"),
+        (Type.DYNAMIC_HDR_VIVID, "HDR Vivid"),
+        (Type.SPHERICAL, "360-degree"),
+        (Type.DISPLAYMATRIX, "rotation"),
+        (Type.STEREO3D, "stereo 3D"),
+        (Type.DOVI_METADATA, "Dolby Vision"),
+    ],
+)
+def test_every_kind_has_its_sentence(kind, words):
+    # PyAV writes few of them.
+    stream = SimpleNamespace(codec_context=SimpleNamespace(coded_side_data={}), metadata={})
+    assert words in lost_of_frames(stream)[kind]
 
 
 def test_cropping_that_players_are_asked_for_is_said_to_be_lost():

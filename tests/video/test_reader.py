@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from av.error import InvalidDataError
+from av.stream import Disposition
 
 from tests.video.clips import FAST, decoded, times
 from vs_emtcm import EmtcmError, Upscaler
@@ -40,6 +41,14 @@ def test_a_video_that_changes_its_size_is_refused_and_leaves_nothing(make_clip, 
     with pytest.raises(EmtcmError, match=message):
         upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["48.ts", "64.ts", "in.ts"]
+
+
+def test_a_video_that_changes_its_pixel_format_is_refused(make_clip, tmp_path):
+    parts = [make_clip(f"{name}.ts", frames=5, pix_fmt=name) for name in ("yuv420p", "yuv422p")]
+    source = tmp_path / "in.ts"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.raises(EmtcmError, match="changes from 48x32 yuv420p to 48x32 yuv422p at frame 5"):
+        frames_of(VideoReader(source))
 
 
 def test_frames_of_a_stream_without_times_are_one_frame_apart(make_clip, tmp_path):
@@ -122,6 +131,30 @@ def test_the_count_of_frames_that_mkvmerge_writes_is_known_before_the_end(make_c
     assert len(decoded(tmp_path / "out.mkv")) == 6
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
+def test_frames_are_counted_from_where_the_clock_begins(make_clip, suffix):
+    pts = [3_600_000 + 40 * n for n in range(20)]
+    source = make_clip(f"in.{suffix}", frames=20, pts=pts, time_base=Fraction(1, 1000))
+    assert VideoReader(source).frames == pytest.approx(20, abs=1)
+
+
+def test_of_two_videos_the_one_that_the_file_shows_by_default_is_read(make_clip, tmp_path):
+    source = tmp_path / "in.mkv"
+    with (
+        av.open(str(make_clip("small.mkv", width=16, height=16))) as small,
+        av.open(str(make_clip("large.mkv"))) as large,
+        av.open(str(source), "w") as container,
+    ):
+        films = [(film, container.add_stream_from_template(film.streams.video[0])) for film in (small, large)]
+        films[1][1].disposition = Disposition.default
+        for film, stream in films:
+            for packet in film.demux():
+                if packet.size:
+                    packet.stream = stream
+                    container.mux(packet)
+    assert (VideoReader(source).video.index, VideoReader(source).video.width) == (1, 48)
+
+
 def test_a_file_that_became_shorter_is_not_read_again(make_clip):
     source = make_clip()
     reader = VideoReader(source)
@@ -131,7 +164,7 @@ def test_a_file_that_became_shorter_is_not_read_again(make_clip):
         reader.again()
 
 
-@pytest.mark.parametrize("missing", [1, 8])
+@pytest.mark.parametrize("missing", [1, 4, 8])
 def test_a_few_frames_less_than_the_header_says_are_no_damage(make_clip, tmp_path, missing):
     source = tagged(make_clip(codec="ffv1", frames=40), tmp_path / "in.mkv", DURATION="00:00:01.600000000")
     # Matroska's muxer writes the duration itself: as if the film were longer than it is.
@@ -143,6 +176,41 @@ def test_a_few_frames_less_than_the_header_says_are_no_damage(make_clip, tmp_pat
     reader = VideoReader(source)
     assert len(frames_of(reader)) == 40
     assert bool(reader.damage) == (missing == 8)
+
+
+@pytest.mark.parametrize("missing", [2, 8])
+def test_a_few_frames_of_a_slow_film_are_no_damage(make_clip, tmp_path, missing):
+    clip = make_clip(codec="ffv1", frames=10, pts=[1000 * n for n in range(10)], time_base=Fraction(1, 1000))
+    source = tagged(clip, tmp_path / "in.mkv")
+    with av.open(str(source)) as container:
+        said = container.streams.video[0].metadata["DURATION"]
+    data = source.read_bytes()
+    assert data.count(said.encode()) == 1
+    source.write_bytes(data.replace(said.encode(), f"00:00:{10 + missing:012.9f}".encode()))
+    reader = VideoReader(source)
+    assert len(frames_of(reader)) == 10
+    assert bool(reader.damage) == (missing == 8)
+
+
+def test_a_subtitle_that_outlasts_the_film_is_no_damage(make_clip, tmp_path):
+    source = tmp_path / "in.mkv"
+    with av.open(str(make_clip())) as film, av.open(str(source), "w") as container:
+        video = container.add_stream_from_template(film.streams.video[0])
+        text = container.add_mux_stream("subrip")
+        text.time_base = Fraction(1, 1000)
+        line = av.Packet(b"The end")
+        line.stream, line.pts, line.dts, line.duration = text, 40, 40, 10_000
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                container.mux(packet)
+        container.mux(line)
+    # As by a muxer that writes no tags: the file's duration alone is known, which is the subtitle's.
+    source.write_bytes(source.read_bytes().replace(b"DURATION", b"REMARKED"))
+    reader = VideoReader(source)
+    assert reader.container.duration == 10_040_000
+    assert len(frames_of(reader)) == 6
+    assert reader.damage == []
 
 
 def test_the_decoder_takes_as_many_threads_as_it_was_given(make_clip):

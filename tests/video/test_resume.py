@@ -117,6 +117,13 @@ def test_times_of_any_kind_go_on(make_clip, tmp_path, suffix, pts):
     assert (np.diff([dts for dts, _ in found]) > 0).all()
 
 
+def test_without_reordering_frames_are_decoded_as_they_are_shown(make_clip, tmp_path):
+    target = tmp_path / "out.mp4"
+    upscale(make_clip(frames=10), target, settings("libx264", options=(("bf", "0"),)))
+    shown, decoded_at = zip(*(packet[2:4] for packet in stored(target)), strict=True)
+    assert shown == decoded_at
+
+
 def test_opacity_of_webm_survives(make_clip, tmp_path):
     source = make_clip(codec="ffv1", pix_fmt="yuva420p", frames=6)
     upscale(source, tmp_path / "out.webm", settings("libvpx-vp9"))
@@ -278,12 +285,13 @@ def test_a_source_that_gives_other_frames_is_noticed(make_clip, tmp_path, monkey
     assert len(decoded(target)) == 10
 
 
-def test_a_segment_of_beyond_the_end_is_not_joined(make_clip, tmp_path):
+@pytest.mark.parametrize("number", [3, 77])
+def test_a_segment_of_beyond_the_end_is_not_joined(make_clip, tmp_path, number):
     source, target = make_clip(frames=10), tmp_path / "out.mkv"
     with pytest.raises(KeyboardInterrupt):
         upscale(source, target, settings(), 9)
     folder = folder_path(target)
-    (folder / "000077.segment").write_bytes((folder / "000001.segment").read_bytes())
+    (folder / f"{number:06}.segment").write_bytes((folder / "000001.segment").read_bytes())
     with pytest.raises(EmtcmError, match="did not give the same frames as before"):
         upscale(source, target, settings())
     upscale(source, target, settings())

@@ -79,6 +79,7 @@ def test_chapters_begin_where_they_did_in_the_film(make_clip, tmp_path, suffix, 
     with av.open(str(tmp_path / f"out.{suffix}")) as container:
         chapters = container.chapters()
         assert [c["start"] * c["time_base"] for c in chapters] == [0, Fraction(120, 1000)]
+        assert [c["end"] * c["time_base"] for c in chapters] == [Fraction(120, 1000), Fraction(240, 1000)]
         assert [c["metadata"]["title"] for c in chapters] == ["0", "1"]
     # MP4 has them in a stream as well, which is not lost with it.
     report = upscale_video(tmp_path / f"out.{suffix}", tmp_path / "again.mkv", Upscaler(2, stages=1), FAST)

@@ -1,6 +1,7 @@
 """Time goes on where a file starts it again, whichever stream comes first."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import pytest
@@ -43,6 +44,18 @@ def test_streams_stay_together_and_increase_whichever_starts_again_first(packets
     assert times[0] == times[1] == [n * STEP for n in range(109)]
 
 
+@pytest.mark.parametrize("longer", [0, 1])
+def test_what_follows_begins_where_the_longer_stream_ended(packets, longer):
+    timeline = Timeline(Fraction(25))
+    for stream, end in ((longer, 3000), (1 - longer, 2000)):
+        for time in range(0, end, STEP):
+            timeline.move(packets(stream, time))
+    for stream in (1 - longer, longer):
+        packet = packets(stream, 0)
+        timeline.move(packet)
+        assert packet.dts == 3000
+
+
 @pytest.mark.parametrize("far", [95_000_000, 20_000])
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_step_far_ahead_is_a_joint_as_well_where_clocks_may_stand_anywhere(packets, first, far):
@@ -74,6 +87,30 @@ def test_sound_that_pauses_while_the_picture_goes_on_is_no_joint(packets):
         packet = packets(stream, time)
         assert not timeline.move(packet)
         assert packet.dts == time
+
+
+def test_subtitles_that_come_late_or_stand_long_are_no_joint(packets):
+    timeline = Timeline(Fraction(25), discontinuous=True)
+
+    def subtitle(time, duration):
+        return SimpleNamespace(
+            stream=SimpleNamespace(type="subtitle"),
+            stream_index=2,
+            time_base=Fraction(1, 1000),
+            pts=time,
+            dts=time,
+            duration=duration,
+        )
+
+    order = [packets(0, 0), subtitle(60_000, 60_000), packets(0, STEP), subtitle(STEP, 100)]
+    times = [packet.dts for packet in order]
+    assert [timeline.move(packet) for packet in order] == [False] * 4
+    assert [packet.dts for packet in order] == times
+    assert not timeline.move(packets(0, 2 * STEP))
+    # What follows begins behind the picture and not behind the line.
+    again = packets(0, -2000)
+    assert timeline.move(again)
+    assert again.dts == 3 * STEP
 
 
 def test_times_that_are_a_little_out_of_order_stay(packets):

@@ -3,8 +3,9 @@
 from fractions import Fraction
 
 import av
+import pytest
 
-from vs_emtcm.video.track import FrameTimes
+from vs_emtcm.video.track import FrameTimes, _is_encoding_tag
 
 
 def test_frames_closer_than_a_count_become_neighbours():
@@ -18,3 +19,15 @@ def test_frames_closer_than_a_count_become_neighbours():
         assert Fraction(frame.time_base.numerator, frame.time_base.denominator) == Fraction(1, 25)
         found.append((frame.pts, frame.duration))
     assert found == [(0, 1), (1, 1), (2, 1), (3, 1), (5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "of_the_encoding"),
+    [
+        *((name, True) for name in ("DURATION", "BPS-eng", "NUMBER_OF_FRAMES", "encoder", "alpha_mode")),
+        *((name, True) for name in ("_STATISTICS_TAGS", "_STATISTICS_WRITING_DATE_UTC-eng")),
+        *((name, False) for name in ("title", "language", "HANDLER_NAME", "stereo_mode", "timecode")),
+    ],
+)
+def test_tags_of_the_old_encoding_are_told_from_those_of_the_film(name, of_the_encoding):
+    assert _is_encoding_tag(name) == of_the_encoding

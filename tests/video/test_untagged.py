@@ -7,6 +7,7 @@ from tests.video.clips import FAST, decoded
 from vs_emtcm import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings
+from vs_emtcm.video.untagged import tags_that_keep_colours
 
 
 @pytest.mark.parametrize(
@@ -50,11 +51,26 @@ def test_untagged_colours_that_a_file_cannot_name_are_said_to_change(make_clip, 
     assert [w for w in report.warnings if "cannot say which" in w]
 
 
-@pytest.mark.parametrize("codec", ["mpeg2video", "libx265", "libsvtav1", "libvpx-vp9"])
-def test_codecs_that_name_their_colours_do(make_clip, tmp_path, codec):
+@pytest.mark.parametrize(
+    ("lines", "tags"),
+    [(288, (5, 5)), (576, (5, 5)), (240, (6, 6)), (480, (6, 6)), (486, (6, 6)), (488, (6, 6)), (400, (6, 2))],
+)
+def test_lines_say_which_standard_it_was(lines, tags):
+    assert tags_that_keep_colours((2, 2), (704, lines), (2816, 4 * lines)) == tags
+    assert tags_that_keep_colours((2, 2), (704, lines), (720, lines)) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [
+        *(("ffv1", "mkv"), ("libx265", "mp4"), ("libsvtav1", "mp4"), ("libvpx-vp9", "mp4")),
+        *(("mpeg2video", "ts"), ("prores_ks", "mov")),
+    ],
+)
+def test_codecs_and_containers_that_name_their_colours_do(make_clip, tmp_path, codec, suffix):
     source = make_clip(width=720, height=480, frames=1)
     settings = VideoSettings(encoder=EncoderSettings(codec=codec))
-    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
-    (frame,) = decoded(tmp_path / "out.mkv")
+    report = upscale_video(source, tmp_path / f"out.{suffix}", Upscaler(2, stages=1), settings)
+    (frame,) = decoded(tmp_path / f"out.{suffix}")
     assert frame.colorspace == 6
     assert [w for w in report.warnings if "tagged as BT.601" in w]

@@ -82,7 +82,7 @@ def test_segments_without_a_record_are_of_no_use(tmp_path):
         assert not folder.segments
 
 
-@pytest.mark.parametrize("content", ["[", "[]"])
+@pytest.mark.parametrize("content", ["[", "[]", "[" * 100_000], ids=["cut", "list", "deep"])
 def test_a_damaged_record_loses_nothing(tmp_path, content):
     target = tmp_path / "out.mkv"
     interrupted(target, 0)

@@ -1,14 +1,17 @@
 """Containers are checked before any work is done."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
 
 from tests.video.clips import FAST, decoded, joined, packets
 from vs_emtcm import Upscaler, UsageError
+from vs_emtcm.errors import WritingError
 from vs_emtcm.video import upscale_video
-from vs_emtcm.video.writer import check_container, check_holds, open_container
+from vs_emtcm.video.reader import VideoReader
+from vs_emtcm.video.writer import VideoWriter, check_container, check_holds, open_container
 
 
 @pytest.mark.parametrize(
@@ -32,6 +35,14 @@ def test_what_a_container_cannot_hold_is_refused(tmp_path: Path, name, codec, me
 def test_matroska_holds_streams_whatever_their_decoder_is_called(tmp_path: Path, decoder):
     with open_container(tmp_path / "out.mkv") as container:
         check_holds(container, ".mkv", av.codec.Codec(decoder, "r"))
+
+
+def test_a_program_stream_holds_pictures_and_no_text(tmp_path: Path):
+    with open_container(tmp_path / "out.mpg") as container:
+        check_holds(container, ".mpg", av.codec.Codec("mpeg2video", "w"))
+        check_holds(container, ".mpg", av.codec.Codec("mp2", "r"))
+        with pytest.raises(UsageError, match=r"a \.mpg file cannot hold subrip"):
+            check_holds(container, ".mpg", av.codec.Codec("srt", "r"))
 
 
 def test_sound_that_a_transport_stream_cannot_hold_is_refused_before_the_start(make_clip, tmp_path):
@@ -69,6 +80,24 @@ def test_a_damaged_packet_of_sound_is_left_out_and_told(make_clip, tmp_path, suf
     assert report.damage == ("a packet of audio could not be copied",)
     assert len(decoded(tmp_path / f"out.{suffix}")) == 20
     assert packets(tmp_path / f"out.{suffix}", "audio")
+
+
+def test_a_full_disk_is_no_damaged_packet(make_clip, tmp_path):
+    reader = VideoReader(make_clip(audio=True, frames=12))
+    items = list(reader.items())
+    first = next(item for item in items if isinstance(item, av.VideoFrame))
+    sound = next(item for item in items if isinstance(item, av.Packet))
+    writer = VideoWriter(tmp_path / "out.mkv", reader, first, FAST.encoder)
+    container = writer._container
+
+    def full(_):
+        raise av.error.OSError(28, "No space left on device")
+
+    writer._container = SimpleNamespace(format=container.format, mux=full, close=container.close)
+    with pytest.raises(WritingError, match="writing failed: no space left on device"):
+        writer.write(sound)
+    writer.abandon()
+    assert reader.damage == []
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.mov", "out.ts"])
