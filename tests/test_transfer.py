@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import codes
 from vs_emtcm import transfer
-from vs_emtcm.transfer import HostBuffer, pinned_is_faster
+from vs_emtcm.transfer import HostBuffer, packed, pinned_is_faster, unpacked
 
 CPU = torch.device("cpu")
 
@@ -30,12 +30,12 @@ def test_every_frame_of_a_lane_comes_back_unchanged(dtype, sizes, frames, seed):
     buffer = HostBuffer(CPU, pinned=False)
     for _ in range(frames):
         planes = [samples(rng, dtype, *size) for size in sizes]
-        values = buffer.upload(planes)
+        values = unpacked(buffer.upload(planes), sizes)
         assert [v.shape for v in values] == [(1, 1, *size) for size in sizes]
         for value, plane in zip(values, planes, strict=True):
             np.testing.assert_array_equal(value[0, 0].numpy(), plane.astype(np.float32))
         targets = [np.empty_like(plane) for plane in planes]
-        buffer.download([value.to(getattr(torch, dtype)) for value in values], targets)
+        buffer.download(packed(value.to(getattr(torch, dtype)) for value in values), targets)
         for target, plane in zip(targets, planes, strict=True):
             np.testing.assert_array_equal(target, plane)
 
@@ -43,8 +43,8 @@ def test_every_frame_of_a_lane_comes_back_unchanged(dtype, sizes, frames, seed):
 def test_planes_may_be_read_only_and_have_any_strides():
     plane = codes(12, 20)[::-2, ::3]
     plane.setflags(write=False)
-    value = HostBuffer(CPU, pinned=False).upload([plane])[0]
-    np.testing.assert_array_equal(value[0, 0].numpy(), plane)
+    sent = HostBuffer(CPU, pinned=False).upload([plane])
+    np.testing.assert_array_equal(sent.numpy().reshape(plane.shape), plane)
 
 
 def test_memory_is_kept_from_frame_to_frame(monkeypatch):
@@ -67,7 +67,7 @@ def test_without_page_locked_memory_ordinary_memory_serves(caplog):
     buffer = HostBuffer(CPU, pinned=True)
     plane = codes(4, 6)
     for _ in range(2):
-        np.testing.assert_array_equal(buffer.upload([plane])[0][0, 0].numpy(), plane)
+        np.testing.assert_array_equal(buffer.upload([plane]).numpy().reshape(plane.shape), plane)
     (message,) = caplog.messages
     assert message.startswith("emtcm: page-locked memory cannot be had, ordinary memory is used: ")
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.conftest import codes, texture
 from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, UsageError, chroma, resample
@@ -499,3 +500,42 @@ def test_a_result_that_the_memory_cannot_hold_is_one_sentence(monkeypatch):
     monkeypatch.setattr(np, "empty", full)
     with pytest.raises(EmtcmError, match="there is no memory for 16x12 pixels at 2x; a smaller scale"):
         upscaler.upscale([np.zeros((12, 16), np.uint8)], GRAY)
+
+
+class Waiting(TorchDispatchMode):
+    """Refuses what makes a program wait for the device, which a CUDA graph cannot hold."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func.overloadpacket.__name__ not in {
+            "_local_scalar_dense",
+            "is_nonzero",
+            "nonzero",
+            "masked_select",
+            "unique",
+            "equal",
+        }
+        indices = args[1] if func.overloadpacket.__name__ in ("index", "index_put_") else ()
+        assert all(index is None or index.dtype != torch.bool for index in indices)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("tune", ["clean", "video"])
+@pytest.mark.parametrize(
+    "format",
+    [
+        GRAY,
+        PixelFormat(family="yuv", subsampling=(1, 1)),
+        PixelFormat(family="yuv", bits=10, subsampling=(1, 0)),
+        PixelFormat(family="rgb", bits=16, sample_type="float"),
+    ],
+    ids=str,
+)
+def test_no_frame_waits_for_the_device_on_its_way_there(tune, format):
+    upscaler = Upscaler(3, tune=tune, backend="torch", device="cpu", tile=20)
+    planes = [
+        codes(*format.plane_shape(index, 37, 29)).astype(format.dtype) for index in range(format.planes)
+    ]
+    expected = upscaler.upscale(planes, format, bits=None)
+    with Waiting():
+        result = upscaler.upscale(planes, format)
+    assert all(map(np.array_equal, result, expected))

@@ -49,10 +49,10 @@ class HostBuffer:
                 self._memory = torch.empty(size, dtype=torch.uint8, device="cpu")
         return self._memory[:size]
 
-    def upload(self, planes: Sequence[Plane]) -> list[Tensor]:
-        """Planes of one dtype as float32 tensors (1, 1, H, W) of code values on the device.
+    def upload(self, planes: Sequence[Plane]) -> Tensor:
+        """Planes of one dtype on the device, one after the other; see :func:`unpacked`.
 
-        They go there in their own dtype; the arrays are not kept.
+        The arrays are not kept, and on a CPU the result is the host memory itself.
 
         Args:
             planes: (H, W) each, read-only ones and any strides included.
@@ -62,22 +62,15 @@ class HostBuffer:
         for plane in planes:
             np.copyto(host[start : start + plane.size].reshape(plane.shape), plane)
             start += plane.size
-        packed = memory.to(self.device, non_blocking=self.pinned)
-        parts = torch.split(packed, [plane.size for plane in planes])
-        return [part.view(1, 1, *plane.shape).float() for part, plane in zip(parts, planes, strict=True)]
+        return memory.to(self.device, non_blocking=self.pinned)
 
-    def download(self, samples: Iterable[Tensor], targets: Sequence[Plane]) -> None:
-        """Write samples of one dtype into planes; they are complete when this returns.
+    def download(self, packed: Tensor, targets: Sequence[Plane]) -> None:
+        """Write samples into planes; they are complete when this returns.
 
         Args:
-            samples: (1, 1, H, W) each, on the device.
+            packed: of all planes, on the device; see :func:`packed`.
             targets: (H, W) each, of the same dtype.
         """
-        if self.device.type == "cpu":
-            for part, target in zip(samples, targets, strict=True):
-                np.copyto(target, part[0, 0].numpy())
-            return
-        packed = torch.cat([part.reshape(-1) for part in samples])
         memory = self._bytes(packed.nbytes).view(packed.dtype)
         if self.pinned:
             memory.copy_(packed, non_blocking=True)
@@ -92,9 +85,31 @@ class HostBuffer:
 
     def _wait(self) -> None:
         """For all that the lane has asked of the GPU, asleep: an encoder may want the core."""
+        if self.device.type == "cpu":
+            return
         done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         done.record(torch.cuda.current_stream(self.device))
         done.synchronize()
+
+
+def unpacked(packed: Tensor, shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """Code values of every plane, float32 (1, 1, H, W).
+
+    Args:
+        packed: what :meth:`HostBuffer.upload` gave.
+        shapes: (H, W) of every plane.
+    """
+    parts = torch.split(packed, [height * width for height, width in shapes])
+    return [part.view(1, 1, *shape).float() for part, shape in zip(parts, shapes, strict=True)]
+
+
+def packed(samples: Iterable[Tensor]) -> Tensor:
+    """Samples of one dtype, one plane after the other.
+
+    Args:
+        samples: (1, 1, H, W) each.
+    """
+    return torch.cat([plane.reshape(-1) for plane in samples])
 
 
 @functools.cache
@@ -119,12 +134,12 @@ def pinned_is_faster(device: torch.device) -> bool:
 def _trial_seconds(buffer: HostBuffer) -> float:
     source = np.zeros(TRIAL_SIZE, np.uint8)
     target = np.zeros((TRIAL_SCALE * TRIAL_SIZE[0], TRIAL_SCALE * TRIAL_SIZE[1]), np.uint8)
-    result = torch.zeros((1, 1, *target.shape), dtype=torch.uint8, device=buffer.device)
+    result = torch.zeros(target.size, dtype=torch.uint8, device=buffer.device)
     seconds = []
     # The first frame allocates.
     for _ in range(1 + TRIALS):
         start = time.perf_counter()
         buffer.upload([source])
-        buffer.download([result], [target])
+        buffer.download(result, [target])
         seconds.append(time.perf_counter() - start)
     return min(seconds[1:])

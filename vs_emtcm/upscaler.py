@@ -29,7 +29,6 @@ from vs_emtcm.planes import (
     Color,
     PixelFormat,
     Plane,
-    Range,
     deepened,
     from_network,
     luma_slope_and_offset,
@@ -37,8 +36,9 @@ from vs_emtcm.planes import (
     to_samples,
     with_bits,
 )
+from vs_emtcm.recorder import Recorder
 from vs_emtcm.tiles import checked_tile, even_tile, spans
-from vs_emtcm.transfer import HostBuffer, pinned_is_faster
+from vs_emtcm.transfer import HostBuffer, packed, pinned_is_faster, unpacked
 
 _log = logging.getLogger(__name__)
 # Where the memory of a device ends, tiles are halved down to this side; their features take a few megabytes.
@@ -121,6 +121,7 @@ class Upscaler:
             self.host = HostBuffer(place, pinned=place.type == "cuda" and pinned_is_faster(place))
         except RuntimeError as error:
             raise EmtcmError(f"device {str(place)!r} cannot be used: {reason(error)}") from error
+        self.recorder = _recorder_of(self.engine)
 
     def another(self) -> Self:
         """One more of the same for another thread; it shares the weights, and TensorRT's engine.
@@ -132,6 +133,7 @@ class Upscaler:
         twin._at_work = threading.Lock()
         twin.engine = self.engine.another()
         twin.host = HostBuffer(self.host.device, pinned=self.host.pinned)
+        twin.recorder = _recorder_of(twin.engine)
         return twin
 
     def upscale(
@@ -224,6 +226,8 @@ class Upscaler:
                 if not is_device_out_of_memory(error):
                     raise
             # What is kept for other sizes may be all that is in the way.
+            if self.recorder is not None:
+                self.recorder.release()
             self.engine.release()
             if released:
                 self._make_room()
@@ -242,10 +246,39 @@ class Upscaler:
         result: PixelFormat,
         color: Color,
     ) -> None:
-        range_ = color.range_in(format.family)
+        shapes = [plane.shape for plane in planes]
         # What this holds on the device is gone when it fails.
-        upscaled = self._upscaled(self.host.upload(planes), format, color)
-        self.host.download(_samples(upscaled, format, result, range_), targets)
+        sent = self.host.upload(planes)
+        samples = partial(self._samples, shapes=shapes, format=format, result=result, color=color)
+        if self.engine.device.type == "cpu":
+            for part, target in zip(samples(sent), targets, strict=True):
+                np.copyto(target, part[0, 0].numpy())
+            return
+        if self.recorder is None or format.alpha:
+            # How far there is anything behind transparency is looked at.
+            done = packed(samples(sent))
+        else:
+            kind = (*shapes, format, result, color, self._tile_size(*shapes[0][::-1]))
+            done = self.recorder(kind, sent, lambda sent: packed(samples(sent)))
+        self.host.download(done, targets)
+
+    def _samples(
+        self,
+        sent: Tensor,
+        *,
+        shapes: Sequence[tuple[int, int]],
+        format: PixelFormat,
+        result: PixelFormat,
+        color: Color,
+    ) -> Iterator[Tensor]:
+        """Samples (1, 1, H, W) of every plane of the result."""
+        upscaled = self._upscaled(unpacked(sent, shapes), format, color)
+        # One plane after the other, and none is held on to: samples take a quarter of the room of what they
+        # are made of.
+        for index in range(result.planes):
+            plane = deepened(next(upscaled), index, format, result, color.range_in(format.family))
+            yield to_samples(plane, result)
+            del plane
 
     def _upscaled(self, sources: Sequence[Tensor], format: PixelFormat, color: Color) -> Iterator[Tensor]:
         """Code values (1, 1, H, W) of every plane of the result."""
@@ -343,15 +376,8 @@ class Upscaler:
         return min(self._roomy[0], wanted[0], widest), min(self._roomy[1], wanted[1], highest)
 
 
-def _samples(
-    upscaled: Iterator[Tensor], format: PixelFormat, result: PixelFormat, range_: Range
-) -> Iterator[Tensor]:
-    # One plane after the other, and none is held on to: samples take a quarter of the room of what they
-    # are made of.
-    for index in range(result.planes):
-        plane = to_samples(deepened(next(upscaled), index, format, result, range_), result)
-        yield plane
-        del plane
+def _recorder_of(engine: Engine) -> Recorder | None:
+    return None if engine.stream is None else Recorder(engine.stream)
 
 
 @contextmanager

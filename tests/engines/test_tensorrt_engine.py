@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import sys
+import weakref
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -73,16 +74,21 @@ class Context:
         return True
 
 
+class Cache:
+    """Of compiled kernels."""
+
+
 class Configuration:
     """A runtime configuration, as TensorRT-RTX has it."""
 
     memory = kernels = cache = ""
 
-    def create_runtime_cache(self) -> object:
-        return object()
+    def create_runtime_cache(self) -> Cache:
+        return Cache()
 
-    def set_runtime_cache(self, cache: object) -> None:
-        self.cache = cache
+    def set_runtime_cache(self, cache: Cache) -> None:
+        # By its address alone: nothing keeps it but who asked for it.
+        self.cache = weakref.ref(cache)
 
     def set_execution_context_allocation_strategy(self, strategy: str) -> None:
         self.memory = strategy
@@ -98,6 +104,8 @@ def runtime(monkeypatch):
     stand_in = SimpleNamespace(context=Context(2), configurations=[])
 
     def create_execution_context(configuration: Configuration) -> Context:
+        if isinstance(configuration, Configuration):
+            assert configuration.cache() is not None
         stand_in.configurations.append(configuration)
         return stand_in.context
 
@@ -166,7 +174,7 @@ def test_another_one_has_a_context_of_its_own_on_the_same_engine(runtime, tmp_pa
         result = second(bordered(40, 60, second.radius))
         torch.testing.assert_close(result, first(bordered(40, 60, first.radius)), rtol=0, atol=0)
     one, other = runtime.configurations
-    assert one.cache is other.cache != ""
+    assert one.cache() is other.cache()
     runtime.engine.create_execution_context = lambda _: None
     with pytest.raises(EmtcmError, match="not enough GPU memory for one more lane; use fewer lanes"):
         first.another()

@@ -33,6 +33,9 @@ class Engine(Protocol):
     def __call__(self, x: Tensor) -> Tensor:
         """Upscale luma.
 
+        With a stream, from the second picture of a size on this asks for kernels alone and waits for nothing,
+        so that :mod:`vs_emtcm.recorder` can record it.
+
         Args:
             x: float32 (1, 1, H + 2 * radius, W + 2 * radius) on ``device``: code / 255 of 8-bit
                 studio-range luma, nominally 16/255..235/255, not clamped.

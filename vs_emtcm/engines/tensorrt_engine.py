@@ -71,33 +71,29 @@ def _compiles(trt: ModuleType) -> bool:
     return hasattr(trt, "DynamicShapesKernelSpecializationStrategy")
 
 
-def _configuration(trt: ModuleType, engine: Any, kernels: Any) -> Any:
-    """What an execution context is created with: its user brings the memory.
+def _configuration(trt: ModuleType, engine: Any) -> tuple[Any, Any]:
+    """What execution contexts are created with, and where they find what was compiled for one of them.
+
+    TensorRT holds both by address alone: whoever has a context keeps them.
 
     Args:
         trt: TensorRT.
-        engine: of the context.
-        kernels: of :func:`_kernel_cache`.
+        engine: of the contexts.
     """
+    # Its user brings the memory.
     memory = trt.ExecutionContextAllocationStrategy.USER_MANAGED
     if not _compiles(trt):
-        return memory
-    # TensorRT-RTX would begin with other kernels than it goes on with: the same frame would not
-    # always give the same bits.
+        return memory, None
     configuration = engine.create_runtime_config()
     configuration.set_execution_context_allocation_strategy(memory)
+    # TensorRT-RTX would begin with other kernels than it goes on with: the same frame would not
+    # always give the same bits.
     configuration.dynamic_shapes_kernel_specialization_strategy = (
         trt.DynamicShapesKernelSpecializationStrategy.EAGER
     )
+    kernels = configuration.create_runtime_cache()
     configuration.set_runtime_cache(kernels)
-    return configuration
-
-
-def _kernel_cache(trt: ModuleType, engine: Any) -> Any:
-    """Where all lanes find what TensorRT-RTX compiled for one of them; None for full TensorRT."""
-    if not _compiles(trt):
-        return None
-    return engine.create_runtime_config().create_runtime_cache()
+    return configuration, kernels
 
 
 class TensorrtEngine:
@@ -137,7 +133,7 @@ class TensorrtEngine:
                     "backend 'tensorrt': the driver refuses the engine; update the NVIDIA driver, or "
                     "run 'vs-emtcm engines clear' and try again"
                 )
-            self._kernels = _kernel_cache(self._trt, self._engine)
+            self._configuration, self._kernels = _configuration(self._trt, self._engine)
         self.device = device
         self.largest: tuple[int, int] | None = PROFILE.maximum
         self.tile_pixels: int | None = None
@@ -159,8 +155,7 @@ class TensorrtEngine:
         with torch.cuda.device(self.device), _one_sentence_errors():
             # Its memory comes from PyTorch, for the size at hand: a frame that does not fit is then
             # reported like any other tensor that does not fit.
-            configuration = _configuration(self._trt, self._engine, self._kernels)
-            self._context = self._engine.create_execution_context(configuration)
+            self._context = self._engine.create_execution_context(self._configuration)
             if self._context is None:
                 raise EmtcmError(
                     "backend 'tensorrt': there is not enough GPU memory for one more lane; use fewer lanes"

@@ -1,0 +1,106 @@
+"""What is recorded, kept and given up, on a stand-in for CUDA."""
+
+import contextlib
+
+import pytest
+import torch
+
+from vs_emtcm import recorder
+from vs_emtcm.recorder import Recorder
+
+
+@pytest.fixture
+def cuda(monkeypatch):
+    """Recorded work is done again by a replay; ``ends`` has the error that every recording ended with."""
+
+    class Graph:
+        def replay(self):
+            self.x_and_work[1](self.x_and_work[0])
+
+    @contextlib.contextmanager
+    def graph(graph, stream, capture_error_mode):
+        assert (stream, capture_error_mode) == ("a stream", "thread_local")
+        assert recorder._CAPTURING.locked()
+        graph.x_and_work = current
+        yield
+        cuda.ends.append(cuda.error)
+        if cuda.error is not None:
+            raise cuda.error
+
+    current = []
+    cuda = type("Cuda", (), {"ends": [], "error": None, "current": current})
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    return cuda
+
+
+class Work:
+    """Doubles a tensor, always into the same memory once it is recorded, as a graph does."""
+
+    def __init__(self, cuda):
+        self.cuda = cuda
+        self.asked = 0
+
+    def __call__(self, x):
+        self.asked += 1
+        result = 2 * x
+
+        def again(x):
+            torch.mul(x, 2, out=result)
+
+        self.cuda.current[:] = x, again
+        return result
+
+
+def numbers(seed, size=8):
+    return torch.rand(size, generator=torch.Generator().manual_seed(seed))
+
+
+def test_work_of_a_kind_is_recorded_with_the_second_frame_and_replayed_for_each(cuda):
+    record, work = Recorder("a stream"), Work(cuda)
+    for seed in range(6):
+        x = numbers(seed)
+        assert torch.equal(record("a kind", x, work), 2 * x)
+    assert (len(cuda.ends), work.asked) == (1, 2)
+
+
+def test_another_kind_ends_a_recording(cuda):
+    record, work = Recorder("a stream"), Work(cuda)
+    for size in (8, 8, 9, 8, 9, 9, 9):
+        x = numbers(size, size)
+        assert torch.equal(record(size, x, work), 2 * x)
+    assert (len(cuda.ends), work.asked) == (2, 6)
+
+
+def test_what_was_given_back_is_recorded_anew(cuda):
+    record, work = Recorder("a stream"), Work(cuda)
+    for _ in range(2):
+        for seed in range(3):
+            record("a kind", numbers(seed), work)
+        record.release()
+    assert len(cuda.ends) == 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["CUDA error: operation not permitted when stream is capturing\nx", "CUDA out of memory. Tried"],
+)
+def test_a_recording_that_cannot_be_made_is_not_tried_again(cuda, caplog, said):
+    cuda.error = RuntimeError(said)
+    record, work = Recorder("a stream"), Work(cuda)
+    for kind in ("a", "a", "a", "b", "b", "b"):
+        x = numbers(len(cuda.ends))
+        assert torch.equal(record(kind, x, work), 2 * x)
+    assert len(cuda.ends) == 1
+    (message,) = caplog.messages
+    assert message.startswith(f"emtcm: no CUDA graph could be recorded ({said.partition(chr(10))[0]}")
+    assert message.endswith("); going on without, slower")
+    assert not recorder._CAPTURING.locked()
+
+
+def test_work_that_finds_no_room_is_the_callers_to_solve(cuda):
+    def too_large(_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        Recorder("a stream")("a kind", numbers(0), too_large)
