@@ -1,6 +1,9 @@
 """What is recorded, kept and given up, on a stand-in for CUDA."""
 
 import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,20 +18,31 @@ def cuda(monkeypatch):
 
     class Graph:
         def replay(self):
-            self.x_and_work[1](self.x_and_work[0])
+            if self.x_and_work:
+                self.x_and_work[1](self.x_and_work[0])
 
     @contextlib.contextmanager
-    def graph(graph, stream, capture_error_mode):
-        assert (stream, capture_error_mode) == ("a stream", "thread_local")
+    def graph(graph, pool, stream, capture_error_mode):
+        assert (pool, stream, capture_error_mode) == ("a pool", "a stream", "thread_local")
         assert recorder._CAPTURING.locked()
         graph.x_and_work = current
+        cuda.recording = True
         yield
+        cuda.recording = False
         cuda.ends.append(cuda.error)
+        cuda.capturing = cuda.error is not None
         if cuda.error is not None:
             raise cuda.error
 
     current = []
-    cuda = type("Cuda", (), {"ends": [], "error": None, "current": current})
+    cuda = SimpleNamespace(ends=[], error=None, current=current, capturing=False, recording=False)
+
+    def end(_, pool):
+        assert pool == "a pool"
+        cuda.capturing = False
+
+    monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", end, raising=False)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "a pool")
     monkeypatch.setattr(torch.cuda, "graph", graph)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     return cuda
@@ -61,7 +75,7 @@ def test_work_of_a_kind_is_recorded_with_the_second_frame_and_replayed_for_each(
     for seed in range(6):
         x = numbers(seed)
         assert torch.equal(record("a kind", x, work), 2 * x)
-    assert (len(cuda.ends), work.asked) == (1, 2)
+    assert (len(cuda.ends), work.asked) == (1, 3)
 
 
 def test_another_kind_ends_a_recording(cuda):
@@ -69,7 +83,7 @@ def test_another_kind_ends_a_recording(cuda):
     for size in (8, 8, 9, 8, 9, 9, 9):
         x = numbers(size, size)
         assert torch.equal(record(size, x, work), 2 * x)
-    assert (len(cuda.ends), work.asked) == (2, 6)
+    assert (len(cuda.ends), work.asked) == (2, 8)
 
 
 def test_what_was_given_back_is_recorded_anew(cuda):
@@ -96,6 +110,24 @@ def test_a_recording_that_cannot_be_made_is_not_tried_again(cuda, caplog, said):
     assert message.startswith(f"emtcm: no CUDA graph could be recorded ({said.partition(chr(10))[0]}")
     assert message.endswith("); going on without, slower")
     assert not recorder._CAPTURING.locked()
+    assert not cuda.capturing
+
+
+def test_what_a_thread_needs_is_there_before_it_records(cuda):
+    """cuDNN and cuBLAS have handles for each thread, and none can be made in a recording."""
+    record, handles = Recorder("a stream"), threading.local()
+
+    def work(x):
+        if not hasattr(handles, "made"):
+            assert recorder._CAPTURING.locked()
+            assert not cuda.recording
+            handles.made = True
+        return 2 * x
+
+    for _ in range(3):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(record, "a kind", numbers(0), work).result()
+    assert cuda.ends == [None]
 
 
 def test_work_that_finds_no_room_is_the_callers_to_solve(cuda):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,8 @@ from torch import Tensor
 from vs_emtcm.errors import reason
 
 _log = logging.getLogger(__name__)
-# Beginning a capture synchronises the device, which would break a capture in progress in another lane.
+# Beginning a capture waits for the device, and so does what a lane asks for at first, such as cuDNN's handle:
+# that would break a capture in progress in another lane.
 _CAPTURING = threading.Lock()
 
 
@@ -51,7 +53,8 @@ class Recorder:
         if kind != self._kind:
             self.release()
             self._kind = kind
-            return work(x)
+            with _CAPTURING:
+                return work(x)
         if self._recording is None and self._records:
             self._recording = self._recorded(x, work)
         if self._recording is None:
@@ -70,18 +73,22 @@ class Recorder:
     def _recorded(self, x: Tensor, work: Callable[[Tensor], Tensor]) -> _Recording | None:
         """The recording, or None if the program or the memory does not let one be made."""
         x, graph = x.clone(), torch.cuda.CUDAGraph()
-        try:
-            # Other lanes go on allocating while this one records.
-            with (
-                _CAPTURING,
-                torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"),
-            ):
-                result = work(x)
-        except RuntimeError as error:
-            # Such as another filter that waited for the whole device just then.
-            _log.warning(
-                "emtcm: no CUDA graph could be recorded (%s); going on without, slower", reason(error)
-            )
-            self._records = False
-            return None
+        pool = torch.cuda.graph_pool_handle()
+        with _CAPTURING:
+            # The last frame may have been another thread's, whose handles are its own.
+            work(x)
+            try:
+                # Other lanes go on allocating while this one records.
+                with torch.cuda.graph(graph, pool, self._stream, capture_error_mode="thread_local"):
+                    result = work(x)
+            except RuntimeError as error:
+                # PyTorch takes it for one that goes on, and would give no memory back from now on.
+                with suppress(RuntimeError):
+                    torch._C._cuda_endAllocateToPool(x.device.index, pool)
+                # Such as another filter that waited for the whole device just then.
+                _log.warning(
+                    "emtcm: no CUDA graph could be recorded (%s); going on without, slower", reason(error)
+                )
+                self._records = False
+                return None
         return _Recording(graph=graph, x=x, result=result)
