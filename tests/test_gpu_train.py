@@ -53,7 +53,8 @@ def test_steps_are_timed_and_too_little_time_is_said(tmp_path, pictures, pytestc
     options = ("--data", pictures, "--validation", pictures, "--out", tmp_path, "--seconds", "0.1")
     result = run(pytestconfig, "gpu_train", tmp_path / "tiny.toml", *options, "--device", "cpu")
     assert result.returncode == 2
-    assert "24 pairs after" in result.stdout
+    # Of two pictures, each reduced from four places, for x2 alone.
+    assert "8 pairs after" in result.stdout
     for phase in (0, 1):
         assert f"tiny phase {phase}, x2, 1 crops:" in result.stdout
     assert "0 s are too few" in result.stderr
@@ -78,13 +79,30 @@ def test_missing_recipes_and_pictures_are_said_in_a_sentence(tmp_path, pictures,
         assert "Traceback" not in result.stderr
 
 
-def test_pictures_too_small_for_a_scale_are_said_in_a_sentence(tmp_path, pytestconfig):
-    Image.fromarray(codes(150, 150, seed=1)).save(tmp_path / "small.png")
+def test_pictures_too_small_for_a_scale_that_is_trained_are_said_in_a_sentence(tmp_path, pytestconfig):
     (tmp_path / "tiny.toml").write_text(TINY)
-    options = ("--data", tmp_path, "--validation", tmp_path, "--out", tmp_path, "--seconds", "1")
-    result = run(pytestconfig, "gpu_train", tmp_path / "tiny.toml", *options, "--device", "cpu")
+    options = ("--data", tmp_path, "--validation", tmp_path, "--out", tmp_path, "--seconds", "0.1")
+    # 2 * 64 + 1 pixels are a picture for x2, and x3 and x4 are not trained.
+    for side, message in (
+        (128, f"no picture in {tmp_path} is large enough for x2; a side must be at least 129 pixels"),
+        (129, "0 s are too few; give more"),
+    ):
+        Image.fromarray(codes(side, side, seed=1)).save(tmp_path / "small.png")
+        result = run(pytestconfig, "gpu_train", tmp_path / "tiny.toml", *options, "--device", "cpu")
+        assert result.returncode == 2
+        assert result.stderr == f"gpu_train: error: {message}\n"
+
+
+def test_recipes_of_one_file_name_are_refused_before_any_work(tmp_path, pytestconfig):
+    recipes = [tmp_path / folder / "tiny.toml" for folder in ("a", "b")]
+    for path in recipes:
+        path.parent.mkdir()
+        path.write_text(TINY)
+    options = ("--data", tmp_path, "--validation", tmp_path, "--out", tmp_path / "out", "--seconds", "1")
+    result = run(pytestconfig, "gpu_train", *recipes, *options, "--device", "cpu")
     assert result.returncode == 2
     assert result.stderr == (
-        f"gpu_train: error: no picture in {tmp_path} is large enough for x3; "
-        "a side must be at least 193 pixels\n"
+        f"gpu_train: error: {recipes[0]} and {recipes[1]} have one file name, so that their results would "
+        "overwrite each other; rename one\n"
     )
+    assert not (tmp_path / "out").exists()
