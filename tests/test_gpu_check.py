@@ -1,11 +1,13 @@
 """``scripts/gpu_check`` runs where nothing but torch and numpy is installed; here without a GPU."""
 
 import json
+import runpy
 import subprocess
 import sys
 from itertools import product
 
 import pytest
+import torch
 
 from tests.conftest import without
 
@@ -68,6 +70,50 @@ def test_what_a_small_card_has_no_room_for_is_named_and_the_rest_is_reported(tmp
     assert report["skipped"][-3:] == skipped
     assert {row["batch"] for row in report["network"]} == {1, 2}
     assert report["filter"]
+
+
+NO_KERNELS_FOR_X3 = """
+import runpy, sys
+from vs_emtcm.engines.cpu_engine import CpuEngine
+from vs_emtcm.errors import EmtcmError
+make = CpuEngine.__init__
+def refused(engine, weights, stages):
+    if weights.scale == 3:
+        raise EmtcmError("no kernel image is available")
+    make(engine, weights, stages)
+CpuEngine.__init__ = refused
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_an_engine_that_cannot_be_made_is_named_and_the_rest_is_reported(tmp_path, pytestconfig):
+    script, report = pytestconfig.rootpath / "scripts" / "gpu_check", tmp_path / "report.json"
+    command = [sys.executable, "-c", NO_KERNELS_FOR_X3, script, "--dry-run", "--seconds", "0.002"]
+    result = subprocess.run([*command, "--json", report], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "AN ENGINE IS NOT CORRECT" in result.stdout
+    found = json.loads(report.read_text())
+    for part in ("correctness", "network"):
+        assert {row["scale"] for row in found[part]} == {2, 4}
+    why = "EmtcmError: no kernel image is available"
+    for what in ("correctness of torch base-video 3 1", "bare network of torch large-video 3 2"):
+        assert f"{what}: {why}" in found["skipped"]
+
+
+# As on a GPU and in a dry run; half of 134 rows are 67, which make no whole number of rows of luma.
+@pytest.mark.parametrize("size", [(135, 240), (48, 64)])
+def test_front_ends_are_compared_at_every_size(size, pytestconfig):
+    script = runpy.run_path(str(pytestconfig.rootpath / "scripts" / "gpu_check"))
+    session = script["Session"](
+        device=torch.device("cpu"), sizes={}, checked=size, seconds=0.0, deadline=float("inf"), skipped=[]
+    )
+    rows = script["check_front_ends"](session)
+    assert session.skipped == []
+    assert [(row["what"], row["frames"], row["same"]) for row in rows] == [
+        ("the filter", 12, True),
+        ("video files", 12, True),
+    ]
 
 
 def test_a_dry_run_measures_whole_frames_and_the_filter(tmp_path, pytestconfig):
