@@ -84,6 +84,4 @@ def training_device(name: str) -> torch.device:
         )
     device = torch.device("cuda", index)
     torch.cuda.set_device(device)
-    # Ten bits of a pixel (TF32) are too few for a network that works on differences.
-    torch.backends.cudnn.allow_tf32 = False
     return device

@@ -72,6 +72,7 @@ class Step:
         """
         with (
             torch.cuda.stream(self._stream),
+            # Ten bits of a pixel (TF32) are too few for a network that works on differences.
             torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False),
         ):
             for scale, source in self.sources.items():

@@ -27,7 +27,10 @@ def both_stages(network: Network, low: Plane) -> list[Plane]:
     x = torch.from_numpy(np.array(low))[None, None].to(network.cubic.device).float() / 255
     padded = mirrored(x, network.radius).contiguous(memory_format=torch.channels_last)
     width = low.shape[1] * network.scale
-    estimates = (crop(e, (e.shape[-1] - width) // 2)[0, 0] for e in network.estimates(padded))
+    # Ten bits of a pixel (TF32) are too few for a network that works on differences.
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        whole = network.estimates(padded)
+    estimates = (crop(e, (e.shape[-1] - width) // 2)[0, 0] for e in whole)
     return [(e * 255).round().clamp(0, 255).byte().cpu().numpy() for e in estimates]
 
 

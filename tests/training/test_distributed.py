@@ -64,6 +64,15 @@ def test_devices_that_do_not_exist_are_refused(monkeypatch):
         training_device("cuda")
 
 
+def test_a_device_is_chosen_without_changing_how_others_compute(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _device: None)
+    before = torch.backends.cudnn.allow_tf32
+    assert training_device("cuda") == torch.device("cuda", 0)
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
 def test_two_processes_have_the_loss_curve_of_one(tmp_path, pytestconfig):
     (tmp_path / "recipe.toml").write_text(RECIPE)
     Image.fromarray(codes(150, 150)).save(tmp_path / "picture.png")

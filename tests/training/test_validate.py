@@ -1,0 +1,55 @@
+"""Scores and sample sheets of a network in training."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.conftest import codes
+from training.cache import clean_pair
+from training.validate import both_stages, sample_sheet
+from vs_emtcm.network import Network
+from vs_emtcm.shape import Shape
+
+SHAPE = Shape(channels=4, stage1=1, stage2=2)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return Network(2, SHAPE)
+
+
+def test_estimates_are_of_single_precision_whatever_a_program_allows(network, monkeypatch):
+    seen, estimates = [], Network.estimates
+
+    def watched(network, x):
+        seen.append((torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32))
+        return estimates(network, x)
+
+    monkeypatch.setattr(Network, "estimates", watched)
+    for allowed in (True, False):
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=allowed):
+            assert [plane.shape for plane in both_stages(network, codes(20, 24))] == [(40, 48)] * 2
+            assert torch.backends.cudnn.allow_tf32 == allowed
+    assert seen == [(True, False)] * 2
+
+
+def test_a_sample_sheet_is_there_whole_or_not_at_all(network, tmp_path, monkeypatch):
+    pairs = [clean_pair(codes(60, 80, seed=seed), 2) for seed in range(2)]
+    path = tmp_path / "samples" / "x2-000001.png"
+    sample_sheet(network, pairs, path)
+    with Image.open(path) as sheet:
+        assert sheet.size == (4 * 80, 2 * 60)
+        np.testing.assert_array_equal(np.asarray(sheet)[60:, 3 * 80 :], pairs[1].high)
+    good, save = path.read_bytes(), Image.Image.save
+
+    def interrupted(picture, target, *arguments, **options):
+        save(picture, target, *arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sample_sheet(network, pairs[:1], path)
+    assert path.read_bytes() == good
+    assert list(path.parent.iterdir()) == [path]
