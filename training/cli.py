@@ -366,7 +366,8 @@ def ablate(
             for name, variant in recipes.items()
         }
         table = ablation_table(scores)
-        (out / "ablations.md").write_text(f"{table}\n")
+        with complete_file(out / "ablations.md") as temporary:
+            temporary.write_text(f"{table}\n")
     print(table)
 
 

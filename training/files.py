@@ -14,6 +14,7 @@ from training.errors import TrainingError
 from training.form import TrainedForm
 from vs_emtcm.errors import reason
 from vs_emtcm.models import FORMAT
+from vs_emtcm.output import complete_file
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -35,13 +36,11 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     Raises:
         TrainingError: it cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.partial")
     try:
-        # The library's own way to a file makes one that nobody else can read.
-        temporary.write_bytes(save(tensors, metadata))
-        temporary.replace(path)
+        with complete_file(path) as temporary:
+            # The library's own way to a file makes one that nobody else can read.
+            temporary.write_bytes(save(tensors, metadata))
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
         raise TrainingError(f"{path} cannot be written: {reason(error)}") from error
 
 

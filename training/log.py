@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
+from vs_emtcm.output import complete_file
+
 LOG = "log.csv"
 
 
@@ -41,12 +43,10 @@ class Log:
         self.path = folder / LOG
         self.columns = ["step", *columns]
         kept = self._rows_until(done)
-        temporary = self.path.with_suffix(".partial")
-        with temporary.open("w", newline="") as file:
+        with complete_file(self.path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(kept)
-        temporary.replace(self.path)
         self._board = SummaryWriter(folder / "tensorboard", purge_step=done + 1 if done else None)
         self._progress = progress_bar()
         self._task = self._progress.add_task("training", total=steps, completed=done, rate="")

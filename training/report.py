@@ -15,6 +15,7 @@ from training.evaluate import Method, Reduction, Score
 from training.markdown import table
 from vs_emtcm.errors import UsageError
 from vs_emtcm.models import load, resolve
+from vs_emtcm.output import complete_file
 from vs_emtcm.shape import Shape, macs_per_pixel
 
 SETS = ("Set5", "Set14", "BSD100", "Urban100")
@@ -168,7 +169,8 @@ def pareto_plot(scores: Iterable[Score], name: str, path: Path) -> None:
         )
     axes.grid(alpha=0.3, which="both")
     axes.legend()
-    figure.savefig(path, dpi=110)
+    with complete_file(path) as temporary:
+        figure.savefig(temporary, dpi=110)
 
 
 def comparison(

@@ -16,6 +16,7 @@ from training.imresize import to_8bit, upscale
 from training.metrics import psnr, ssim
 from vs_emtcm.mirror import mirrored
 from vs_emtcm.network import Network, crop
+from vs_emtcm.output import complete_file
 
 SHEET_PICTURES = 4
 SHEET_SIDE = 192
@@ -57,7 +58,8 @@ def sample_sheet(network: Network, pairs: Iterable[Pair], path: Path) -> None:
         rows.append(np.hstack([_centre(picture) for picture in columns]))
     sheet = np.vstack([_padded(row, max(r.shape[1] for r in rows)) for row in rows])
     path.parent.mkdir(exist_ok=True)
-    Image.fromarray(sheet).save(path)
+    with complete_file(path) as temporary:
+        Image.fromarray(sheet).save(temporary)
 
 
 def _centre(picture: Plane) -> Plane:

@@ -1,6 +1,7 @@
 """A run is the state of a training: it stops, goes on to the bit, and starts from others."""
 
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -251,6 +252,21 @@ def test_a_file_that_cannot_be_written_leaves_no_part_of_it(tmp_path):
     with pytest.raises(TrainingError, match="cannot be written: is a directory"):
         write_tensors(tmp_path / WEIGHTS, {"a": torch.zeros(1)}, {})
     assert [path.name for path in tmp_path.iterdir()] == [WEIGHTS]
+
+
+def test_an_interruption_while_a_file_is_written_leaves_no_part_of_it(tmp_path, monkeypatch):
+    path = tmp_path / WEIGHTS
+    write_tensors(path, {"a": torch.zeros(1)}, {})
+    good, write = path.read_bytes(), Path.write_bytes
+
+    def interrupted(path, content):
+        write(path, content[:-1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_tensors(path, {"a": torch.ones(1)}, {})
+    assert (list(tmp_path.iterdir()), path.read_bytes()) == ([path], good)
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
