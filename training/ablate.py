@@ -65,6 +65,11 @@ def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
     except msgspec.ValidationError as error:
         raise ConfigError(f"{ablations} is not a valid ablation file: {error}") from error
     folders = [folder_name(variant.name) for variant in file.variants]
+    for variant, folder in zip(file.variants, folders, strict=True):
+        if not folder:
+            raise ConfigError(
+                f"{ablations} has a variant named {variant.name!r}; give it a name with a letter or a digit"
+            )
     if len(set(folders)) < len(folders):
         raise ConfigError(f"{ablations} has two variants of one name; each needs its own")
     common = laid_over(tables, file.common)

@@ -134,6 +134,16 @@ def test_an_ablation_of_nothing_is_refused(tmp_path):
     assert "empty.toml is not a valid ablation file: Expected `array` of length >= 1" in result.stderr
 
 
+def test_an_ablation_whose_variant_has_no_folder_of_its_own_is_refused(tmp_path):
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(tune="clean"))
+    (tmp_path / "ablations.toml").write_text(ABLATIONS.replace("as it is", "(+)"))
+    files = ("--recipe", tmp_path / "recipe.toml", "--ablations", tmp_path / "ablations.toml")
+    result = run("ablate", *files, "--cache", "c", "--validation", "v", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "a variant named '(+)'; give it a name with a letter or a digit" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_ablation_of_a_scale_that_is_not_trained_is_refused(tmp_path):
     (tmp_path / "recipe.toml").write_text(RECIPE.format(tune="clean"))
     (tmp_path / "ablations.toml").write_text(ABLATIONS.replace("scales = [2]\n", "scales = [2, 4]\n"))
