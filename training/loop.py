@@ -91,13 +91,16 @@ def _train_phase(
         if log is None:
             continue
         seconds = (time.monotonic() - began) / timed
+        saves = stop % schedule.checkpoint_every == 0 or stop == end
+        if saves:
+            run.check(step)
         log.advance(" ".join(f"x{s}" for s in phase.scales), stop, seconds)
         if stop % schedule.evaluate_every == 0 or stop == end:
             values = {"loss": run.loss_sum / run.loss_steps, "seconds": seconds}
             _evaluate(run, phase, validation, log, values)
             began, timed = time.monotonic(), 0
             run.loss_sum, run.loss_steps = 0.0, 0
-        if stop % schedule.checkpoint_every == 0 or stop == end:
+        if saves:
             run.save()
             run.export(run.folder / WEIGHTS)
 

@@ -297,9 +297,12 @@ class Run:
         done = self.step - self._start_of_phase()
         # A short memory at first, so that the start is forgotten.
         decay = min(schedule.ema, (1 + done) / (10 + done))
-        # Crops are derived from the step alone, so that a resumed run draws the same.
-        step((schedule.seed, self.step), learning_rate(schedule, phase, done), decay)
+        step(self._seed(), learning_rate(schedule, phase, done), decay)
         self.step += 1
+
+    def _seed(self) -> tuple[int, int]:
+        # Crops are derived from the step alone, so that a resumed run draws the same.
+        return self.recipe.schedule.seed, self.step
 
     def loss(self, step: Step) -> float:
         """The mean loss of the steps since the last look at it, of all processes.
@@ -308,9 +311,22 @@ class Run:
             TrainingError: it is not finite, or the pixel task's has grown beyond all measure.
         """
         loss, pixels = self.part.mean(step.mean_losses())
+        self._refuse_diverged(loss, pixels)
+        return loss
+
+    def check(self, step: Step) -> None:
+        """Refuse weights that the last step has ruined, before they are saved.
+
+        :meth:`loss` is of the weights before that step.
+
+        Raises:
+            TrainingError: their loss is not finite, or the pixel task's has grown beyond all measure.
+        """
+        self._refuse_diverged(*step.losses_ahead(self._seed()))
+
+    def _refuse_diverged(self, loss: float, pixels: float) -> None:
         if not (math.isfinite(loss) and pixels < DIVERGED[self.recipe.phases[self.phase].pixel]):
             raise TrainingError(f"the loss is {loss:.3g} at step {self.step}; {self._way_on()}")
-        return loss
 
 
 def _held(path: Path, metadata: Mapping[str, str]) -> frozenset[int]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from training.crops import CropSource
 from training.optimizers import Optimizers
@@ -75,8 +76,7 @@ class Step:
             # Ten bits of a pixel (TF32) are too few for a network that works on differences.
             torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False),
         ):
-            for scale, source in self.sources.items():
-                self._choices[scale].copy_(source.choose(np.random.default_rng((*seed, scale)), self.batch))
+            self._choose(seed)
             self._decay.fill_(decay)
             self.optimizers.prepare(learning_rate)
             if self._stream is None or self._uncaptured:
@@ -86,6 +86,28 @@ class Step:
                 self._replay(self._stream)
             self.optimizers.finish()
         self._steps += 1
+
+    def losses_ahead(self, seed: tuple[int, ...]) -> tuple[float, float]:
+        """The losses of the weights as they are now, of this process's crops; nothing follows from them.
+
+        Args:
+            seed: of the crops.
+
+        Returns:
+            The loss and the pixel task's, as for :meth:`mean_losses`.
+        """
+        # The other processes do not take part.
+        objective = self.objective
+        if isinstance(objective, DistributedDataParallel):
+            objective = objective.module
+        with (
+            torch.cuda.stream(self._stream),
+            torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False),
+        ):
+            self._choose(seed)
+            # With gradients, though nobody wants them: what is compiled is compiled with them.
+            loss, pixels = objective(self._batches()).tolist()
+        return loss, pixels
 
     def mean_losses(self) -> Tensor:
         """The mean losses of the steps since the last call, on the device; waits for all of them.
@@ -110,11 +132,19 @@ class Step:
             self._graph = graph
         self._graph.replay()
 
-    def _work(self) -> None:
+    def _choose(self, seed: tuple[int, ...]) -> None:
+        for scale, source in self.sources.items():
+            self._choices[scale].copy_(source.choose(np.random.default_rng((*seed, scale)), self.batch))
+
+    def _batches(self) -> dict[int, tuple[Tensor, Tensor]]:
         batches = {}
         for scale, source in self.sources.items():
             low, high = source.cut(self._choices[scale])
             batches[scale] = low[self.share], high[self.share]
+        return batches
+
+    def _work(self) -> None:
+        batches = self._batches()
         for parameter in self.trained.values():
             parameter.grad = None
         losses = self.objective(batches)

@@ -10,6 +10,7 @@ from tests.training.runs import PAIRS, phase, recipe, steps, trained
 from training.errors import TrainingError
 from training.log import LOG
 from training.loop import WEIGHTS, train
+from training.optimizers import Optimizers
 from training.run import CHECKPOINT, Run
 from vs_emtcm import PixelFormat, Upscaler
 from vs_emtcm.errors import UsageError
@@ -67,6 +68,39 @@ def test_every_evaluation_leaves_a_sample_sheet_and_a_board(tmp_path):
     sheets = sorted(path.name for path in (tmp_path / "samples").iterdir())
     assert sheets == ["x2-000003.png", "x3-000006.png", "x4-000006.png"]
     assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_weights_that_the_last_step_before_a_checkpoint_ruined_are_not_saved(tmp_path, monkeypatch):
+    """Their loss shows one step later, when the good checkpoint would be gone."""
+    settings = recipe((phase(steps=9, scales=(2, 3, 4)),), evaluate_every=9, checkpoint_every=3)
+    follow, calls = Optimizers.follow, []
+
+    def explode(optimizers):
+        follow(optimizers)
+        calls.append(None)
+        if len(calls) == 6:
+            for kernel in (p for p in run.trained.values() if p.ndim == 2):
+                kernel.data.fill_(1e4)
+
+    monkeypatch.setattr(Optimizers, "follow", explode)
+    run = Run(settings, tmp_path)
+    with pytest.raises(TrainingError, match="at step 6; the last good checkpoint is kept, lower"):
+        train(run, PAIRS, PAIRS)
+    assert all(bool(value.isfinite().all()) for value in run.form.state_dict().values())
+    monkeypatch.setattr(Optimizers, "follow", follow)
+    again = Run(settings, tmp_path)
+    assert again.step == 3
+    train(again, PAIRS, PAIRS)
+
+
+def test_how_often_a_run_is_saved_changes_nothing(tmp_path):
+    weights = []
+    for every in (1, 2, 6):
+        settings = recipe((phase(steps=6, scales=(2, 3, 4)),), evaluate_every=6, checkpoint_every=every)
+        trained(tmp_path / str(every), settings)
+        weights.append(load_file(tmp_path / str(every) / CHECKPOINT))
+    for others in weights[1:]:
+        torch.testing.assert_close(others, weights[0], rtol=0, atol=0)
 
 
 def test_the_loss_in_the_log_is_that_of_all_steps_though_the_run_was_killed(tmp_path, monkeypatch):
