@@ -40,6 +40,23 @@ def test_a_split_picture_and_the_split_network_lose_nothing_in_single_precision(
             torch.testing.assert_close(split, expected, rtol=0, atol=2e-5)
 
 
+def test_another_default_device_changes_nothing():
+    network = load_network(WEIGHTS, 2)
+    expected = split_network(network).state_dict()
+    with torch.device("meta"):
+        split = split_network(network).state_dict()
+    torch.testing.assert_close(split, expected, rtol=0, atol=0)
+
+
+@needs_bfloat16
+def test_an_engine_is_made_under_another_default_device():
+    x = mirrored(picture(), OpenvinoBfloat16Engine(WEIGHTS, 2).radius)
+    expected = OpenvinoBfloat16Engine(WEIGHTS, 2)(x)
+    with torch.device("meta"):
+        found = OpenvinoBfloat16Engine(WEIGHTS, 2)(x)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
 @needs_bfloat16
 @pytest.mark.parametrize("model", MODELS, ids=str)
 @pytest.mark.parametrize("scale", [2, 3, 4])

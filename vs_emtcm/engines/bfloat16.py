@@ -46,9 +46,9 @@ def split_network(network: Network) -> Network:
         network: stays as it is.
     """
     split = copy.deepcopy(network)
-    head = network.head.conv
-    split.head.conv = nn.Conv2d(PARTS, head.out_channels, head.kernel_size)  # type: ignore[arg-type]
-    split.head.conv.weight.data = _split_kernel(head.weight.data)
-    split.head.conv.bias = head.bias
+    head = split.head.conv
+    # A new layer would be wherever another program has its default device.
+    head.in_channels = PARTS
+    head.weight = nn.Parameter(_split_kernel(head.weight.data), requires_grad=False)
     split.cubic = _split_kernel(network.cubic)
     return split
