@@ -78,7 +78,7 @@ ABLATIONS = Path(__file__).with_name("ablations.toml")
 
 
 @contextmanager
-def _one_sentence_errors() -> Iterator[None]:
+def _command_errors() -> Iterator[None]:
     try:
         yield
     except UsageError as error:
@@ -214,7 +214,7 @@ def prepare(
     ] = None,
 ) -> None:
     """Decode pictures once, make their low-resolution versions, and store both."""
-    with _one_sentence_errors():
+    with _command_errors():
         if tune not in ("clean", "video"):
             raise UsageError(f"tune is {tune!r}; accepted are clean and video")
         if shifted and tune != "clean":
@@ -259,7 +259,7 @@ def train(
     """Train all scales of a model. Under torchrun, several processes share every batch."""
     if threads:
         torch.set_num_threads(threads)
-    with _one_sentence_errors():
+    with _command_errors():
         settings, where = load_recipe(recipe), training_device(device)
         start = start_from / CHECKPOINT if start_from is not None and start_from.is_dir() else start_from
         pairs, held_out = _two_caches(cache, validation)
@@ -294,7 +294,7 @@ def narrow(
     """Make the network of a recipe's first phase out of a larger one."""
     if threads:
         torch.set_num_threads(threads)
-    with _one_sentence_errors():
+    with _command_errors():
         settings, cpu = load_recipe(recipe), torch.device("cpu")
         first = settings.phases[0]
         if len(first.scales) > 1:
@@ -344,7 +344,7 @@ def ablate(
     """Train short variants of a recipe, each with one thing changed, and print a table."""
     if threads:
         torch.set_num_threads(threads)
-    with _one_sentence_errors():
+    with _command_errors():
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise UsageError("ablate runs in one process; start it without torchrun")
         where = training_device(device)
@@ -378,7 +378,7 @@ def export(
     out: Annotated[Path, typer.Option(help="The weights file to write.")],
 ) -> None:
     """Collapse a run's averaged weights into the deployed form."""
-    with _one_sentence_errors():
+    with _command_errors():
         if not (run / CHECKPOINT).is_file():
             raise UsageError(f"{run} holds no {CHECKPOINT}; give the folder of a run")
         _check_weights_file(run / CHECKPOINT, out)
@@ -407,7 +407,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """PSNR and SSIM on pictures by the papers' protocols, beside bicubic and Lanczos."""
-    with _one_sentence_errors():
+    with _command_errors():
         names = network or shipped_networks()
         scales = _chosen(scale, names)
         methods = {s: {**interpolations(s), **networks(names, s)} for s in scales}
@@ -433,7 +433,7 @@ def evaluate_colours(
     as_json: AsJson = False,
 ) -> None:
     """PSNR of 4:2:0 chroma on pictures, beside Spline36."""
-    with _one_sentence_errors():
+    with _command_errors():
         scales = _chosen(scale or [2], [])
         scores = [
             score
@@ -482,7 +482,7 @@ def evaluate_clips(
     as_json: AsJson = False,
 ) -> None:
     """PSNR, SSIM and VIF on clips that were downscaled, noisy if asked for, and H.264-compressed."""
-    with _one_sentence_errors():
+    with _command_errors():
         scales = _chosen(scale or [2], [])
         methods = {s: _video_methods(network, s, fsrcnn_from) for s in scales}
         for clip in clips:
@@ -515,7 +515,7 @@ def report(
     video: Annotated[Path | None, typer.Option(help="Output of 'evaluate-video --json'.")] = None,
 ) -> None:
     """Print tables of scores beside the peers', and plot PSNR against cost."""
-    with _one_sentence_errors():
+    with _command_errors():
         scores = _read_scores(pictures)
         for reduction, scale in sorted({(s.reduction, s.scale) for s in scores}):
             table = reports.picture_table(scores, scale, reduction)
@@ -540,7 +540,7 @@ def compare(
     ] = None,
 ) -> None:
     """A cut-out of a picture, reduced and upscaled: bicubic, the networks and the truth side by side."""
-    with _one_sentence_errors():
+    with _command_errors():
         check_scale(scale)
         if out.suffix.lower() != ".png":
             raise UsageError(f"{out} is no name of a PNG file; give one that ends in .png")

@@ -176,7 +176,7 @@ def _in_order(value: object) -> object:
 
 
 def present_target() -> str:
-    """The target of the first GPU in this machine.
+    """The target of the GPU that is PyTorch's current device.
 
     Raises:
         BuildError: there is none.
@@ -236,6 +236,9 @@ def build(
     label: str = "module",
 ) -> Request:
     """Compile a module as one TensorRT engine and write it to a file.
+
+    While it builds ahead of time, for ``targets``, ``torch.cuda`` says to all threads of the process that it
+    has such a GPU: programs that use one at the same time had better call this in a process of its own.
 
     Args:
         module: takes one tensor (1, 1, H, W) and returns one tensor. A copy is converted to the

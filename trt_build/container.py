@@ -21,8 +21,8 @@ MAGIC = b"TRTBUILD1\n"
 LONGEST_HEADER = 1 << 20
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that engine files cannot be written to; it is made if it does not exist.
+def make_folder(folder: Path) -> None:
+    """Make the folder of engine files if it does not exist, and refuse one that they cannot be written to.
 
     Raises:
         BuildError: they cannot.

@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import nn
 
 from trt_build.builder import Request, compiled
-from trt_build.container import check_folder, is_engine_file, read_description, read_engine, write_engine
+from trt_build.container import is_engine_file, make_folder, read_description, read_engine, write_engine
 from trt_build.errors import BuildError, EngineFileError
 
 _log = logging.getLogger(__name__)
@@ -83,7 +83,8 @@ def get_or_build(folder: Path, module: nn.Module, wanted: Request, *, ahead: boo
 def build_into(folder: Path, module: nn.Module, wanted: Request, *, ahead: bool) -> Path:
     """The file of a store that has the engine of a request; built if there is none.
 
-    The arguments are those of :func:`get_or_build`.
+    The arguments are those of :func:`get_or_build`. While it builds ahead of time, ``torch.cuda`` says to all
+    threads of the process that it has the GPU of the request; see :func:`trt_build.build`.
 
     Raises:
         BuildError: it cannot be built or written.
@@ -93,7 +94,7 @@ def build_into(folder: Path, module: nn.Module, wanted: Request, *, ahead: bool)
         if found is not None:
             return found[0]
         path = engine_path(folder, wanted)
-        check_folder(folder)
+        make_folder(folder)
         write_engine(path, wanted.to_json(), _built(module, wanted, ahead=ahead))
         return path
 

@@ -31,7 +31,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
 @contextmanager
-def _one_sentence_errors() -> Iterator[None]:
+def _build_errors() -> Iterator[None]:
     # The errors of trt_build, which does not know ours, are all about what was asked for.
     from trt_build import BuildError
 
@@ -86,7 +86,7 @@ def build(
     The filter and the upscale command use only engines of the default sizes and precision. Other programs
     build their own from "vs-emtcm export onnx".
     """
-    with _one_sentence_errors():
+    with _build_errors():
         from trt_build import Profile, build_into, request
         from trt_build.profile import parse_size
         from vs_emtcm.engines.tensorrt_engine import engine_module
@@ -128,7 +128,7 @@ def _check_sizes(picture: Profile, border: int) -> None:
 @engines.command("list")
 def list_engines(store: Store = None, as_json: AsJson = False) -> None:
     """List the engines of the store, and files there that cannot be used."""
-    with _one_sentence_errors():
+    with _build_errors():
         from trt_build import entries
 
         folder = _folder(store)
@@ -159,7 +159,7 @@ def info(
     store: Store = None,
 ) -> None:
     """Print what an engine file says of its engine, as JSON; the engine is not loaded."""
-    with _one_sentence_errors():
+    with _build_errors():
         from trt_build.container import read_description
 
         path = file if file.exists() else _folder(store) / file
@@ -169,7 +169,7 @@ def info(
 @engines.command()
 def verify(store: Store = None) -> None:
     """Check every engine file of the store against its own sums."""
-    with _one_sentence_errors():
+    with _build_errors():
         from trt_build import EngineFileError, entries
         from trt_build import verify as check
 
@@ -188,7 +188,7 @@ def verify(store: Store = None) -> None:
 @engines.command()
 def clear(store: Store = None) -> None:
     """Delete all engines of the store."""
-    with _one_sentence_errors():
+    with _build_errors():
         from trt_build import clear as delete
 
         folder = _folder(store)
@@ -212,7 +212,7 @@ def onnx(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Write a network as ONNX: studio-range luma / 255, (1, 1, H, W) in, (1, 1, scale*H, scale*W) out."""
-    with _one_sentence_errors():
+    with _build_errors():
         from trt_build import export_onnx
         from vs_emtcm.engines.half import PictureNetwork
         from vs_emtcm.engines.weights import load_network

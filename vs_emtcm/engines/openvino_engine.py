@@ -37,7 +37,7 @@ FAILED = "OpenVINO failed ({}); use backend 'torch'"
 
 
 @contextmanager
-def _one_sentence_errors(sentence: str) -> Iterator[None]:
+def _openvino_errors(sentence: str) -> Iterator[None]:
     try:
         yield
     except (ImportError, OSError, RuntimeError, AttributeError, TypeError) as error:
@@ -84,7 +84,7 @@ class OpenvinoEngine:
         self.scale = weights.scale
         self.radius = self._network.radius
         self._sentence = REINSTALL
-        with _one_sentence_errors(self._sentence):
+        with _openvino_errors(self._sentence):
             self._openvino = _openvino()
             self._core = self._openvino.Core()
             version = self._openvino.__version__.partition("-")[0]
@@ -105,7 +105,7 @@ class OpenvinoEngine:
 
     def _infer(self, source: Tensor, result: Tensor) -> Tensor:
         """Run the graph; OpenVINO works in the memory of these two."""
-        with _one_sentence_errors(self._sentence):
+        with _openvino_errors(self._sentence):
             request = self._request(source.shape, torch.get_num_threads())
             tensor = self._openvino.Tensor
             request.set_input_tensor(tensor(source.numpy(), shared_memory=True))
