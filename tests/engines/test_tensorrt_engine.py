@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import sys
 import weakref
+from functools import cache
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -116,14 +117,21 @@ def runtime(monkeypatch):
         get_tensor_name=lambda index: ("input", "output")[index],
     )
     logger = type("Logger", (), {"WARNING": 1, "__init__": lambda self, level: None})
+    stand_in.loggers = set()
+
+    def runtime_with(logger):
+        stand_in.loggers.add(logger)
+        return SimpleNamespace(deserialize_cuda_engine=lambda _: stand_in.engine)
+
     trt = SimpleNamespace(
         Logger=logger,
-        Runtime=lambda _: SimpleNamespace(deserialize_cuda_engine=lambda _: stand_in.engine),
+        Runtime=runtime_with,
         ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED="user managed"),
         DynamicShapesKernelSpecializationStrategy=SimpleNamespace(EAGER="eager"),
     )
     stand_in.trt = trt
     monkeypatch.setattr(tensorrt_engine, "_tensorrt", lambda _: trt)
+    monkeypatch.setattr(tensorrt_engine, "_logger", cache(tensorrt_engine._logger.__wrapped__))
     wanted = SimpleNamespace(tensorrt="stand-in 1", flavour="rtx")
     monkeypatch.setattr(tensorrt_engine, "request", lambda *_, **__: wanted)
     monkeypatch.setattr(tensorrt_engine, "get_or_build", lambda *_, **__: b"engine")
@@ -164,6 +172,13 @@ def test_memory_is_asked_for_once_per_size_and_comes_from_pytorch(runtime, tmp_p
             engine(bordered(*size, engine.radius))
     # The first is that of the trial.
     assert [shape[2] - 2 * engine.radius for shape in runtime.context.sizes] == [16, 40, 30, 40]
+
+
+def test_all_engines_of_a_process_have_one_logger(runtime, tmp_path):
+    for stages in (1, 1):
+        runtime.context = Context(stages)
+        make(tmp_path, stages)
+    assert len(runtime.loggers) == 1
 
 
 def test_another_one_has_a_context_of_its_own_on_the_same_engine(runtime, tmp_path):

@@ -6,6 +6,7 @@ import copy
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -64,6 +65,13 @@ def check_installation() -> None:
 def _tensorrt(flavour: str) -> ModuleType:
     """What runs the engines of a flavour; both may be installed."""
     return importlib.import_module("tensorrt_rtx" if flavour == "rtx" else "tensorrt")
+
+
+@cache
+def _logger(flavour: str) -> Any:
+    """The only one of the process: TensorRT keeps the first, and warns of every other."""
+    trt = _tensorrt(flavour)
+    return trt.Logger(trt.Logger.WARNING)
 
 
 def _compiles(trt: ModuleType) -> bool:
@@ -125,8 +133,7 @@ class TensorrtEngine:
             )
             serialized = get_or_build(store, module, wanted, ahead=False)
             self._trt = _tensorrt(wanted.flavour)
-            self._logger = self._trt.Logger(self._trt.Logger.WARNING)
-            self._runtime = self._trt.Runtime(self._logger)
+            self._runtime = self._trt.Runtime(_logger(wanted.flavour))
             self._engine = self._runtime.deserialize_cuda_engine(serialized)
             if self._engine is None:
                 raise EmtcmError(
