@@ -24,7 +24,7 @@ Plane = NDArray[np.uint8]
 FORMAT = 2
 INDEX, PIXELS = "index.json", "pixels.bin"
 # Low-resolution pixels around every picture. Crops at an edge then have the receptive field of the shipped
-# networks (14) beyond it.
+# networks (14, 15 of large-clean) beyond it.
 SURROUNDINGS = 16
 # Low-resolution pixels that a side of a picture has at least; smaller ones hold less than a crop.
 SMALLEST = 64
