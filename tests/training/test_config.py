@@ -5,6 +5,7 @@ import tomllib
 
 import msgspec
 import pytest
+from safetensors import safe_open
 
 from training.config import (
     ConfigError,
@@ -17,6 +18,7 @@ from training.config import (
     parse_recipe,
     read_toml,
 )
+from vs_emtcm.models import find
 
 
 @pytest.fixture
@@ -30,6 +32,12 @@ def test_the_checked_in_recipes_are_named_after_their_models(pytestconfig):
     for path in paths:
         model = load_recipe(path).model
         assert path.stem == f"{model.name}-{model.tune}"
+
+
+def test_the_shipped_base_says_how_many_steps_its_recipe_has(pytestconfig):
+    recipe = load_recipe(pytestconfig.rootpath / "training" / "recipes" / "taught" / "base-clean.toml")
+    with safe_open(find("base", "clean").path, "numpy") as file:
+        assert file.metadata()["steps"] == str(recipe.steps)
 
 
 def test_the_documentation_has_a_recipe_and_every_key(pytestconfig):
