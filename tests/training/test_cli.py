@@ -289,7 +289,7 @@ def test_pictures_that_cannot_be_scored_are_named_before_the_work(tmp_path, pict
     (pictures / "Another").mkdir()
     (pictures / "Another" / "broken.png").write_bytes(b"x")
     Image.fromarray(codes(12, 40)).save(pictures / "Another" / "small.png")
-    monkeypatch.setattr("training.cli.evaluate_pictures", lambda *_: pytest.fail("this is the work"))
+    monkeypatch.setattr("training.measuring.evaluate_pictures", lambda *_: pytest.fail("this is the work"))
     result = run("evaluate", "--data", pictures, "--network", "base-clean/1", "--scale", 2)
     assert result.exit_code == 2
     assert "broken.png cannot be read as a picture" in result.stderr
@@ -356,7 +356,7 @@ def test_an_interruption_is_said_without_a_checkpoint_that_is_not_there(tmp_path
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.cli.write_cache", interrupted)
+    monkeypatch.setattr("training.making.write_cache", interrupted)
     result = run("prepare", "--data", pictures, "--out", tmp_path / "cache", "--tune", "clean")
     assert (result.exit_code, result.stderr) == (1, "training: interrupted\n")
 
@@ -365,7 +365,7 @@ def test_a_full_disk_is_said(tmp_path, pictures, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("training.cli.write_cache", full)
+    monkeypatch.setattr("training.making.write_cache", full)
     result = run("prepare", "--data", pictures, "--out", tmp_path / "cache", "--tune", "clean")
     assert (result.exit_code, result.stderr) == (
         1,
