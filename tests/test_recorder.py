@@ -86,6 +86,14 @@ def test_another_kind_ends_a_recording(cuda):
     assert (len(cuda.ends), work.asked) == (2, 8)
 
 
+def test_work_that_looks_at_its_values_is_not_recorded_and_ends_a_recording(cuda):
+    record, work = Recorder("a stream"), Work(cuda)
+    for kind in ("a", "a", None, None, None, "a"):
+        x = numbers(len(cuda.ends))
+        assert torch.equal(record(kind, x, work), 2 * x)
+    assert (len(cuda.ends), work.asked) == (1, 7)
+
+
 def test_what_was_given_back_is_recorded_anew(cuda):
     record, work = Recorder("a stream"), Work(cuda)
     for _ in range(2):

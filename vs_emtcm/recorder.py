@@ -46,11 +46,12 @@ class Recorder:
         """``work(x)``; the next call may overwrite it.
 
         Args:
-            kind: two calls of one kind have ``x`` of one shape, and work that asks for the same kernels.
+            kind: two calls of one kind have ``x`` of one shape, and work that asks for the same kernels alone: it
+                waits for nothing, and looks at no value. None: not so.
             x: on the GPU.
-            work: asks for kernels alone: it waits for nothing, and looks at no value.
+            work: what is done.
         """
-        if kind != self._kind:
+        if kind is None or kind != self._kind:
             self.release()
             self._kind = kind
             with _CAPTURING:

@@ -121,7 +121,7 @@ class Upscaler:
             self.host = HostBuffer(place, pinned=place.type == "cuda" and pinned_is_faster(place))
         except RuntimeError as error:
             raise EmtcmError(f"device {str(place)!r} cannot be used: {reason(error)}") from error
-        self.recorder = _recorder_of(self.engine)
+        self._recorder = _recorder_of(self.engine)
 
     def another(self) -> Self:
         """One more of the same for another thread; it shares the weights, and TensorRT's engine.
@@ -133,7 +133,7 @@ class Upscaler:
         twin._at_work = threading.Lock()
         twin.engine = self.engine.another()
         twin.host = HostBuffer(self.host.device, pinned=self.host.pinned)
-        twin.recorder = _recorder_of(twin.engine)
+        twin._recorder = _recorder_of(twin.engine)
         return twin
 
     def upscale(
@@ -226,8 +226,8 @@ class Upscaler:
                 if not is_device_out_of_memory(error):
                     raise
             # What is kept for other sizes may be all that is in the way.
-            if self.recorder is not None:
-                self.recorder.release()
+            if self._recorder is not None:
+                self._recorder.release()
             self.engine.release()
             if released:
                 self._make_room()
@@ -250,16 +250,13 @@ class Upscaler:
         # What this holds on the device is gone when it fails.
         sent = self.host.upload(planes)
         samples = partial(self._samples, shapes=shapes, format=format, result=result, color=color)
-        if self.engine.device.type == "cpu":
+        if self._recorder is None:
             for part, target in zip(samples(sent), targets, strict=True):
                 np.copyto(target, part[0, 0].numpy())
             return
-        if self.recorder is None or format.alpha:
-            # How far there is anything behind transparency is looked at.
-            done = packed(samples(sent))
-        else:
-            kind = (*shapes, format, result, color, self._tile_size(*shapes[0][::-1]))
-            done = self.recorder(kind, sent, lambda sent: packed(samples(sent)))
+        kind = *shapes, format, result, color, self._tile_size(*shapes[0][::-1])
+        # How much is transparent is looked at.
+        done = self._recorder(None if format.alpha else kind, sent, lambda sent: packed(samples(sent)))
         self.host.download(done, targets)
 
     def _samples(
