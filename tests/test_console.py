@@ -4,7 +4,7 @@ import pytest
 import torch
 import typer
 
-from vs_emtcm.console import one_sentence_errors
+from vs_emtcm.console import exit_codes
 
 
 def too_little():
@@ -17,11 +17,11 @@ def too_little():
     ids=["pytorch", "python", "tiles"],
 )
 def test_too_little_memory_is_one_sentence(capsys, allocate):
-    with pytest.raises(typer.Exit), one_sentence_errors():
+    with pytest.raises(typer.Exit), exit_codes():
         allocate()
     assert capsys.readouterr().err.startswith("vs-emtcm: error: out of memory; a smaller --scale needs less")
 
 
 def test_another_failure_is_not_taken_for_too_little_memory():
-    with pytest.raises(RuntimeError, match="illegal memory access"), one_sentence_errors():
+    with pytest.raises(RuntimeError, match="illegal memory access"), exit_codes():
         raise RuntimeError("CUDA error: an illegal memory access was encountered")

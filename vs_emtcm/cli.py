@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from vs_emtcm import __version__, engines_cli, models
-from vs_emtcm.console import FAILURE, one_sentence_errors, say
+from vs_emtcm.console import FAILURE, exit_codes, say
 from vs_emtcm.errors import reason
 
 app = typer.Typer(
@@ -143,7 +143,7 @@ def upscale(
         # Who started the command by nohup wants it to go on.
         if ending is not None and signal.getsignal(ending) is not signal.SIG_IGN:
             signal.signal(ending, _terminate)
-    with one_sentence_errors():
+    with exit_codes():
         from vs_emtcm.command import Request, run
 
         request = Request(

@@ -15,7 +15,7 @@ FAILURE, USAGE = 1, 2
 
 
 @contextmanager
-def one_sentence_errors() -> Iterator[None]:
+def exit_codes() -> Iterator[None]:
     """Turn errors into one line on stderr and an exit code: 2 for usage, 1 for failure."""
     try:
         yield

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vs_emtcm import models
-from vs_emtcm.console import FAILURE, one_sentence_errors, say
+from vs_emtcm.console import FAILURE, exit_codes, say
 from vs_emtcm.errors import UsageError
 from vs_emtcm.output import check_output
 
@@ -35,7 +35,7 @@ def _build_errors() -> Iterator[None]:
     # The errors of trt_build, which does not know ours, are all about what was asked for.
     from trt_build import BuildError
 
-    with one_sentence_errors():
+    with exit_codes():
         try:
             yield
         except BuildError as error:

@@ -46,8 +46,8 @@ class Recorder:
         """``work(x)``; the next call may overwrite it.
 
         Args:
-            kind: two calls of one kind have ``x`` of one shape, and work that asks for the same kernels alone: it
-                waits for nothing, and looks at no value. None: not so.
+            kind: two calls of one kind have ``x`` of one shape, and work that asks for the same kernels and
+                nothing else: it waits for nothing, and looks at no value. None: this is no such work.
             x: on the GPU.
             work: what is done.
         """

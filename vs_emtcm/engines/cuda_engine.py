@@ -23,7 +23,7 @@ TILE_PIXELS = 1 << 21
 
 
 @contextmanager
-def _one_sentence_errors() -> Iterator[None]:
+def _cuda_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
@@ -51,7 +51,7 @@ class CudaEngine:
         self.tile_pixels: int | None = TILE_PIXELS
         self.scale = weights.scale
         self.radius = network.radius
-        with _one_sentence_errors():
+        with _cuda_errors():
             self.description = f"torch {torch.__version__} on {torch.cuda.get_device_name(device)}, float16"
             self._network = DetailNetwork(network).to(
                 device, torch.float16, memory_format=torch.channels_last
@@ -64,7 +64,7 @@ class CudaEngine:
 
     def _begin(self) -> None:
         """What belongs to one thread."""
-        with _one_sentence_errors():
+        with _cuda_errors():
             self.stream: torch.cuda.Stream | None = own_stream(self.device, self)
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def default_store() -> Path:
 
 
 @contextmanager
-def _one_sentence_errors() -> Iterator[None]:
+def _tensorrt_errors() -> Iterator[None]:
     try:
         yield
     except EmtcmError:
@@ -58,7 +58,7 @@ def check_installation() -> None:
     Raises:
         EmtcmError: they could not.
     """
-    with _one_sentence_errors():
+    with _tensorrt_errors():
         _tensorrt(request(nn.Identity(), label="none", scale=2, profile=PROFILE).flavour)
 
 
@@ -124,7 +124,7 @@ class TensorrtEngine:
         module, radius = engine_module(weights, stages)
         # Before what it needs, for attributes are given up in the order in which they came.
         self._context: Any = None
-        with torch.cuda.device(device), _one_sentence_errors():
+        with torch.cuda.device(device), _tensorrt_errors():
             wanted = request(
                 module,
                 label=f"{label}-stage{stages}",
@@ -154,12 +154,12 @@ class TensorrtEngine:
         # TensorRT-RTX compiles for the GPU when an engine is first run: what does not work shall show while
         # another engine can still be chosen.
         side = 2 * radius + 1
-        with torch.cuda.device(device), torch.cuda.stream(self.stream), _one_sentence_errors():
+        with torch.cuda.device(device), torch.cuda.stream(self.stream), _tensorrt_errors():
             self(torch.zeros(1, 1, side, side, dtype=torch.float32, device=device)).cpu()
 
     def _begin(self) -> None:
         """What belongs to one thread."""
-        with torch.cuda.device(self.device), _one_sentence_errors():
+        with torch.cuda.device(self.device), _tensorrt_errors():
             # Its memory comes from PyTorch, for the size at hand: a frame that does not fit is then
             # reported like any other tensor that does not fit.
             self._context = self._engine.create_execution_context(self._configuration)
