@@ -1,7 +1,9 @@
 """A generator in a thread behaves like the generator."""
 
+import signal
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -77,17 +79,64 @@ def test_closing_stops_the_thread_and_closes_the_source():
     assert threading.active_count() == before
 
 
-def test_a_source_that_cannot_be_closed_raises_here():
+def test_what_goes_wrong_at_the_end_of_a_source_raises_here():
     def items():
         try:
             yield 1
-            raise ValueError("broken")
-        except ValueError:
-            yield 2
         finally:
             raise OSError("not closed")
 
     ahead = run_ahead(items(), 2)
-    assert [next(ahead), next(ahead)] == [1, 2]
+    assert next(ahead) == 1
     with pytest.raises(OSError, match="not closed"):
         next(ahead)
+
+
+def test_a_source_that_cannot_be_closed_does_not_hide_why_it_is():
+    def items():
+        try:
+            while True:
+                yield 0
+        finally:
+            raise OSError("not closed")
+
+    ahead = run_ahead(items(), 1)
+    next(ahead)
+    with pytest.raises(ValueError, match="failed"), closing(ahead):
+        raise ValueError("failed")
+
+
+def test_interruptions_do_not_end_the_waiting_for_the_thread():
+    began, closed = threading.Event(), threading.Event()
+
+    def items():
+        yield 0
+        began.set()
+        # As a library at work on a frame, which cannot be told to stop.
+        while sent < 3:
+            time.sleep(0.01)
+        closed.set()
+        yield 1
+
+    sent = 0
+
+    def interrupt():
+        nonlocal sent
+        for _ in range(3):
+            time.sleep(0.05)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            sent += 1
+
+    ahead = run_ahead(items(), 1)
+    next(ahead)
+    assert began.wait(30)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    impatient = threading.Thread(target=interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            impatient.start()
+            ahead.close()
+        assert closed.is_set()
+    finally:
+        impatient.join()
+        signal.signal(signal.SIGINT, before)
