@@ -72,6 +72,26 @@ def test_a_step_far_ahead_is_a_joint_as_well_where_clocks_may_stand_anywhere(pac
     assert times[0] == times[1] == [n * STEP for n in range(109)]
 
 
+@pytest.mark.parametrize("far", [95_000_000, 20_000, -20_000])
+def test_the_last_picture_before_a_joint_may_have_the_time_of_the_first_behind_it(packets, far):
+    timeline = Timeline(Fraction(25), Fraction(30), discontinuous=True)
+    begin, joint = 30_000, 30_000 + 10 * STEP
+    # Decoding, and showing one frame later: so FFmpeg reads MPEG-2 that was joined in a program stream.
+    order = [(time, time + STEP) for time in range(begin, joint, STEP)]
+    order[-1] = (order[-1][0], far + STEP)
+    order += [(far + n * STEP, far + (n + 1) * STEP) for n in range(1, 10)]
+    moved, restarts = [], 0
+    for decoded, shown in order:
+        packet = packets(0, decoded)
+        packet.pts = shown
+        restarts += timeline.move(packet)
+        moved.append((packet.dts, packet.pts))
+    assert restarts == 1
+    # The decoder gives it the time that is free.
+    assert [shown for _, shown in moved] == [n * STEP if n != 10 else None for n in range(1, 20)]
+    assert [decoded for decoded, _ in moved] == [n * STEP for n in range(19)]
+
+
 def test_a_step_far_ahead_is_a_pause_elsewhere(packets):
     timeline = Timeline(Fraction(25))
     for time in (0, 40, 95_000_000):

@@ -47,6 +47,10 @@ class Timeline:
         began, offset = packet.dts * time_base, self._offset
         shown = began if packet.pts is None else packet.pts * time_base
         if packet.stream.type in ("video", "audio"):
+            duration = packet.duration * time_base if packet.duration else 1 / self._rate
+            if packet.stream.type == "video" and self._is_of_another_clock(shown - began):
+                # Decoders know the order of what has no time; in MPEG-1 and MPEG-2 all is shown a frame later.
+                packet.pts, shown = None, began + duration
             # A stream's last packets from before may come after another stream's first from behind.
             offset = self._offsets.get(index, offset)
             end = self._ends.get(index, began + offset)
@@ -60,7 +64,6 @@ class Timeline:
                 if restarted:
                     self._offset = self._shown_end - shown
                 offset = self._offset
-            duration = packet.duration * time_base if packet.duration else 1 / self._rate
             self._offsets[index], self._ends[index] = offset, began + offset + duration
             self._shown_end = max(self._shown_end, shown + offset + duration)
         shift = round(offset / time_base)
@@ -68,6 +71,13 @@ class Timeline:
         if packet.pts is not None:
             packet.pts += shift
         return restarted
+
+    def _is_of_another_clock(self, delay: Fraction) -> bool:
+        """Whether no picture is shown so long after its decoding.
+
+        At a joint in a program stream FFmpeg gives the last picture before it the time of the first behind it.
+        """
+        return self._discontinuous and abs(delay) > GAP_SECONDS
 
     def _is_gap(self, time: Fraction) -> bool:
         return self._discontinuous and time > self._shown_end + GAP_SECONDS
