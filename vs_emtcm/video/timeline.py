@@ -49,7 +49,7 @@ class Timeline:
         if packet.stream.type in ("video", "audio"):
             duration = packet.duration * time_base if packet.duration else 1 / self._rate
             if packet.stream.type == "video" and self._is_of_another_clock(shown - began):
-                # Decoders know the order of what has no time; in MPEG-1 and MPEG-2 all is shown a frame later.
+                # Decoders know the order of what has no time; MPEG-1 and MPEG-2 show all a frame later.
                 packet.pts, shown = None, began + duration
             # A stream's last packets from before may come after another stream's first from behind.
             offset = self._offsets.get(index, offset)
@@ -75,7 +75,7 @@ class Timeline:
     def _is_of_another_clock(self, delay: Fraction) -> bool:
         """Whether no picture is shown so long after its decoding.
 
-        At a joint in a program stream FFmpeg gives the last picture before it the time of the first behind it.
+        At a joint in a program stream FFmpeg gives the last picture before it the time of the one behind it.
         """
         return self._discontinuous and abs(delay) > GAP_SECONDS
 
