@@ -16,9 +16,11 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError, reason
+from vs_emtcm.video.frames import AVCOL_RANGE_UNSPECIFIED
 from vs_emtcm.video.hdr import StaticHdr, static_hdr
 from vs_emtcm.video.lost import lost_of_frames, lost_of_header
 from vs_emtcm.video.timeline import Timeline, as_fraction
+from vs_emtcm.video.untagged import AVCOL_UNSPECIFIED
 
 # Headers round durations and count audio that outlasts the video: a file is called truncated only
 # if more than this is missing, in seconds or in frames, whichever is more.
@@ -27,7 +29,17 @@ TOLERATED_FRAMES = 3
 
 RESTARTED = "timestamps start again within the file; they were continued"
 FLAGGED = "frames are flagged as interlaced; they were taken for progressive"
+COLOURS = "the colour tags change within the file; those of its beginning are kept"
+RATIO = "the pixel aspect ratio changes within the file; that of its beginning is kept"
 NOT_INCREASING = "some timestamps do not increase; they were corrected"
+
+# Of a frame, with what each is where it says nothing.
+COLOUR_TAGS = {
+    "color_range": AVCOL_RANGE_UNSPECIFIED,
+    "colorspace": AVCOL_UNSPECIFIED,
+    "color_primaries": AVCOL_UNSPECIFIED,
+    "color_trc": AVCOL_UNSPECIFIED,
+}
 
 # Transport and program streams: their clock may stand at any hour, and start again.
 DISCONTINUOUS = frozenset({"mpegts", "mpeg"})
@@ -101,6 +113,8 @@ class VideoReader:
         # AVI says when packets are decoded; frames are shown at these times, in order.
         self._due: deque[int] | None = deque() if self.container.format.name == "avi" else None
         self._size: tuple[int, int, str] | None = None
+        # What each kind of tag said first.
+        self._tags: dict[str, int | Fraction] = {}
         self._decoded = 0
         self.frames = self._frame_count()
 
@@ -190,6 +204,7 @@ class VideoReader:
         for frame in frames:
             self._refuse_interlaced(frame)
             self._refuse_change(frame)
+            self._note_changes(frame)
             self._note_lost(frame)
             self._give_time(frame)
             self._decoded += 1
@@ -214,6 +229,16 @@ class VideoReader:
                 f"{self.path} changes from {self._size[0]}x{self._size[1]} {self._size[2]} to "
                 f"{size[0]}x{size[1]} {size[2]} at frame {self._decoded}; cut it there first"
             )
+
+    def _note_changes(self, frame: av.VideoFrame) -> None:
+        """Note tags that change; those that are missing say nothing, wherever they are."""
+        for name, unknown in COLOUR_TAGS.items():
+            tag = getattr(frame, name)
+            if tag != unknown and self._tags.setdefault(name, tag) != tag:
+                note(self.lost, COLOURS)
+        ratio = as_fraction(self.video.codec_context.sample_aspect_ratio)
+        if ratio is not None and self._tags.setdefault("ratio", ratio) != ratio:
+            note(self.lost, RATIO)
 
     def _note_lost(self, frame: av.VideoFrame) -> None:
         side_data = frame.side_data
