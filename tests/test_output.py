@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vs_emtcm import UsageError
+from vs_emtcm import EmtcmError, UsageError
 from vs_emtcm.errors import WritingError
 from vs_emtcm.output import check_output, complete_file
 
@@ -27,6 +27,40 @@ def test_until_then_the_file_may_be_elsewhere(tmp_path):
         assert temporary.parent == tmp_path / "work"
     assert (tmp_path / "out.mkv").read_bytes() == b"half"
     assert not list((tmp_path / "work").iterdir())
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_the_file_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(tmp_path, monkeypatch, replaced):
+    target, work = tmp_path / "out.mkv", tmp_path / "work"
+    work.mkdir()
+    if replaced:
+        target.write_bytes(b"old")
+    sync, synced = os.fsync, []
+
+    def noted(descriptor):
+        sync(descriptor)
+        # What is synced, and whether the new file has its name then.
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append((path, target.exists() and target.read_bytes() == b"new"))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with complete_file(target, work) as temporary:
+        temporary.write_bytes(b"new")
+        assert synced == []
+    assert synced == [(temporary, False), (tmp_path, True)]
+
+
+def test_a_file_that_does_not_get_onto_the_disk_does_not_appear(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with (
+        pytest.raises(EmtcmError, match=r"out\.mkv cannot be written: no space left on device"),
+        complete_file(tmp_path / "out.mkv") as temporary,
+    ):
+        temporary.write_bytes(b"new")
+    assert not list(tmp_path.iterdir())
 
 
 def test_after_an_error_the_old_file_is_still_there(tmp_path):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vs_emtcm.errors import UsageError, WritingError, reason
+from vs_emtcm.errors import EmtcmError, UsageError, WritingError, reason
 
 
 def check_folder(folder: Path) -> None:
@@ -75,7 +75,8 @@ def sync_folder(path: Path) -> None:
 def complete_file(target: Path, folder: Path | None = None) -> Iterator[Path]:
     """A temporary name beside ``target``; renamed to it at the end, removed after an exception.
 
-    A link with this name is replaced, not the file that it points to.
+    The file is on the disk before it has its name, and its name when this ends: what a power cut leaves under
+    it is whole. A link with this name is replaced, not the file that it points to.
 
     Args:
         target: the file that appears at the end; if it is there already, it is replaced, and keeps its mode.
@@ -83,6 +84,7 @@ def complete_file(target: Path, folder: Path | None = None) -> Iterator[Path]:
 
     Raises:
         WritingError: a target that was not there appeared meanwhile; it stays.
+        EmtcmError: the file does not get onto the disk, such as for want of room.
     """
     replaces = os.path.lexists(target)
     # Not made of the target's name, which may be as long as names can be, nor of the process's number, which
@@ -93,9 +95,15 @@ def complete_file(target: Path, folder: Path | None = None) -> Iterator[Path]:
         if replaces:
             with suppress(OSError):
                 shutil.copymode(target, temporary)
+        try:
+            sync_file(temporary)
+        except OSError as error:
+            raise EmtcmError(f"{target} cannot be written: {reason(error)}") from error
+        if replaces:
             temporary.replace(target)
         else:
             _rename_to_new(temporary, target)
+        sync_folder(target.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

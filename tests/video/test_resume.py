@@ -173,11 +173,14 @@ def test_parts_stay_until_the_film_is_on_the_disk(make_clip, tmp_path, monkeypat
     source, target = make_clip(frames=10), tmp_path / "out.mkv"
 
     def fail(path):
-        raise OSError(5, "Input/output error")
+        if path.suffix == target.suffix:
+            raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr("vs_emtcm.video.resume.sync_file", fail)
-        with pytest.raises(EmtcmError, match="writing failed: input/output error; the same command goes on"):
+        patch.setattr("vs_emtcm.output.sync_file", fail)
+        with pytest.raises(
+            EmtcmError, match=r"out\.mkv cannot be written: input/output error \(what is done is kept in"
+        ):
             upscale(source, target, settings())
     assert not target.exists()
     assert upscale(source, target, settings()).resumed == 10

@@ -18,7 +18,6 @@ from av.stream import Stream
 
 from vs_emtcm import __version__
 from vs_emtcm.errors import EmtcmError, UsageError, WritingError, reason
-from vs_emtcm.output import sync_file
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.decoding import decoding_times
 from vs_emtcm.video.encoder import EncoderSettings
@@ -180,8 +179,6 @@ class ResumableWriter:
                 for _, write, packet in heapq.merge(video, others, key=itemgetter(0)):
                     write(packet)
             writer.complete()
-            # Then the segments go.
-            sync_file(self._path)
         except BaseException:
             writer.abandon()
             raise

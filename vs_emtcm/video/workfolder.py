@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vs_emtcm.errors import EmtcmError, UsageError, WritingError
 from vs_emtcm.lock import locked
-from vs_emtcm.output import complete_file, sync_file, sync_folder
+from vs_emtcm.output import complete_file
 from vs_emtcm.video.segment import Segment, read_segment
 
 # Frames of a segment: as many as x264 and x265 put between two key frames anyway.
@@ -125,8 +125,6 @@ def _used(target: Path, path: Path, record: Record) -> Iterator[WorkFolder]:
         elif isinstance(error, EmtcmError) and not isinstance(error, WritingError):
             raise type(error)(f"{error} (what is done is kept in {path})") from error
         raise
-    # The film has its name before its parts go.
-    sync_folder(target.parent)
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -138,7 +136,6 @@ def _check_record(target: Path, path: Path, record: Record) -> None:
             file.unlink()
         with complete_file(path / RECORD_NAME) as temporary:
             temporary.write_text(json.dumps(dict(record), indent=1))
-            sync_file(temporary)
         return
     for name in {**before, **record}:
         was, now = before.get(name), record.get(name)
