@@ -1,5 +1,7 @@
 """What is transparent does not show in what is seen."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -68,3 +70,25 @@ def test_chroma_is_seen_where_any_of_its_luma_is(width):
     chroma[..., 0] = 77
     *_, filled, _ = filled_behind([alpha, chroma, alpha], (2, 0), 4)
     assert (filled == 77).all()
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=lambda kind: kind.family)
+def test_what_is_hidden_changes_nothing_that_is_seen(format):
+    """Nor does its noise, though windows of noise reach farther than the network."""
+    format = dataclasses.replace(format, bits=32, sample_type="float")
+    alpha = np.zeros((96, 120), np.float32)
+    alpha[20:50, :30] = 1
+    upscaler, results = Upscaler(2, stages=1), []
+    for seed in (1, 2):
+        planes = []
+        for index in range(format.planes - 1):
+            shape = format.plane_shape(index, 120, 96)
+            step = 120 // shape[1]
+            seen, hidden = (np.random.default_rng(s).uniform(0.1, 0.5, shape) for s in (0, seed))
+            hidden *= seed * 0.5
+            planes.append(np.where(alpha[::step, ::step] > 0, seen, hidden).astype(np.float32))
+        results.append(upscaler.upscale([*planes, alpha], format))
+    opacity = results[0][-1] > 0
+    for one, other in zip(*results, strict=True):
+        step = opacity.shape[1] // one.shape[1]
+        np.testing.assert_array_equal(*(r[opacity[::step, ::step]] for r in (one, other)))

@@ -5,11 +5,24 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 from tests.conftest import codes, texture
 from vs_emtcm import PixelFormat, Upscaler, resample
-from vs_emtcm.noise import FAINT, PUT_BACK, clean_luma, put_back, reduced, without_noise
+from vs_emtcm.noise import (
+    FAINT,
+    PLAIN,
+    PUT_BACK,
+    QUIET,
+    clean_luma,
+    noise_floor,
+    put_back,
+    reduced,
+    without_noise,
+)
+
+GREY = PixelFormat(family="gray")
 
 
 def plane(values):
@@ -63,12 +76,94 @@ def test_noise_goes_and_edges_stay():
 
 
 @pytest.mark.parametrize("code", [1.0, 257.0, 1 / 219])
-def test_faint_detail_comes_back_and_noise_does_not(code):
-    upscaled = torch.zeros(1, 1, 48, 64)
-    for size, share in ((0.1, PUT_BACK), (FAINT, PUT_BACK / 2), (10 * FAINT, PUT_BACK / 101)):
+@pytest.mark.parametrize(("floor", "strength"), [(1e6, 1), (QUIET, 1.5), (0, 2)])
+def test_faint_detail_comes_back_and_noise_does_not(code, floor, strength):
+    upscaled, before = torch.zeros(1, 1, 48, 64), torch.full((1, 1, 24, 32), 90 * code)
+    faint, most = strength * FAINT, strength * PUT_BACK
+    for size, share in ((0.1, most), (faint, most / 2), (10 * faint, most / 101)):
         taken = torch.full((1, 1, 24, 32), size * code)
-        back = put_back(upscaled.clone(), taken, 2, code) / code
+        back = put_back(upscaled.clone(), before, taken, torch.tensor([floor * code**2]), 2, code) / code
         assert back.mean() / size == pytest.approx(share, rel=0.02)
+
+
+@pytest.mark.parametrize("code", [1.0, 257.0, 1 / 219])
+def test_what_comes_back_is_what_the_formula_says(code, monkeypatch):
+    before, taken, floor = plane(60 * texture(37, 53)), noise(37, 53, 2), 0.7
+    # At a scale of one nothing is interpolated.
+    monkeypatch.setattr("vs_emtcm.resample.CPU_ROWS", 53 * 7)
+    zero = torch.zeros(1, 1, 37, 53)
+    back = put_back(zero, before * code, taken * code, torch.tensor([floor * code**2]), 1, code) / code
+    b, r = before.double(), taken.double()
+    variance = mean(b * b, 9) - mean(b, 9) ** 2
+    strength = 1 + 1 / ((1 + (floor / QUIET) ** 2) * (1 + variance / PLAIN))
+    expected = PUT_BACK * strength * r / (1 + (r / (FAINT * strength)) ** 2)
+    torch.testing.assert_close(back.double(), expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("code", [1.0, 257.0, 1 / 219])
+def test_the_floor_is_what_nearly_all_of_a_frame_has(code):
+    taken = noise(96, 160, 2)
+    # A texture on a third of it.
+    taken[..., 100:] += noise(96, 60, 9, seed=1)
+    floor = noise_floor(taken * code, code) / code**2
+    assert floor.shape == (1,)
+    assert floor.item() == pytest.approx(4, rel=0.15)
+    # Neither what is flat nor what is no number is part of it.
+    bars = F.pad(taken, (0, 0, 60, 60), value=0.001)
+    bars[..., :8, :] = torch.nan
+    bars[..., 8:16, :] = torch.inf
+    assert noise_floor(bars * code, code).item() / code**2 == pytest.approx(floor.item(), rel=0.1)
+
+
+@given(height=st.integers(1, 20), width=st.integers(1, 20))
+def test_a_flat_frame_of_any_size_has_no_noise_and_a_noisy_one_has(height, width):
+    assert noise_floor(torch.full((1, 1, height, width), 0.05), 1.0).item() == 0
+    assert noise_floor(torch.full((1, 1, height, width), 2.0), 1.0).item() == pytest.approx(4)
+
+
+def test_the_floor_waits_for_no_value():
+    """A CUDA graph can hold it: no shape, and nothing that Python decides, depends on what is in a tensor."""
+    with FakeTensorMode():
+        assert noise_floor(torch.empty(1, 1, 50, 70), 1.0).shape == (1,)
+
+
+def upscaled_and_as_if_noisy(upscaler, source, monkeypatch):
+    """In code values of 8 bits, as it is and with a floor that nothing is faint beside."""
+    results = [upscaler.upscale([source], GREY, bits=16)[0] / 256]
+    with monkeypatch.context() as patch:
+        patch.setattr("vs_emtcm.noise.noise_floor", lambda *_: torch.tensor([torch.inf]))
+        results.append(upscaler.upscale([source], GREY, bits=16)[0] / 256)
+    return results
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_faint_texture_comes_back_from_a_clean_frame_and_not_from_a_noisy_one(scale, monkeypatch):
+    upscaler = Upscaler(scale)
+    truth = 100 + 10 * texture(48 * scale, 64 * scale)
+    low = truth.reshape(48, scale, 64, scale).mean((1, 3))
+    ours, as_noisy = upscaled_and_as_if_noisy(upscaler, np.round(low).astype(np.uint8), monkeypatch)
+    assert np.square(ours - truth).mean() < 0.9 * np.square(as_noisy - truth).mean()
+    noisy = low + np.random.default_rng(0).normal(0, 6, low.shape)
+    ours, as_noisy = upscaled_and_as_if_noisy(upscaler, np.round(noisy).astype(np.uint8), monkeypatch)
+    assert np.abs(ours - as_noisy).max() < 0.1
+
+
+@pytest.mark.parametrize("spread", [0, 2, 4])
+def test_black_bars_change_nothing_of_the_rest(spread):
+    upscaler, rng = Upscaler(2), np.random.default_rng(0)
+    picture = 60 + 80 * texture(100, 120) + rng.normal(0, spread, (100, 120))
+    picture = np.round(picture).astype(np.uint8)
+    barred = np.pad(picture, ((53, 53), (0, 0)), constant_values=16)
+    alone, between = (upscaler.upscale([source], GREY, bits=16)[0] / 256 for source in (picture, barred))
+    # But where the network sees them.
+    assert np.abs(between[106:306] - alone)[60:-60].max() < 0.1
+
+
+def test_luma_that_is_no_number_does_not_spread_by_what_comes_back():
+    before, taken = plane(60 * texture(24, 32)), noise(24, 32, 2)
+    before[..., 10, 10], before[..., 20, 20] = torch.nan, 1e30
+    back = put_back(torch.zeros(1, 1, 48, 64), before, taken, torch.zeros(1), 2, 1.0)
+    assert back.isfinite().all()
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -15,16 +15,26 @@ from torch.nn import functional as F
 from vs_emtcm import resample
 
 # Of what was taken away, this much comes back where it is far below FAINT code values of 8 bits; beyond them
-# less and less of it does.
+# less and less of it does. In a frame without noise, where luma is plain, both are twice that.
 PUT_BACK, FAINT = 0.5, 3.0
+# The floor of noise of a frame, and the variance of luma, with which half of that is left, in squared code
+# values of 8 bits.
+QUIET, PLAIN = 1.0, 50.0
+# The floor is this quantile of the variances of blocks of so many samples a side, but for those below FLAT
+# squared code values of 8 bits: black bars are flat, whatever the noise of the rest.
+QUANTILE, BLOCK, FLAT = 0.2, 8, 0.01
 # Variance of noise in chroma, in squared code values of 8 bits: this and so many times luma's.
 LEAST_NOISE, OF_LUMA = 0.5, 2.0
 # Variance of luma that may be noise, where chroma is regressed on it.
 UNCERTAIN = 2.0
-# Sides of the windows of the regression and of the measure of luma's noise.
+# Sides of the windows of the regression, and of the measures of luma's noise and of luma itself beside it.
 WINDOW, NOISE_WINDOW = 5, 9
-# How far a sample of the result sees: to the end of the windows that it is in.
+# How far a sample of chroma sees: to the end of the windows that it is in.
 MARGIN = WINDOW // 2 * 2
+# How far it sees what was taken away, whose windows are beyond those.
+SEES_NOISE = WINDOW // 2 + NOISE_WINDOW // 2
+# How far the result sees what the network made: of all that, interpolated.
+REACH = SEES_NOISE + resample.RADIUS
 # Of the square of a mean, what a variance in single precision may be off.
 ROUNDING = 1e-6
 
@@ -45,17 +55,54 @@ def _every(plane: Tensor, step: int, start: int, dim: int) -> Tensor:
     return plane[..., start::step, :] if dim == 2 else plane[..., start::step]
 
 
-def put_back(upscaled: Tensor, taken: Tensor, scale: int, code: float) -> Tensor:
+def noise_floor(taken: Tensor, code: float) -> Tensor:
+    """The variance of noise that all of a frame has: a low quantile of that of its blocks, 0 if it is flat.
+
+    Args:
+        taken: (1, 1, H, W), what the network took away.
+        code: one code value of 8 bits, in these code values.
+
+    Returns:
+        (1,) squared code values, on the device of ``taken``.
+    """
+    energy = F.avg_pool2d(taken * taken, BLOCK, ceil_mode=True).flatten()
+    # What is no number is left out as well. Nothing waits for a value, and no shape depends on one.
+    noisy = (energy > FLAT * code**2) & (energy < torch.inf)
+    number = noisy.sum(dim=0, keepdim=True)
+    place = (QUANTILE * (number - 1)).long().clamp_(min=0)
+    ordered = energy.masked_fill_(~noisy, torch.inf).sort().values
+    return ordered.gather(0, place).masked_fill_(number == 0, 0)
+
+
+def put_back(
+    upscaled: Tensor, before: Tensor, taken: Tensor, floor: Tensor, scale: int, code: float
+) -> Tensor:
     """Add some of what the network took away, the more the fainter it is; ``upscaled`` is overwritten.
+
+    Of each difference r it is s PUT_BACK r / (1 + (r / (s FAINT))^2), where s lies between 1 and 2:
+    1 + 1 / ((1 + (floor / QUIET)^2) (1 + v / PLAIN)), with v the variance of luma around it. What is taken
+    from plain areas of a clean frame is hardly noise.
 
     Args:
         upscaled: (1, 1, scale * H, scale * W) float32 code values.
-        taken: (1, 1, H, W), the source less :func:`reduced` ``upscaled``.
+        before: (1, 1, H, W), :func:`reduced` ``upscaled``.
+        taken: the same, the source less that.
+        floor: of its noise, see :func:`noise_floor`.
         scale: upscaling factor.
         code: one code value of 8 bits, in these code values.
     """
-    faint = taken / (taken / (FAINT * code)).square_().add_(1)
-    return resample.add_upscaled(upscaled, faint, scale, factor=PUT_BACK)
+    back = torch.empty_like(taken)
+    quiet = 1 / (floor / (QUIET * code**2)).square_().add_(1)
+    padded = _padded(before - _origin(before, code), NOISE_WINDOW // 2)
+    for band in resample.bands(taken):
+        within, windows = slice(band.top, band.end), slice(band.top, band.end + NOISE_WINDOW - 1)
+        _, variance = _mean_and_variance(padded[..., windows, :], NOISE_WINDOW)
+        # Beside what is no number, s is 1.
+        strength = (quiet / variance.div_(PLAIN * code**2).add_(1)).nan_to_num_(0).add_(1)
+        part = taken[..., within, :]
+        faintness = (part / (strength * (FAINT * code))).square_().add_(1)
+        torch.div(strength.mul_(part), faintness, out=back[..., within, :])
+    return resample.add_upscaled(upscaled, back, scale, factor=PUT_BACK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +134,8 @@ def clean_luma(clean: Tensor, taken: Tensor, code: float) -> CleanLuma:
     """
     plane = clean - _origin(clean, code)
     padded = _padded(plane, MARGIN)
-    mean = _mean(padded, WINDOW)
-    variance = _mean(padded * padded, WINDOW).addcmul_(mean, mean, value=-1).clamp_(min=0)
-    # Far from zero, that much of it may be rounding.
-    variance.addcmul_(mean, mean, value=ROUNDING)
-    beyond = WINDOW // 2 + NOISE_WINDOW // 2
-    noise = _mean(_padded(taken * taken, beyond), NOISE_WINDOW).mul_(OF_LUMA).add_(LEAST_NOISE * code**2)
+    mean, variance = _mean_and_variance(padded, WINDOW)
+    noise = _mean(_padded(taken * taken, SEES_NOISE), NOISE_WINDOW).mul_(OF_LUMA).add_(LEAST_NOISE * code**2)
     return CleanLuma(plane=plane, padded=padded, mean=mean, variance=variance, noise=noise)
 
 
@@ -138,6 +181,13 @@ def _origin(plane: Tensor, code: float) -> Tensor:
 
 def _padded(plane: Tensor, margin: int) -> Tensor:
     return F.pad(plane, (margin,) * 4, mode="replicate")
+
+
+def _mean_and_variance(plane: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Of windows, see :func:`_mean`; far from zero, that much of the variance may be rounding."""
+    mean = _mean(plane, side)
+    variance = _mean(plane * plane, side).addcmul_(mean, mean, value=-1).clamp_(min=0)
+    return mean, variance.addcmul_(mean, mean, value=ROUNDING)
 
 
 def _mean(plane: Tensor, side: int) -> Tensor:

@@ -281,7 +281,11 @@ class Upscaler:
         """Code values (1, 1, H, W) of every plane of the result."""
         if format.alpha:
             # Opacity reaches a little into what was transparent.
-            sources = filled_behind(sources, format.subsampling, self.engine.radius + resample.RADIUS)
+            distance = self.engine.radius + resample.RADIUS
+            if self._takes_noise:
+                # In samples of chroma, and from the far end of one.
+                distance += (noise.REACH + 1) << max(format.subsampling)
+            sources = filled_behind(sources, format.subsampling, distance)
         slope, offset = luma_slope_and_offset(format, color.range_in(format.family))
         code = 1 / (255 * slope)
         if format.family == "rgb":
@@ -294,7 +298,10 @@ class Upscaler:
         if self._takes_noise:
             before = noise.reduced(upscaled, self.scale)
             taken = luma - before
-            upscaled = noise.put_back(upscaled, taken, self.scale, code)
+            # The noise of what is hidden does not show in the rest.
+            seen = taken.masked_fill(~(sources[-1] > 0), 0) if format.alpha else taken
+            floor = noise.noise_floor(seen, code)
+            upscaled = noise.put_back(upscaled, before, taken, floor, self.scale, code)
         if format.family == "rgb":
             guide = luma_guide(before, upscaled, self.scale, (0.0, 0.0), code)
             clean = None if taken is None else clean_luma(before, taken, code)
