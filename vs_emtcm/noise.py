@@ -19,7 +19,7 @@ from vs_emtcm import resample
 PUT_BACK, FAINT = 0.5, 3.0
 # The floor of noise of a frame, and the variance of luma, with which half of that is left, in squared code
 # values of 8 bits.
-QUIET, PLAIN = 1.0, 50.0
+QUIET, PLAIN = 0.3, 50.0
 # The floor is this quantile of the variances of blocks of so many samples a side, but for those below FLAT
 # squared code values of 8 bits: black bars are flat, whatever the noise of the rest.
 QUANTILE, BLOCK, FLAT = 0.2, 8, 0.01
@@ -67,7 +67,7 @@ def noise_floor(taken: Tensor, code: float) -> Tensor:
     """
     energy = F.avg_pool2d(taken * taken, BLOCK, ceil_mode=True).flatten()
     # What is no number is left out as well. Nothing waits for a value, and no shape depends on one.
-    noisy = (energy > FLAT * code**2) & (energy < torch.inf)
+    noisy = energy > FLAT * code**2
     number = noisy.sum(dim=0, keepdim=True)
     place = (QUANTILE * (number - 1)).long().clamp_(min=0)
     ordered = energy.masked_fill_(~noisy, torch.inf).sort().values
