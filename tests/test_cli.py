@@ -337,7 +337,6 @@ def test_what_is_lost_is_said_before_the_work_is_done(make_clip, tmp_path):
         (["grey.png", "out.png", "--codec", "libx264"], "--codec is for videos"),
         (["grey.png", "out.png", "--resume"], "for pictures, --skip-existing goes on where a run was"),
         (["grey.png", "out.png", "--pix-fmt", "yuv420p"], "--pix-fmt is for videos"),
-        (["broken.png", "new/out.png"], "cannot be read as a picture"),
         (["clip.mkv", "out.mkv", "--device", "moon"], "device is 'moon'"),
         (["clip.mkv", "out.mkv", "--backend", "moon"], "backend is 'moon'"),
         (["clip.mkv"], "Missing argument"),
@@ -348,7 +347,6 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(make_clip, tmp_path, monkey
     (tmp_path / "there.mkv").write_bytes(b"precious")
     (tmp_path / "text.mkv").write_text("no video")
     (tmp_path / "empty").mkdir()
-    (tmp_path / "broken.png").write_text("no picture")
     Image.new("L", (8, 8)).save(tmp_path / "grey.png")
     Image.new("L", (8, 8)).save(tmp_path / "moving.gif")
     monkeypatch.chdir(tmp_path)
@@ -358,6 +356,16 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(make_clip, tmp_path, monkey
     assert message in " ".join(result.stderr.split())
     assert "Traceback" not in result.output
     assert {p: p.is_file() and p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_a_damaged_picture_is_one_sentence_and_exit_code_1(tmp_path):
+    source, target = tmp_path / "broken.png", tmp_path / "new" / "out.png"
+    source.write_text("no picture")
+    result = run("upscale", source, target)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"vs-emtcm: error: {source} cannot be read as a picture: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_a_damaged_video_is_a_warning_and_exit_code_1_unless_allowed(make_clip, tmp_path):

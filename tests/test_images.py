@@ -9,6 +9,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from tests.conftest import codes
 from vs_emtcm import EmtcmError, PixelFormat, Upscaler, UsageError
+from vs_emtcm.errors import DamagedError
 from vs_emtcm.images import Picture, check_size, read_picture, upscale_picture, write_picture
 from vs_emtcm.planes import Color
 
@@ -223,14 +224,14 @@ def test_cmyk_is_refused(tmp_path):
 def test_what_is_no_picture_is_refused(tmp_path, content):
     path = tmp_path / "in.png"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="cannot be read as a picture"):
+    with pytest.raises(DamagedError, match="cannot be read as a picture"):
         read_picture(path)
 
 
 def test_truncated_pictures_are_refused(tmp_path):
     whole = save(tmp_path / "in.png", RGB).read_bytes()
     (tmp_path / "in.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UsageError, match="cannot be read as a picture"):
+    with pytest.raises(DamagedError, match="cannot be read as a picture"):
         read_picture(tmp_path / "in.png")
 
 
@@ -295,7 +296,7 @@ def test_no_size_in_print_stays_none(tmp_path, dpi):
 
 
 def test_what_only_looks_like_a_picture_starts_no_other_program(postscript):
-    with pytest.raises(UsageError, match="cannot be read as a picture"):
+    with pytest.raises(DamagedError, match="cannot be read as a picture"):
         read_picture(postscript)
 
 

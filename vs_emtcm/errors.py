@@ -9,8 +9,8 @@ class UsageError(EmtcmError):
     """What was asked for cannot be done as asked; the command line exits with 2."""
 
 
-class DamagedError(UsageError):
-    """A source is damaged, or not of the kind that its name says."""
+class DamagedError(EmtcmError):
+    """A source is damaged, or not of the kind that its name says: nothing of it can be used."""
 
 
 class WritingError(EmtcmError):

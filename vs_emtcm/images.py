@@ -335,6 +335,7 @@ def upscale_picture(source: Path, target: Path, upscaler: Upscaler, quality: int
 
     Raises:
         UsageError: the source or the target's kind cannot be used.
+        DamagedError: the source is damaged, or no picture.
         EmtcmError: writing failed.
     """
     check_quality(quality, target)
