@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from tests.conftest import codes, run
-from vs_emtcm import command
+from vs_emtcm import EmtcmError, command
 from vs_emtcm.video import VideoReport, VideoSettings
 from vs_emtcm.video.encoder import EncoderSettings
 from vs_emtcm.video.workfolder import folder_path
@@ -366,6 +366,31 @@ def test_a_damaged_picture_is_one_sentence_and_exit_code_1(tmp_path):
     assert result.stderr.startswith(f"vs-emtcm: error: {source} cannot be read as a picture: ")
     assert len(result.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(KeyboardInterrupt, "interrupted; no unfinished file"), (EmtcmError("it failed"), "error: it failed")],
+)
+@pytest.mark.parametrize("left", [(), ("another's",)])
+def test_a_folder_that_was_made_for_nothing_goes_and_hides_no_error(
+    tmp_path, monkeypatch, error, message, left
+):
+    source, folder = tmp_path / "in.png", tmp_path / "new"
+    Image.fromarray(codes(9, 9)).save(source)
+
+    def fail(*_):
+        for name in left:
+            (folder / name).touch()
+        raise error
+
+    monkeypatch.setattr(command, "upscale_picture", fail)
+    before = signal.getsignal(signal.SIGINT)
+    result = run("upscale", source, folder / "out.png")
+    signal.signal(signal.SIGINT, before)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert folder.exists() == bool(left)
 
 
 def test_a_damaged_video_is_a_warning_and_exit_code_1_unless_allowed(make_clip, tmp_path):

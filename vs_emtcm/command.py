@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from vs_emtcm.errors import DamagedError, EmtcmError, UsageError
 from vs_emtcm.images import (
     LOSSY,
     UNREAD_PICTURES,
+    Picture,
     check_quality,
     picture_kind,
     upscale_picture,
@@ -279,6 +280,53 @@ def _nothing_to_do(*, skipped: int) -> Outcome:
 
 
 def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) -> Outcome:
+    _refuse_video_options(request)
+    pairs = _pairs(request, several)
+    asked = len(pairs)
+    if request.skip_existing:
+        pairs = [(source, target) for source, target in pairs if not target.is_file()]
+        if not pairs:
+            return _nothing_to_do(skipped=asked)
+    folder = pairs[0][1].parent
+    if folder.exists():
+        for source, target in pairs:
+            check_output(source, target, request.overwrite)
+    upscaler_of = cache(partial(_make_upscaler, request))
+    # What is wrong with the request shows before anything is written.
+    engine = upscaler_of(_tune_of(request, pairs[0][0])).engine
+    began = time.perf_counter()
+    found = _Findings(tell)
+    with _made_folder(folder):
+        for path in left_out(request.source):
+            found.note(found.warnings, "warning", _unread(path))
+        with show_progress(request.source, "picture", not request.show_progress) as progress:
+            for number, (source, target) in enumerate(pairs, start=1):
+                quality = request.quality if picture_kind(target) in LOSSY else None
+                try:
+                    upscaler = upscaler_of(_tune_of(request, source))
+                    found.add(upscale_picture(source, target, upscaler, quality))
+                except (EmtcmError, MemoryError) as error:
+                    if not several:
+                        raise
+                    found.add_error(source, error)
+                if progress is not None:
+                    progress(number, len(pairs))
+    return Outcome(
+        engine=engine.description,
+        unit="picture",
+        frames=found.done,
+        resumed=0,
+        skipped=asked - len(pairs),
+        size=found.sizes.pop() if len(found.sizes) == 1 else None,
+        seconds=time.perf_counter() - began,
+        parts={},
+        warnings=tuple(found.warnings),
+        damage=tuple(found.damage),
+        failures=tuple(found.failures),
+    )
+
+
+def _refuse_video_options(request: Request) -> None:
     for option in ("codec", "crf", "preset", "pix_fmt", "encoder_option", "assume_progressive", "lanes"):
         value = getattr(request, option)
         if value is not None and value is not False and value != ():
@@ -287,6 +335,10 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
         raise UsageError(
             "--resume is for videos; for pictures, --skip-existing goes on where a run was interrupted"
         )
+
+
+def _pairs(request: Request, several: bool) -> list[tuple[Path, Path]]:
+    """Each picture and its result; all results are in one folder."""
     if several:
         found = find_pictures(request.source)
         targets = name_results(found, request.target)
@@ -296,7 +348,6 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
         _check_source(request.source)
         if targets[0].is_dir() or request.target.endswith(("/", os.sep)):
             targets = [targets[0] / sources[0].name]
-    folder = targets[0].parent
     originals = {source.resolve() for source in sources}
     for target in targets:
         picture_kind(target)
@@ -304,81 +355,54 @@ def _run_pictures(request: Request, several: bool, tell: Callable[[str], None]) 
             check_quality(request.quality, target)
         if target.resolve() in originals:
             raise UsageError(f"{target} is an input itself; give another folder or pattern for the output")
-    asked = len(sources)
-    if request.skip_existing:
-        pairs = [(s, t) for s, t in zip(sources, targets, strict=True) if not t.is_file()]
-        if not pairs:
-            return _nothing_to_do(skipped=asked)
-        sources, targets = [s for s, _ in pairs], [t for _, t in pairs]
-    for source, target in zip(sources, targets, strict=True):
-        if folder.exists():
-            check_output(source, target, request.overwrite)
-    upscaler_of = cache(partial(_make_upscaler, request))
-    # What is wrong with the request shows before anything is written.
-    engine = upscaler_of(_tune_of(request, sources[0])).engine
-    made = _prepare_folder(folder)
-    began = time.perf_counter()
-    sizes: set[tuple[int, int]] = set()
-    done = 0
-    warnings: list[str] = []
-    damage: list[str] = []
-    failures: list[str] = []
+    return list(zip(sources, targets, strict=True))
 
-    def note(notes: list[str], kind: str, message: str) -> None:
+
+class _Findings:
+    """What became of the pictures so far; whatever is worth a sentence is told at once."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self.done = 0
+        self.sizes: set[tuple[int, int]] = set()
+        self.warnings: list[str] = []
+        self.damage: list[str] = []
+        self.failures: list[str] = []
+
+    def add(self, picture: Picture) -> None:
+        """One that is written."""
+        self.done += 1
+        height, width = picture.pixels.shape[:2]
+        self.sizes.add((width, height))
+        for warning in picture.warnings:
+            self.note(self.warnings, "warning", warning)
+
+    def add_error(self, source: Path, error: Exception) -> None:
+        """One that is not."""
+        if isinstance(error, MemoryError):
+            message = f"{source} does not fit into the memory; a smaller --scale takes less"
+        else:
+            message = str(error)
+        self.note(self.damage if isinstance(error, DamagedError) else self.failures, "error", message)
+
+    def note(self, notes: list[str], kind: str, message: str) -> None:
+        """Keep a sentence, and tell it."""
         notes.append(message)
-        tell(f"{kind}: {message}")
-
-    for path in left_out(request.source):
-        note(warnings, "warning", _unread(path))
-    with show_progress(request.source, "picture", not request.show_progress) as progress:
-        for number, (source, target) in enumerate(zip(sources, targets, strict=True), start=1):
-            try:
-                quality = request.quality if picture_kind(target) in LOSSY else None
-                picture = upscale_picture(source, target, upscaler_of(_tune_of(request, source)), quality)
-            except EmtcmError as error:
-                if not several:
-                    if made:
-                        folder.rmdir()
-                    raise
-                note(damage if isinstance(error, DamagedError) else failures, "error", str(error))
-            except MemoryError:
-                if not several:
-                    raise
-                note(
-                    failures, "error", f"{source} does not fit into the memory; a smaller --scale takes less"
-                )
-            else:
-                done += 1
-                height, width = picture.pixels.shape[:2]
-                sizes.add((width, height))
-                for warning in picture.warnings:
-                    note(warnings, "warning", warning)
-            if progress is not None:
-                progress(number, len(sources))
-    if made and not done:
-        with suppress(OSError):
-            folder.rmdir()
-    return Outcome(
-        engine=engine.description,
-        unit="picture",
-        frames=done,
-        resumed=0,
-        skipped=asked - len(sources),
-        size=sizes.pop() if len(sizes) == 1 else None,
-        seconds=time.perf_counter() - began,
-        parts={},
-        warnings=tuple(warnings),
-        damage=tuple(damage),
-        failures=tuple(failures),
-    )
+        self._tell(f"{kind}: {message}")
 
 
-def _prepare_folder(folder: Path) -> bool:
-    """Make the folder if it is not there; returns whether it was not."""
+@contextmanager
+def _made_folder(folder: Path) -> Iterator[None]:
+    """Make the folder if it is not there; if nothing came into it, it goes again, whatever happened."""
     missing = not folder.exists()
     check_folder(folder.parent)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise UsageError(f"the folder {folder} cannot be made: {error.strerror}") from error
-    return missing
+    try:
+        yield
+    finally:
+        if missing:
+            with suppress(OSError):
+                folder.rmdir()
