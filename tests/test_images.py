@@ -149,6 +149,30 @@ def test_who_made_a_photograph_is_kept_from_tiff(tmp_path):
             assert {tag: found.get(tag) for tag in words} == words
 
 
+@pytest.mark.parametrize("after", ["tif", "jpg"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0nonsense", camera_exif().tobytes()[:13]], ids=["none", "cut"])
+def test_damaged_exif_is_left_out_and_named(tmp_path, exif, after):
+    source = save(tmp_path / "in.jpg", RGB, exif=exif)
+    result = upscale_picture(source, tmp_path / f"out.{after}", UPSCALER)
+    assert result.warnings == (f"{source}: its Exif is damaged and left out",)
+    assert pixels_of(tmp_path / f"out.{after}").shape == (36, 44, 3)
+
+
+def test_exif_that_tiff_alone_does_not_take_stays_elsewhere(tmp_path):
+    # The altitude as text (kind 2) where Pillow writes a rational (kind 5).
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[6] = IFDRational(1, 2)
+    stored = exif.tobytes()
+    entry = stored.index(b"\0\6\0\5")
+    odd = stored[: entry + 3] + b"\2" + stored[entry + 4 :]
+    source = save(tmp_path / "in.jpg", RGB, exif=odd)
+    assert upscale_picture(source, tmp_path / "out.jpg", UPSCALER).warnings == ()
+    with Image.open(tmp_path / "out.jpg") as picture:
+        assert picture.info["exif"] == odd
+    (warning,) = upscale_picture(source, tmp_path / "out.tif", UPSCALER).warnings
+    assert "Exif is damaged" in warning
+
+
 def test_exif_that_is_none_is_one_sentence(tmp_path):
     picture = Picture(mode="RGB", pixels=RGB, icc_profile=None, exif=b"Exif\0\0nonsense")
     with pytest.raises(EmtcmError, match=r"out\.tiff cannot be written: not a TIFF file"):

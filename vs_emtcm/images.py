@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 from collections.abc import Mapping
@@ -62,6 +63,10 @@ LOSSY = frozenset({"JPEG", "WEBP"})
 
 # Pixels of a side.
 LARGEST: Mapping[str, int] = {"JPEG": 65500, "WEBP": 16383}
+
+# What Pillow raises at damaged Exif, in reading it and in writing it anew.
+UNREADABLE_EXIF = (*UNREADABLE, AttributeError, LookupError)
+DAMAGED_EXIF = "its Exif is damaged and left out"
 
 LARGEST_DPI = 10_000.0
 
@@ -134,11 +139,16 @@ def read_picture(path: Path) -> Picture:
                 )
             if mode == "I;16" and image.has_transparency_data:
                 lost.append(f"{path} has a transparent grey of 16 bits; it becomes opaque")
+            exif = None
+            try:
+                exif = _exif(image)
+            except UNREADABLE_EXIF:
+                lost.append(f"{path}: {DAMAGED_EXIF}")
             return Picture(
                 mode=mode,
                 pixels=pixels,
                 icc_profile=image.info.get("icc_profile"),
-                exif=_exif(image),
+                exif=exif,
                 dpi=_dpi(image),
                 warnings=tuple(lost),
             )
@@ -184,10 +194,12 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
 
 
 def _exif(image: Image.Image) -> bytes | None:
+    """As it is stored, but of TIFF what is the photograph's; raises UNREADABLE_EXIF if it is damaged."""
     if image.format != "TIFF":
         exif = image.info.get("exif")
         if not isinstance(exif, bytes):
             return None
+        _loaded(exif)
         # WebP stores it without the prefix that JPEG needs.
         return exif if exif.startswith(exif_data.PREFIX) else exif_data.PREFIX + exif
     kept = _of_the_photograph(image.getexif())
@@ -203,16 +215,28 @@ def _of_the_photograph(tags: Image.Exif) -> Image.Exif:
 
 def _loaded(exif: bytes) -> Image.Exif:
     tags = Image.Exif()
-    tags.load(exif)
-    return tags
+    # Tags that are damaged alone are skipped, with a warning of Pillow's.
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        tags.load(exif)
+        return _of_the_photograph(tags)
 
 
 def _tiff_options(exif: bytes) -> dict[str, object]:
     """How Exif of any file goes into a TIFF file, whose own tags it must not replace."""
-    kept = _of_the_photograph(_loaded(exif))
+    kept = _loaded(exif)
     # Pillow's writer of compressed TIFF takes no directories.
     compression = {"compression": "raw"} if DIRECTORIES & set(kept) else {}
     return {"exif": kept.tobytes(), **compression} if len(kept) else {}
+
+
+def _fits_tiff(exif: bytes) -> bool:
+    """Whether a TIFF file takes it, which a small one tells before the work is done."""
+    try:
+        options = {**SAVE_OPTIONS["TIFF"], **_tiff_options(exif)}
+        Image.new("L", (1, 1)).save(io.BytesIO(), format="TIFF", **options)
+    except UNREADABLE_EXIF:
+        return False
+    return True
 
 
 def write_picture(picture: Picture, target: Path, quality: int | None = None) -> None:
@@ -266,7 +290,7 @@ def _save_deep(picture: Picture, target: Path, kind: str) -> None:
         # Pillow reads no grey with opacity of 16 bits.
         if picture.mode == "LA;16":
             pixels = pixels[..., [0, 0, 0, 1]]
-        kept = {} if exif is None else _of_the_photograph(_loaded(exif))
+        kept = {} if exif is None else _loaded(exif)
         write_deep_tiff(pixels, target, icc_profile=profile, tags=dict(kept), dpi=dpi)
     else:
         bare = exif and exif.removeprefix(exif_data.PREFIX)
@@ -343,6 +367,10 @@ def upscale_picture(source: Path, target: Path, upscaler: Upscaler, quality: int
     check_holds(picture.mode, target)
     height, width = picture.pixels.shape[:2]
     check_size(width * upscaler.scale, height * upscaler.scale, target)
+    # Other kinds take it as it is.
+    if picture.exif is not None and picture_kind(target) == "TIFF" and not _fits_tiff(picture.exif):
+        lost = f"{source}: {DAMAGED_EXIF}"
+        picture = replace(picture, exif=None, warnings=(*picture.warnings, lost))
     upscaled = upscale(picture, upscaler)
     write_picture(upscaled, target, quality)
     if picture_kind(target) == "BMP" and (picture.exif or picture.icc_profile):
