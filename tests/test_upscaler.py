@@ -1,6 +1,8 @@
 """Upscaler: every format in and out, no seams, flat fields flat, one clear error for wrong planes."""
 
 import itertools
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.conftest import codes, texture
@@ -288,15 +291,61 @@ def test_one_for_two_threads_is_refused():
         upscaler.upscale([codes(16, 16)], GRAY)
 
 
-def test_one_of_another_process_is_refused_where_it_would_wait_for_ever(monkeypatch):
+# Frames before and after a fork, by an upscaler from before it and by a new one.
+FORK = """
+import os, sys
+import numpy as np
+import torch
+from vs_emtcm import EmtcmError, PixelFormat, Upscaler
+
+def work(upscaler):
+    upscaler.upscale([np.zeros((256, 256), np.uint8)], PixelFormat(family="gray"))
+
+worked, threads = sys.argv[1] == "worked", int(sys.argv[2])
+torch.set_num_threads(2)
+before = Upscaler(2, device="cpu")
+if worked:
+    work(before)
+if child := os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+torch.set_num_threads(threads)
+for upscaler in (before, Upscaler(2, device="cpu")):
+    try:
+        work(upscaler)
+        print("done", flush=True)
+    except EmtcmError as error:
+        print(error, flush=True)
+# Libraries do not expect their ends in a forked process.
+os._exit(0)
+"""
+REFUSED = "PyTorch has worked before fork(); start processes by spawn or forkserver"
+
+
+@pytest.mark.parametrize(
+    ("before", "threads", "said"),
+    [
+        ("worked", 2, REFUSED),
+        ("idle", 2, "done"),
+        # A single thread of PyTorch's is the caller's, and there is none to wait for.
+        ("worked", 1, "done"),
+    ],
+)
+def test_a_forked_process_is_refused_what_it_would_wait_for_for_ever(before, threads, said):
+    command = [sys.executable, "-W", "ignore", "-c", FORK, before, str(threads)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert result.stdout.splitlines() == [said] * 2
+
+
+@pytest.mark.parametrize(
+    "plane", [[[1, 2], [3, 4]], Image.new("L", (2, 2)), torch.zeros((2, 2), dtype=torch.uint8)]
+)
+def test_planes_that_are_no_arrays_are_refused(plane):
     upscaler = Upscaler(2, device="cpu")
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    monkeypatch.setattr("os.getpid", lambda: -1)
-    with pytest.raises(EmtcmError, match="was made before fork"):
-        upscaler.upscale([codes(16, 16)], GRAY)
-    # A single thread of PyTorch's is the caller's, and there is none to wait for.
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    assert upscaler.upscale([codes(16, 16)], GRAY)[0].shape == (32, 32)
+    message = f"plane 0 is of the type {type(plane).__name__}; give numpy arrays"
+    with pytest.raises(ValueError, match=message):
+        upscaler.upscale([plane], GRAY)
+    with pytest.raises(ValueError, match=message):
+        upscaler.upscale_into([codes(1, 1)], [plane], GRAY)
 
 
 @pytest.mark.parametrize(

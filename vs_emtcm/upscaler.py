@@ -44,6 +44,10 @@ _log = logging.getLogger(__name__)
 # Where the memory of a device ends, tiles are halved down to this side; their features take a few megabytes.
 SMALLEST_FOR_ROOM = 128
 
+# The process that first worked with several threads of PyTorch's. One that is forked from it inherits the
+# number, but not the threads, and PyTorch would wait for them for ever.
+_first_at_work: int | None = None
+
 
 class Upscaler:
     """Upscales frames by a fixed factor; use one per thread, see :meth:`another`.
@@ -97,7 +101,6 @@ class Upscaler:
         # Twins share it.
         self._warned = threading.Event()
         self._at_work = threading.Lock()
-        self._process = os.getpid()
         path = models.resolve(model, tune)
         weights = models.load(path, scale)
         self.scale = scale
@@ -159,7 +162,7 @@ class Upscaler:
             an odd-sized picture is as large as the larger picture needs, its size rounded up.
 
         Raises:
-            ValueError: number, shape or dtype of the planes do not fit the format, or it has more ``bits``.
+            ValueError: number, kind, shape or dtype of the planes do not fit the format, or it has more bits.
             EmtcmError: see :meth:`upscale_into`.
         """
         check_planes(planes, format)
@@ -188,19 +191,15 @@ class Upscaler:
         """:meth:`upscale` into arrays that are there already, such as the planes of a frame.
 
         Raises:
-            ValueError: number, shape or dtype of the planes do not fit the format, or it has more ``bits``.
+            ValueError: number, kind, shape or dtype of the planes do not fit the format, or it has more bits.
             EmtcmError: the device has no room for the picture, not even in tiles; this is at work in
-                another thread; or it was made before the process was forked.
+                another thread; or PyTorch had worked with several threads before this process was forked.
         """
         check_planes(planes, format)
         height, width = planes[0].shape
         result = with_bits(format, bits)
         check_shapes(targets, result, self.scale * width, self.scale * height)
-        if os.getpid() != self._process and torch.get_num_threads() > 1:
-            # PyTorch's threads are not there any more, and it would wait for them for ever.
-            raise EmtcmError(
-                "this Upscaler was made before fork(); make one in each process, or start them by spawn"
-            )
+        _check_process()
         if not self._at_work.acquire(blocking=False):
             raise EmtcmError("this Upscaler is at work in another thread; give each its own, by another()")
         try:
@@ -384,6 +383,18 @@ def _recorder_of(engine: Engine) -> Recorder | None:
     return None if engine.stream is None else Recorder(engine.stream)
 
 
+def _check_process() -> None:
+    """Remember the process that works; refuse another that was forked from it."""
+    global _first_at_work
+    if torch.get_num_threads() == 1:
+        # It is the caller's own.
+        return
+    if _first_at_work is None:
+        _first_at_work = os.getpid()
+    elif _first_at_work != os.getpid():
+        raise EmtcmError("PyTorch has worked before fork(); start processes by spawn or forkserver")
+
+
 @contextmanager
 def _stream_of(engine: Engine) -> Iterator[None]:
     # PyTorch would look for a GPU for no stream as well.
@@ -399,9 +410,9 @@ def check_planes(planes: Sequence[Plane], format: PixelFormat) -> None:
     """Refuse planes that do not fit their format.
 
     Raises:
-        ValueError: number, shape or dtype are wrong; the message says what is needed.
+        ValueError: number, type, shape or dtype are wrong; the message says what is needed.
     """
-    _check_number(planes, format)
+    _check_arrays(planes, format)
     shape = planes[0].shape
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"the first plane has the shape {shape}; it must be (height, width)")
@@ -412,9 +423,9 @@ def check_shapes(planes: Sequence[Plane], format: PixelFormat, width: int, heigh
     """Refuse planes that do not belong to a picture of this size.
 
     Raises:
-        ValueError: number, a shape or a dtype is wrong; the message says what is needed.
+        ValueError: number, a type, a shape or a dtype is wrong; the message says what is needed.
     """
-    _check_number(planes, format)
+    _check_arrays(planes, format)
     for index, plane in enumerate(planes):
         wanted = format.plane_shape(index, width, height)
         if plane.shape != wanted or plane.dtype != format.dtype:
@@ -424,6 +435,9 @@ def check_shapes(planes: Sequence[Plane], format: PixelFormat, width: int, heigh
             )
 
 
-def _check_number(planes: Sequence[Plane], format: PixelFormat) -> None:
+def _check_arrays(planes: Sequence[Plane], format: PixelFormat) -> None:
     if len(planes) != format.planes:
         raise ValueError(f"{len(planes)} planes were given; the format has {format.planes}")
+    for index, plane in enumerate(planes):
+        if not isinstance(plane, np.ndarray):
+            raise ValueError(f"plane {index} is of the type {type(plane).__name__}; give numpy arrays")
