@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.conftest import codes
@@ -128,3 +129,10 @@ def test_too_little_memory_is_not_called_damage(tmp_path, monkeypatch):
     monkeypatch.setattr("vs_emtcm.jpeg.read_rgb", full)
     with pytest.raises(MemoryError):
         read_picture(tmp_path / "in.jpg")
+
+
+def test_half_precision_that_a_caller_asked_for_changes_nothing():
+    data = jpeg(striped(), quality=95, subsampling=2)
+    whole = read_rgb(data)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        np.testing.assert_array_equal(read_rgb(data), whole)

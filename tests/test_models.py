@@ -45,6 +45,18 @@ def test_a_path_is_taken_as_a_weights_file(tmp_path):
         models.load(tmp_path / "none.safetensors", 2)
 
 
+def test_weights_for_an_unknown_tune_are_refused(tmp_path):
+    path, model = tmp_path / "other.safetensors", models.SHIPPED[0].path
+    with safe_open(model, framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    save_file(tensors, path, metadata | {"tune": "anime"})
+    with pytest.raises(UsageError, match=r"is for the tune 'anime'; accepted are video and clean"):
+        models.load(path, 2)
+    save_file(tensors, path, metadata)
+    assert models.load(path, 2).tune == models.SHIPPED[0].tune
+
+
 @pytest.mark.parametrize("content", [b"", b"not safetensors at all", b"\xff" * 64])
 def test_damaged_files_are_refused(tmp_path, content):
     path = tmp_path / "broken.safetensors"

@@ -70,7 +70,7 @@ def upscale(
         str | None,
         typer.Option(
             help="video: compressed or noisy sources; clean: sharp ones. "
-            "[default: video for videos, clean for pictures]"
+            "[default: video for videos and JPEG below quality 92, clean for other pictures]"
         ),
     ] = None,
     stages: Annotated[int, typer.Option(help="2, or 1 for about twice the speed.")] = 2,

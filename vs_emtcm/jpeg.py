@@ -89,7 +89,8 @@ def read_rgb(data: bytes) -> Plane | None:
     if frame.format.name != "yuvj420p":
         return None
     luma, *of_colours = (_tensor(plane) for plane in frame.planes)
-    with torch.inference_mode():
+    # Whoever calls may have asked for half precision of everything.
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
         at = chroma.luma_at_chroma(luma, (1, 1), "center")
         guide = chroma.luma_guide(at, luma.clone(), 2, (0.0, 0.0), CODE)
         blue, red = (chroma.upscale(plane - 128, guide, 2, (0.0, 0.0), CODE) for plane in of_colours)

@@ -103,7 +103,7 @@ def load(path: Path, scale: int) -> Weights:
     In the file, tensors named ``shared/...`` belong to every scale and ``x2/...`` to one.
 
     Raises:
-        UsageError: the file is missing, damaged, of another kind, or lacks the scale.
+        UsageError: the file is missing, damaged, of another kind or for an unknown tune, or lacks the scale.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -126,6 +126,10 @@ def load(path: Path, scale: int) -> Weights:
         tune = metadata["tune"]
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise UsageError(f"{path} is a damaged weights file: its description is not whole") from error
+    if tune not in TUNES:
+        raise UsageError(
+            f"{path} is for the tune {tune!r}; accepted are {' and '.join(TUNES)}; give another file"
+        )
     if scale not in scales:
         accepted = ", ".join(map(str, scales))
         raise UsageError(f"scale {scale} is not in {path.name}; accepted are {accepted}")
