@@ -496,41 +496,56 @@ main()
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_video_goes_on_where_it_was_interrupted(make_clip, tmp_path, number):
-    source = make_clip(codec="ffv1", frames=150, width=160, height=120)
-    target, whole = tmp_path / "out.mkv", tmp_path / "whole.mkv"
-    folder = tmp_path / ".out.mkv.resume"
-    arguments = ["upscale", str(source), str(target), "--resume", "--codec", "ffv1", "--json"]
-    command = [sys.executable, "-c", SHORT, *arguments]
+def interrupted(command, folder, number):
+    """Run the command until two segments are done and the third is begun; its exit code and last words."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, before)
     with process:
-        for _ in range(12000):
-            if (folder / "000001.segment").exists():
+        for _ in range(24000):
+            # Then the second is counted, and not only there.
+            if (folder / "000002.segment.partial").exists():
                 break
-            time.sleep(0.02)
+            time.sleep(0.01)
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
+    return process.returncode, errors.splitlines()[-1:]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_video_says_where_it_goes_on(make_clip, tmp_path, number):
+    source, target = make_clip(codec="ffv1", frames=150, width=160, height=120), tmp_path / "out.mkv"
+    arguments = ["upscale", str(source), str(target), "--resume", "--codec", "ffv1", "--json"]
+    folder = folder_path(target)
+    code, words = interrupted([sys.executable, "-c", SHORT, *arguments], folder, number)
+    assert code == 1
     assert not target.exists()
     done = 20 * len(list(folder.glob("*.segment")))
     assert 40 <= done < 150
-    if number == signal.SIGKILL:
-        assert process.returncode == -number
-    else:
-        assert process.returncode == 1
-        # The signal may come when a segment has its name already and is not yet counted.
-        sentence = "vs-emtcm: interrupted; the same command goes on from frame"
-        assert errors.splitlines()[-1] in (f"{sentence} {done}", f"{sentence} {done - 20}")
+    # Another segment may have its name already and is not yet counted.
+    sentence = "vs-emtcm: interrupted; the same command goes on from frame"
+    assert words in ([f"{sentence} {done}"], [f"{sentence} {done - 20}"])
+
+
+def test_a_video_goes_on_where_it_was_killed(make_clip, tmp_path):
+    source = make_clip(codec="ffv1", frames=100, width=160, height=120)
+    target, whole = tmp_path / "out.mkv", tmp_path / "whole.mkv"
+    folder = folder_path(target)
+    options = ["--codec", "ffv1", "--stages", "1"]
+    arguments = ["upscale", str(source), str(target), "--resume", "--json", *options]
+    command = [sys.executable, "-c", SHORT, *arguments]
+    assert interrupted(command, folder, signal.SIGKILL)[0] == -signal.SIGKILL
+    assert not target.exists()
+    done = 20 * len(list(folder.glob("*.segment")))
+    assert 40 <= done < 100
     other = run(*arguments, "--scale", 3)
     assert other.exit_code == 2
     assert "(scale was 2, now it is 3)" in other.stderr
     resumed = subprocess.run(command, capture_output=True, text=True, check=True)
     report = json.loads(resumed.stdout)
-    assert (report["frames"], report["resumed"]) == (150, done)
+    assert (report["frames"], report["resumed"]) == (100, done)
     assert not folder.exists()
-    assert run("upscale", source, whole, "--codec", "ffv1").exit_code == 0
+    assert run("upscale", source, whole, *options).exit_code == 0
     with av.open(str(target)) as ours, av.open(str(whole)) as theirs:
         for one, other in zip(ours.decode(video=0), theirs.decode(video=0), strict=True):
             assert one.pts == other.pts
