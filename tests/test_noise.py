@@ -121,6 +121,17 @@ def test_a_flat_frame_of_any_size_has_no_noise_and_a_noisy_one_has(height, width
     assert noise_floor(torch.full((1, 1, height, width), 2.0), 1.0).item() == pytest.approx(4)
 
 
+def test_the_floor_of_a_large_frame_does_not_depend_on_the_default_dtype():
+    taken = torch.randn(1, 1, 2160, 3840, generator=torch.Generator().manual_seed(0))
+    expected = noise_floor(taken, 1.0)
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float16)
+        assert torch.equal(noise_floor(taken, 1.0), expected)
+    finally:
+        torch.set_default_dtype(before)
+
+
 def test_the_floor_waits_for_no_value():
     """A CUDA graph can hold it: no shape, and nothing that Python decides, depends on what is in a tensor."""
     with FakeTensorMode():

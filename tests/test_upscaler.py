@@ -357,7 +357,7 @@ def test_a_machine_without_memory_is_one_sentence(monkeypatch, error):
     def full(*_):
         raise error
 
-    monkeypatch.setattr(upscaler, "_upscaled", full)
+    monkeypatch.setattr(upscaler, "_run", full)
     with pytest.raises(EmtcmError, match="there is no memory for 16x16 pixels at 2x"):
         upscaler.upscale([codes(16, 16)], GRAY)
 
@@ -456,7 +456,7 @@ def test_other_errors_of_a_gpu_are_not_taken_for_a_small_card(monkeypatch):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     upscaler = Upscaler(2, device="cpu")
-    monkeypatch.setattr(upscaler, "_upscaled", broken)
+    monkeypatch.setattr(upscaler, "_run", broken)
     with pytest.raises(RuntimeError, match="illegal memory access"):
         upscaler.upscale([codes(16, 16)], GRAY)
 

@@ -69,7 +69,7 @@ def noise_floor(taken: Tensor, code: float) -> Tensor:
     # What is no number is left out as well. Nothing waits for a value, and no shape depends on one.
     noisy = energy > FLAT * code**2
     number = noisy.sum(dim=0, keepdim=True)
-    place = (QUANTILE * (number - 1)).long().clamp_(min=0)
+    place = (QUANTILE * (number - 1).double()).long().clamp_(min=0)
     ordered = energy.masked_fill_(~noisy, torch.inf).sort().values
     return ordered.gather(0, place).masked_fill_(number == 0, 0)
 

@@ -220,3 +220,40 @@ def to_samples(values: Tensor, format: PixelFormat) -> Tensor:
 def torch_dtype(dtype: np.dtype[np.uint8 | np.uint16 | np.float16 | np.float32]) -> torch.dtype:
     """PyTorch's name for the dtype of a plane."""
     return _TORCH_DTYPES[dtype.name]
+
+
+def check_planes(planes: Sequence[Plane], format: PixelFormat) -> None:
+    """Refuse planes that do not fit their format.
+
+    Raises:
+        ValueError: number, type, shape or dtype are wrong; the message says what is needed.
+    """
+    _check_arrays(planes, format)
+    shape = planes[0].shape
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"the first plane has the shape {shape}; it must be (height, width)")
+    check_shapes(planes, format, shape[1], shape[0])
+
+
+def check_shapes(planes: Sequence[Plane], format: PixelFormat, width: int, height: int) -> None:
+    """Refuse planes that do not belong to a picture of this size.
+
+    Raises:
+        ValueError: number, a type, a shape or a dtype is wrong; the message says what is needed.
+    """
+    _check_arrays(planes, format)
+    for index, plane in enumerate(planes):
+        wanted = format.plane_shape(index, width, height)
+        if plane.shape != wanted or plane.dtype != format.dtype:
+            raise ValueError(
+                f"plane {index} is {plane.dtype} of shape {plane.shape}; "
+                f"the format needs {format.dtype} of shape {wanted}"
+            )
+
+
+def _check_arrays(planes: Sequence[Plane], format: PixelFormat) -> None:
+    if len(planes) != format.planes:
+        raise ValueError(f"{len(planes)} planes were given; the format has {format.planes}")
+    for index, plane in enumerate(planes):
+        if not isinstance(plane, np.ndarray):
+            raise ValueError(f"plane {index} is of the type {type(plane).__name__}; give numpy arrays")

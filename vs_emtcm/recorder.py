@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vs_emtcm.errors import reason
+from vs_emtcm.engines.streams import ALONE
+from vs_emtcm.errors import EmtcmError, reason
 
 _log = logging.getLogger(__name__)
-# Beginning a capture waits for the device, and so does what a lane asks for at first, such as cuDNN's handle:
-# that would break a capture in progress in another lane.
-_CAPTURING = threading.Lock()
+# Of recordings of a kind: what breaks one may be gone with the next frame, such as another filter that waited
+# for the whole device just then.
+TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,32 +31,33 @@ class Recorder:
 
     The first chooses algorithms and makes what is kept between frames. One recording is kept: what belongs to
     the engine at the size of its frames is gone with the next size.
-
-    Args:
-        stream: of the lane, which is the current one in every call.
     """
 
-    def __init__(self, stream: torch.cuda.Stream) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
         self._kind: Hashable = None
         self._recording: _Recording | None = None
-        self._records = True
+        self._failures = 0
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the next frame of the kind of the last one is a graph."""
+        return self._recording is not None
 
     def __call__(self, kind: Hashable, x: Tensor, work: Callable[[Tensor], Tensor]) -> Tensor:
-        """``work(x)``; the next call may overwrite it.
+        """``work(x)``; the next call may overwrite it, and ``x``.
 
         Args:
             kind: two calls of one kind have ``x`` of one shape, and work that asks for the same kernels and
-                nothing else: it waits for nothing, and looks at no value. None: this is no such work.
+                nothing else: it waits for nothing, and looks at no value.
             x: on the GPU.
-            work: what is done.
+            work: what is done, on the current stream, which is always the same.
         """
-        if kind is None or kind != self._kind:
+        if kind != self._kind:
             self.release()
             self._kind = kind
-            with _CAPTURING:
+            with ALONE:
                 return work(x)
-        if self._recording is None and self._records:
+        if self._recording is None and self._failures < TRIES:
             self._recording = self._recorded(x, work)
         if self._recording is None:
             return work(x)
@@ -67,29 +68,38 @@ class Recorder:
     def release(self) -> None:
         """Give back the memory of the recording."""
         self._kind = self._recording = None
-        # Wait for captures in progress: until they end, PyTorch gives no memory back to the device.
-        with _CAPTURING:
+        self._failures = 0
+        # Wait for recordings in progress: until they end, PyTorch gives no memory back to the device.
+        with ALONE:
             pass
 
     def _recorded(self, x: Tensor, work: Callable[[Tensor], Tensor]) -> _Recording | None:
         """The recording, or None if the program or the memory does not let one be made."""
-        x, graph = x.clone(), torch.cuda.CUDAGraph()
-        pool = torch.cuda.graph_pool_handle()
-        with _CAPTURING:
+        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+        stream = torch.cuda.current_stream(x.device)
+        with ALONE:
             # The last frame may have been another thread's, whose handles are its own.
             work(x)
             try:
                 # Other lanes go on allocating while this one records.
-                with torch.cuda.graph(graph, pool, self._stream, capture_error_mode="thread_local"):
+                with torch.cuda.graph(graph, pool, stream, capture_error_mode="thread_local"):
                     result = work(x)
-            except RuntimeError as error:
-                # PyTorch takes it for one that goes on, and would give no memory back from now on.
-                with suppress(RuntimeError):
-                    torch._C._cuda_endAllocateToPool(x.device.index, pool)
-                # Such as another filter that waited for the whole device just then.
-                _log.warning(
-                    "emtcm: no CUDA graph could be recorded (%s); going on without, slower", reason(error)
-                )
-                self._records = False
+            except (RuntimeError, EmtcmError) as error:
+                _end_by_hand(graph, pool, x.device)
+                self._failures += 1
+                if self._failures == TRIES:
+                    _log.warning(
+                        "emtcm: no CUDA graph could be recorded (%s); going on without, slower", reason(error)
+                    )
                 return None
         return _Recording(graph=graph, x=x, result=result)
+
+
+def _end_by_hand(graph: torch.cuda.CUDAGraph, pool: tuple[int, int], device: torch.device) -> None:
+    """What PyTorch 2.11 to 2.13 leave out after a broken capture: memory would never be given back."""
+    try:
+        graph.pool()
+    except RuntimeError:
+        for step in (torch._C._cuda_endAllocateToPool, torch._C._cuda_releasePool):
+            with suppress(RuntimeError):
+                step(device.index, pool)

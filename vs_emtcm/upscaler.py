@@ -16,23 +16,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vs_emtcm import chroma, models, noise, resample
-from vs_emtcm.alpha import filled_behind
-from vs_emtcm.chroma import luma_at_chroma, luma_guide
+from vs_emtcm import models
 from vs_emtcm.engines import create_engine
 from vs_emtcm.engines.engine import Engine
 from vs_emtcm.errors import EmtcmError, is_device_out_of_memory, is_host_out_of_memory, reason
 from vs_emtcm.mirror import mirrored
-from vs_emtcm.noise import clean_luma, without_noise
+from vs_emtcm.pipeline import filled, upscaled_planes
 from vs_emtcm.planes import (
-    LUMA_WEIGHTS,
     Color,
     PixelFormat,
     Plane,
+    check_planes,
+    check_shapes,
     deepened,
-    from_network,
-    luma_slope_and_offset,
-    to_network,
     to_samples,
     with_bits,
 )
@@ -72,6 +68,7 @@ class Upscaler:
     Attributes:
         scale: as given.
         engine: what runs the network.
+        recorder: what records the work on a frame, on a GPU.
         provenance: what the result depends on besides the frames, by name.
 
     Example:
@@ -105,6 +102,8 @@ class Upscaler:
         weights = models.load(path, scale)
         self.scale = scale
         self._takes_noise = weights.tune == "video"
+        # Before the engine, which it uses, for attributes are given up in the order in which they came.
+        self.recorder: Recorder | None = None
         self.engine = create_engine(
             weights,
             stages=stages,
@@ -124,7 +123,7 @@ class Upscaler:
             self.host = HostBuffer(place, pinned=place.type == "cuda" and pinned_is_faster(place))
         except RuntimeError as error:
             raise EmtcmError(f"device {str(place)!r} cannot be used: {reason(error)}") from error
-        self._recorder = _recorder_of(self.engine)
+        self.recorder = _recorder_of(self.engine)
 
     def another(self) -> Self:
         """One more of the same for another thread; it shares the weights, and TensorRT's engine.
@@ -136,7 +135,7 @@ class Upscaler:
         twin._at_work = threading.Lock()
         twin.engine = self.engine.another()
         twin.host = HostBuffer(self.host.device, pinned=self.host.pinned)
-        twin._recorder = _recorder_of(twin.engine)
+        twin.recorder = _recorder_of(twin.engine)
         return twin
 
     def upscale(
@@ -225,8 +224,8 @@ class Upscaler:
                 if not is_device_out_of_memory(error):
                     raise
             # What is kept for other sizes may be all that is in the way.
-            if self._recorder is not None:
-                self._recorder.release()
+            if self.recorder is not None:
+                self.recorder.release()
             self.engine.release()
             if released:
                 self._make_room()
@@ -249,14 +248,18 @@ class Upscaler:
         # What this holds on the device is gone when it fails.
         sent = self.host.upload(planes)
         samples = partial(self._samples, shapes=shapes, format=format, result=result, color=color)
-        if self._recorder is None:
+        if format.alpha:
+            sources = filled(
+                unpacked(sent, shapes), format, self.engine.radius, takes_noise=self._takes_noise
+            )
+            sent = packed(sources)
+            del sources
+        if self.recorder is None:
             for part, target in zip(samples(sent), targets, strict=True):
                 np.copyto(target, part[0, 0].numpy())
             return
         kind = *shapes, format, result, color, self._tile_size(*shapes[0][::-1])
-        # How much is transparent is looked at.
-        done = self._recorder(None if format.alpha else kind, sent, lambda sent: packed(samples(sent)))
-        self.host.download(done, targets)
+        self.host.download(self.recorder(kind, sent, lambda sent: packed(samples(sent))), targets)
 
     def _samples(
         self,
@@ -268,62 +271,20 @@ class Upscaler:
         color: Color,
     ) -> Iterator[Tensor]:
         """Samples (1, 1, H, W) of every plane of the result."""
-        upscaled = self._upscaled(unpacked(sent, shapes), format, color)
+        upscaled = upscaled_planes(
+            unpacked(sent, shapes),
+            format,
+            color,
+            self._run,
+            scale=self.scale,
+            takes_noise=self._takes_noise,
+        )
         # One plane after the other, and none is held on to: samples take a quarter of the room of what they
         # are made of.
         for index in range(result.planes):
             plane = deepened(next(upscaled), index, format, result, color.range_in(format.family))
             yield to_samples(plane, result)
             del plane
-
-    def _upscaled(self, sources: Sequence[Tensor], format: PixelFormat, color: Color) -> Iterator[Tensor]:
-        """Code values (1, 1, H, W) of every plane of the result."""
-        if format.alpha:
-            # Opacity reaches a little into what was transparent.
-            distance = self.engine.radius + resample.RADIUS
-            if self._takes_noise:
-                # In samples of chroma, and from the far end of one.
-                distance += (noise.REACH + 1) << max(format.subsampling)
-            sources = filled_behind(sources, format.subsampling, distance)
-        slope, offset = luma_slope_and_offset(format, color.range_in(format.family))
-        code = 1 / (255 * slope)
-        if format.family == "rgb":
-            red, blue = LUMA_WEIGHTS[color.matrix]
-            luma = red * sources[0] + (1 - red - blue) * sources[1] + blue * sources[2]
-        else:
-            luma = sources[0]
-        upscaled = from_network(self._run(to_network(luma, slope, offset)), slope, offset)
-        before, taken = luma, None
-        if self._takes_noise:
-            before = noise.reduced(upscaled, self.scale)
-            taken = luma - before
-            # The noise of what is hidden does not show in the rest.
-            seen = taken.masked_fill(~(sources[-1] > 0), 0) if format.alpha else taken
-            floor = noise.noise_floor(seen, code)
-            upscaled = noise.put_back(upscaled, before, taken, floor, self.scale, code)
-        if format.family == "rgb":
-            guide = luma_guide(before, upscaled, self.scale, (0.0, 0.0), code)
-            clean = None if taken is None else clean_luma(before, taken, code)
-            del upscaled, taken
-            for source in sources[:3]:
-                # Every channel is luma plus a difference, which is chroma.
-                channel = source if clean is None else before + without_noise(source - luma, clean, code)
-                yield chroma.upscale_channel(channel, before, guide, self.scale, code)
-        elif format.family == "yuv":
-            place = format.subsampling, color.chroma_location
-            shift = chroma.chroma_shift(*place)
-            at, after = luma_at_chroma(before, *place), luma_at_chroma(upscaled, *place)
-            clean = None if taken is None else clean_luma(at, luma_at_chroma(taken, *place), code)
-            yield upscaled
-            del upscaled, taken
-            guide = luma_guide(at, after, self.scale, shift, code)
-            for source in sources[1:3]:
-                plane = source if clean is None else without_noise(source, clean, code)
-                yield chroma.upscale(plane, guide, self.scale, shift, code)
-        else:
-            yield upscaled
-        if format.alpha:
-            yield resample.upscale(sources[-1], self.scale)
 
     def _run(self, luma: Tensor) -> Tensor:
         """(1, 1, H, W) network values in, (1, 1, scale * H, scale * W) out."""
@@ -380,7 +341,7 @@ class Upscaler:
 
 
 def _recorder_of(engine: Engine) -> Recorder | None:
-    return None if engine.stream is None else Recorder(engine.stream)
+    return None if engine.stream is None else Recorder()
 
 
 def _check_process() -> None:
@@ -404,40 +365,3 @@ def _stream_of(engine: Engine) -> Iterator[None]:
     # Without the first, the second would leave a context on GPU 0, whichever was used.
     with torch.cuda.device(engine.device), torch.cuda.stream(engine.stream):
         yield
-
-
-def check_planes(planes: Sequence[Plane], format: PixelFormat) -> None:
-    """Refuse planes that do not fit their format.
-
-    Raises:
-        ValueError: number, type, shape or dtype are wrong; the message says what is needed.
-    """
-    _check_arrays(planes, format)
-    shape = planes[0].shape
-    if len(shape) != 2 or 0 in shape:
-        raise ValueError(f"the first plane has the shape {shape}; it must be (height, width)")
-    check_shapes(planes, format, shape[1], shape[0])
-
-
-def check_shapes(planes: Sequence[Plane], format: PixelFormat, width: int, height: int) -> None:
-    """Refuse planes that do not belong to a picture of this size.
-
-    Raises:
-        ValueError: number, a type, a shape or a dtype is wrong; the message says what is needed.
-    """
-    _check_arrays(planes, format)
-    for index, plane in enumerate(planes):
-        wanted = format.plane_shape(index, width, height)
-        if plane.shape != wanted or plane.dtype != format.dtype:
-            raise ValueError(
-                f"plane {index} is {plane.dtype} of shape {plane.shape}; "
-                f"the format needs {format.dtype} of shape {wanted}"
-            )
-
-
-def _check_arrays(planes: Sequence[Plane], format: PixelFormat) -> None:
-    if len(planes) != format.planes:
-        raise ValueError(f"{len(planes)} planes were given; the format has {format.planes}")
-    for index, plane in enumerate(planes):
-        if not isinstance(plane, np.ndarray):
-            raise ValueError(f"plane {index} is of the type {type(plane).__name__}; give numpy arrays")

@@ -140,6 +140,7 @@ def runtime(monkeypatch):
     monkeypatch.setattr(tensorrt_engine, "own_stream", lambda *_: None)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda _: SimpleNamespace(cuda_stream=7))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "no card")
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     return stand_in
 
 
@@ -322,6 +323,15 @@ def test_an_engine_that_fails_gets_the_memory_that_pytorch_keeps(runtime, tmp_pa
         )
         assert torch.equal(engine(x), expected)
         assert given_back == [True]
+
+
+def test_an_engine_that_fails_in_a_recording_leaves_memory_alone(runtime, tmp_path, monkeypatch):
+    engine = make(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: pytest.fail("this would break the recording"))
+    monkeypatch.setattr(runtime.context, "execute_async_v3", lambda _: False)
+    with pytest.raises(EmtcmError, match="the engine failed"):
+        engine(bordered(40, 60, engine.radius))
 
 
 def test_an_engine_that_cannot_tell_what_it_needs_is_not_run(runtime, tmp_path, monkeypatch):

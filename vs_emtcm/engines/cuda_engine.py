@@ -11,14 +11,13 @@ import torch
 from torch import Tensor
 
 from vs_emtcm.engines.half import from_half, to_half
-from vs_emtcm.engines.streams import own_stream
+from vs_emtcm.engines.streams import ALONE, own_stream
 from vs_emtcm.engines.weights import load_network
 from vs_emtcm.errors import EmtcmError, reason
 from vs_emtcm.models import Weights
 from vs_emtcm.network import DetailNetwork
 
-# Pixels of a tile: a 1080p frame and a little more. What a graph keeps grows with its size, and each lane has
-# a graph.
+# Pixels of a tile: a 1080p frame and a little more. What features take grows with it, in each lane.
 TILE_PIXELS = 1 << 21
 
 
@@ -58,7 +57,7 @@ class CudaEngine:
             )  # type: ignore[call-overload]
             # What does not work shall show while another engine can still be chosen.
             side = 2 * self.radius + 1
-            with torch.inference_mode():
+            with ALONE, torch.inference_mode():
                 self._network(torch.zeros(1, 1, side, side, dtype=torch.float16, device=device)).cpu()
         self._begin()
 

@@ -1,4 +1,4 @@
-"""Streams of a GPU, each of which belongs to one lane alone."""
+"""Streams of a GPU, each of which belongs to one lane alone, and what lanes do one after the other."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from vs_emtcm.errors import EmtcmError
 STREAMS = 32
 _taken: set[tuple[int, int]] = set()
 _taking = threading.Lock()
+# Held while a CUDA graph is recorded, and while anything is done for the first time, such as making cuDNN's
+# handle: that may wait for the whole device, and would break the recording of another lane.
+ALONE = threading.Lock()
 
 
 def own_stream(device: torch.device, owner: object) -> torch.cuda.Stream:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from trt_build import Profile, get_or_build, request
 from vs_emtcm.engines.half import from_half, to_half
-from vs_emtcm.engines.streams import own_stream
+from vs_emtcm.engines.streams import ALONE, own_stream
 from vs_emtcm.engines.weights import load_network
 from vs_emtcm.errors import EmtcmError
 from vs_emtcm.models import Weights
@@ -154,7 +154,7 @@ class TensorrtEngine:
         # TensorRT-RTX compiles for the GPU when an engine is first run: what does not work shall show while
         # another engine can still be chosen.
         side = 2 * radius + 1
-        with torch.cuda.device(device), torch.cuda.stream(self.stream), _tensorrt_errors():
+        with ALONE, torch.cuda.device(device), torch.cuda.stream(self.stream), _tensorrt_errors():
             self(torch.zeros(1, 1, side, side, dtype=torch.float32, device=device)).cpu()
 
     def _begin(self) -> None:
@@ -162,7 +162,8 @@ class TensorrtEngine:
         with torch.cuda.device(self.device), _tensorrt_errors():
             # Its memory comes from PyTorch, for the size at hand: a frame that does not fit is then
             # reported like any other tensor that does not fit.
-            self._context = self._engine.create_execution_context(self._configuration)
+            with ALONE:
+                self._context = self._engine.create_execution_context(self._configuration)
             if self._context is None:
                 raise EmtcmError(
                     "backend 'tensorrt': there is not enough GPU memory for one more lane; use fewer lanes"
@@ -193,6 +194,8 @@ class TensorrtEngine:
         stream = torch.cuda.current_stream(self.device).cuda_stream
         if self._context.execute_async_v3(stream):
             return True
+        if torch.cuda.is_current_stream_capturing():
+            return False
         # It compiles for a new size in memory of its own, which PyTorch may be keeping for later.
         torch.cuda.empty_cache()
         return bool(self._context.execute_async_v3(stream))
