@@ -1,12 +1,14 @@
 """A generator in a thread behaves like the generator."""
 
-import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
 
 import pytest
 
+from vs_emtcm.video import background
 from vs_emtcm.video.background import run_ahead
 
 
@@ -106,37 +108,41 @@ def test_a_source_that_cannot_be_closed_does_not_hide_why_it_is():
         raise ValueError("failed")
 
 
+# A process of its own, or the tests would be interrupted. What is at work on a frame cannot be told to stop,
+# and goes on until the third interruption.
+INTERRUPTED = """
+import runpy, signal, sys, threading, time
+
+run_ahead = runpy.run_path(sys.argv[1])["run_ahead"]
+began, ended, sent = threading.Event(), threading.Event(), 0
+
+def items():
+    yield 0
+    began.set()
+    while sent < 3:
+        time.sleep(0.01)
+    ended.set()
+    yield 1
+
+def interrupt():
+    global sent
+    for _ in range(3):
+        time.sleep(0.05)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        sent += 1
+
+ahead = run_ahead(items(), 1)
+next(ahead)
+began.wait(30)
+try:
+    threading.Thread(target=interrupt).start()
+    ahead.close()
+except KeyboardInterrupt:
+    print("interrupted", ended.is_set(), threading.active_count() <= 2)
+"""
+
+
 def test_interruptions_do_not_end_the_waiting_for_the_thread():
-    began, closed = threading.Event(), threading.Event()
-
-    def items():
-        yield 0
-        began.set()
-        # As a library at work on a frame, which cannot be told to stop.
-        while sent < 3:
-            time.sleep(0.01)
-        closed.set()
-        yield 1
-
-    sent = 0
-
-    def interrupt():
-        nonlocal sent
-        for _ in range(3):
-            time.sleep(0.05)
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            sent += 1
-
-    ahead = run_ahead(items(), 1)
-    next(ahead)
-    assert began.wait(30)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    impatient = threading.Thread(target=interrupt)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            impatient.start()
-            ahead.close()
-        assert closed.is_set()
-    finally:
-        impatient.join()
-        signal.signal(signal.SIGINT, before)
+    command = [sys.executable, "-c", INTERRUPTED, background.__file__]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr, result.returncode) == ("interrupted True True\n", "", 0)
