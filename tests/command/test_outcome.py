@@ -1,0 +1,37 @@
+"""The closing report."""
+
+import json
+
+from PIL import Image
+
+from tests.conftest import codes, run
+
+
+def test_the_closing_line_names_the_parts(make_clip, tmp_path):
+    result = run("upscale", make_clip(frames=4), tmp_path / "out.mp4")
+    assert "4 frames of 96x64 in" in result.stderr
+    assert "decode" in result.stderr
+    assert result.stdout == ""
+
+
+def test_results_that_are_there_can_be_skipped(make_clip, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(codes(9, 9)).save(tmp_path / "in" / name)
+    (tmp_path / "out" / "a.png").write_bytes(b"finished")
+    arguments = ("upscale", tmp_path / "in", tmp_path / "out", "--skip-existing")
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "1 picture of 18x18" in result.stderr
+    assert "1 skipped, there already" in result.stderr
+    assert (tmp_path / "out" / "a.png").read_bytes() == b"finished"
+    assert run(*arguments).stderr == "nothing to do: there already: 2\n"
+    report = json.loads(run(*arguments, "--json").stdout)
+    assert (report["frames"], report["skipped"]) == (0, 2)
+    film = make_clip("film.mkv", frames=2)
+    assert run("upscale", film, tmp_path / "out", "--skip-existing").exit_code == 0
+    written = (tmp_path / "out" / "film.mkv").read_bytes()
+    report = json.loads(run("upscale", film, tmp_path / "out", "--skip-existing", "--json").stdout)
+    assert (report["frames"], report["skipped"]) == (0, 1)
+    assert (tmp_path / "out" / "film.mkv").read_bytes() == written

@@ -1,0 +1,38 @@
+"""What ``vs-emtcm upscale`` does with its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from vs_emtcm.command.outcome import Outcome
+from vs_emtcm.command.pictures import run_pictures
+from vs_emtcm.command.request import Request
+from vs_emtcm.command.videos import run_video
+from vs_emtcm.errors import UsageError
+from vs_emtcm.images import SUFFIXES as PICTURE_SUFFIXES
+from vs_emtcm.sequences import is_pattern
+
+__all__ = ["Outcome", "Request", "run"]
+
+
+def run(request: Request, tell: Callable[[str], None]) -> Outcome:
+    """Upscale what was asked for; the kind of the work follows from the input's name.
+
+    Args:
+        request: what was asked for.
+        tell: called with every warning and failure; of a video, at the first frame or at the end.
+
+    Raises:
+        UsageError: the request cannot be carried out; nothing was written.
+        EmtcmError: the work failed on the way.
+    """
+    for name, value in (("INPUT", request.source), ("OUTPUT", request.target)):
+        if not value:
+            raise UsageError(f"{name} is empty; give the name of a file or a folder")
+    if request.overwrite and request.skip_existing:
+        raise UsageError("--overwrite and --skip-existing exclude each other; give one of them")
+    several = Path(request.source).is_dir() or is_pattern(request.source)
+    if several or Path(request.source).suffix.lower() in PICTURE_SUFFIXES:
+        return run_pictures(request, several, tell)
+    return run_video(request, tell)
