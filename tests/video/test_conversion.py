@@ -9,8 +9,9 @@ import pytest
 from tests.video.clips import FAST, LOSSLESS, decoded
 from vs_emtcm import PixelFormat, Upscaler, UsageError
 from vs_emtcm.video import VideoSettings, upscale_video
-from vs_emtcm.video.conversion import AVCHROMA_LOC_CENTER, choose_conversion
+from vs_emtcm.video.conversion import choose_conversion
 from vs_emtcm.video.encoder import EncoderSettings
+from vs_emtcm.video.ffmpeg import AVCHROMA_LOC_CENTER
 from vs_emtcm.video.frames import frame_planes, native_format
 
 

@@ -8,10 +8,16 @@ from typing import Any
 
 import av
 
+from vs_emtcm.video.ffmpeg import (
+    AVCHROMA_LOC_CENTER,
+    AVCHROMA_LOC_UNSPECIFIED,
+    AVCOL_RANGE_FULL,
+    AVCOL_RANGE_LIMITED,
+    AVCOL_SPC_BT709,
+    AVCOL_SPC_RGB,
+)
 from vs_emtcm.video.frames import frame_planes, native_format
 
-AVCOL_SPC_RGB, AVCOL_SPC_BT709, AVCOL_RANGE_LIMITED, AVCOL_RANGE_FULL = 0, 1, 1, 2
-AVCHROMA_LOC_UNSPECIFIED, AVCHROMA_LOC_CENTER = 0, 2
 GREY_FORMATS = frozenset({"gray", *(f"gray{bits}le" for bits in (9, 10, 12, 14, 16))})
 # Named the same on both sides, levels stay.
 SAME_RANGE: Mapping[str, Any] = {"src_color_range": "JPEG", "dst_color_range": "JPEG"}

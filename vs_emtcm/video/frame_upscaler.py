@@ -7,16 +7,15 @@ import time
 import av
 
 from vs_emtcm.upscaler import Upscaler
-from vs_emtcm.video.conversion import AVCOL_SPC_RGB
+from vs_emtcm.video.ffmpeg import AVCOL_RANGE_FULL, AVCOL_SPC_RGB, AVCOL_UNSPECIFIED
 from vs_emtcm.video.frames import (
-    AVCOL_RANGE_FULL,
     deeper_native,
     frame_color,
     frame_planes,
     native_format,
     nearest_native,
 )
-from vs_emtcm.video.untagged import AVCOL_UNSPECIFIED, tags_that_keep_colours
+from vs_emtcm.video.untagged import tags_that_keep_colours
 
 
 class FrameUpscaler:

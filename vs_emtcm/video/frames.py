@@ -11,6 +11,7 @@ from av.video.format import VideoFormat
 from av.video.format import names as pix_fmts
 
 from vs_emtcm.planes import CHROMA_LOCATIONS, Color, PixelFormat, Plane
+from vs_emtcm.video.ffmpeg import AVCOL_RANGE_FULL, AVCOL_RANGE_UNSPECIFIED
 
 SUBSAMPLING = {
     "444": (0, 0),
@@ -24,8 +25,6 @@ _YUV = re.compile(r"yuv(j|a)?(444|422|420|440|411|410)p(9|10|12|14|16)?(?:le)?")
 _RGB = re.compile(r"gbr(a)?p(9|10|12|14|16|f16|f32)?(?:le)?")
 _GRAY = re.compile(r"gray(9|10|12|14|16|f16|f32)?(?:le)?")
 _DEPTH = re.compile(r"(?<=[py])(9|10|12|14|16)?(le)?$")
-
-AVCOL_RANGE_UNSPECIFIED, AVCOL_RANGE_FULL = 0, 2
 
 
 def native_format(name: str) -> PixelFormat | None:

@@ -16,11 +16,10 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError, reason
-from vs_emtcm.video.frames import AVCOL_RANGE_UNSPECIFIED
+from vs_emtcm.video.ffmpeg import AVCOL_RANGE_UNSPECIFIED, AVCOL_UNSPECIFIED
 from vs_emtcm.video.hdr import StaticHdr, static_hdr
 from vs_emtcm.video.lost import lost_of_frames, lost_of_header
 from vs_emtcm.video.timeline import Timeline, as_fraction
-from vs_emtcm.video.untagged import AVCOL_UNSPECIFIED
 
 # Headers round durations and count audio that outlasts the video: a file is called truncated only
 # if more than this is missing, in seconds or in frames, whichever is more.

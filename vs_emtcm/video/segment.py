@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError
 from vs_emtcm.output import sync_folder
+from vs_emtcm.video.ffmpeg import NO_TIME
 
 MAGIC = b"EMTCM segment 1\n"
 PARTIAL = ".partial"
@@ -37,8 +38,6 @@ PACKET_FIELDS = struct.Struct("<qqq?B")
 SIDE_FIELDS = struct.Struct("<HI")
 # Packets, frames, and the presentation time of the last frame.
 END_FIELDS = struct.Struct("<qqq")
-# FFmpeg's number for a time that is not known.
-NO_TIME = -(1 << 63)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import UsageError
-from vs_emtcm.video.conversion import (
-    AVCOL_RANGE_FULL,
-    AVCOL_RANGE_LIMITED,
-    Conversion,
-    choose_conversion,
-)
+from vs_emtcm.video.conversion import Conversion, choose_conversion
 from vs_emtcm.video.encoder import (
     MPEG4_TICKS,
     PARAMETER_LISTS,
@@ -33,16 +28,17 @@ from vs_emtcm.video.encoder import (
     has_alpha,
     rate_options,
 )
-from vs_emtcm.video.quality import quality_options
-from vs_emtcm.video.reader import VideoReader
-from vs_emtcm.video.timeline import as_fraction
-from vs_emtcm.video.untagged import (
+from vs_emtcm.video.ffmpeg import (
     AVCOL_BT470BG,
+    AVCOL_RANGE_FULL,
+    AVCOL_RANGE_LIMITED,
     AVCOL_SMPTE170M,
     AVCOL_UNSPECIFIED,
-    TAGGED_CODECS,
-    TAGGED_CONTAINERS,
 )
+from vs_emtcm.video.quality import quality_options
+from vs_emtcm.video.reader import VideoReader
+from vs_emtcm.video.signalling import MP4_CONTAINERS, says_matrix, says_range, says_ratio, says_rotation
+from vs_emtcm.video.timeline import as_fraction
 
 # WebM's tag of VP8 or VP9 with transparency, which FFmpeg's own decoders leave out.
 ALPHA_MODE = "ALPHA_MODE"
@@ -51,17 +47,6 @@ ALPHA_MODE = "ALPHA_MODE"
 ENCODING_TAGS = frozenset(
     {"DURATION", "ENCODER", "ENCODER_OPTIONS", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", ALPHA_MODE}
 )
-# What says of itself, whatever its container does, which range it has ...
-RANGE_CODECS = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg"})
-RANGE_CONTAINERS = frozenset({"matroska", "webm"})
-# ... and the shape of its pixels.
-RATIO_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg"})
-# FFmpeg's names for MP4 under other suffixes: .m4v, .3gp, .f4v and so on.
-MP4_CONTAINERS = frozenset({"mp4", "mov", "ipod", "3gp", "3g2", "f4v", "ismv", "psp"})
-ROTATION_CONTAINERS = frozenset({*MP4_CONTAINERS, "matroska", "webm"})
-# Codecs that are taken for limited range whatever their container says.
-LIMITED_CODECS = frozenset({"prores", "mpeg1video", "mpeg2video", "vp8"})
-
 # Without this name of HEVC, Apple's players refuse it.
 HEVC_TAG = "hvc1"
 
@@ -190,8 +175,7 @@ class VideoTrack:
         ratio = source.sample_aspect_ratio
         if ratio:
             context.sample_aspect_ratio = ratio
-        kept = codec.canonical_name in RATIO_CODECS or self._container.format.name in MP4_CONTAINERS
-        if ratio and ratio != 1 and not kept:
+        if ratio and ratio != 1 and not says_ratio(codec.canonical_name, self._container.format.name):
             self.warnings.append(
                 f"the pixel aspect ratio {ratio.numerator}:{ratio.denominator} is left out: "
                 f"{codec.name} in a {self._suffix} file does not keep it; .mp4 or --codec libx264 does"
@@ -204,7 +188,7 @@ class VideoTrack:
         tags = {k: v for k, v in source.metadata.items() if not _is_encoding_tag(k)}
         stream.metadata.update(tags)
         matrix = source.codec_context.coded_side_data.get("display_matrix")
-        if matrix is not None and self._container.format.name not in ROTATION_CONTAINERS:
+        if matrix is not None and not says_rotation(self._container.format.name):
             self.warnings.append(f"the rotation is left out: a {self._suffix} file cannot hold it")
         elif matrix is not None:
             stream.set_display_matrix(np.frombuffer(matrix, np.int32).tolist())
@@ -258,9 +242,7 @@ class VideoTrack:
 
     def _choose_conversion(self, codec: Codec) -> Conversion:
         first = self._first
-        said = codec.canonical_name in RANGE_CODECS or (
-            self._container.format.name in RANGE_CONTAINERS and codec.canonical_name not in LIMITED_CODECS
-        )
+        said = says_range(codec.canonical_name, self._container.format.name)
         conversion = choose_conversion(first, self.pix_fmt, said)
         ranges = first.color_range, conversion.color_range
         if ranges == (AVCOL_RANGE_FULL, AVCOL_RANGE_LIMITED) and not first.format.is_rgb:
@@ -275,7 +257,7 @@ class VideoTrack:
         before, after = self._reader.video.codec_context.colorspace, self.conversion.colorspace
         if before != AVCOL_UNSPECIFIED or after not in (AVCOL_BT470BG, AVCOL_SMPTE170M):
             return
-        if codec.canonical_name in TAGGED_CODECS or self._container.format.name in TAGGED_CONTAINERS:
+        if says_matrix(codec.canonical_name, self._container.format.name):
             self.warnings.append(
                 "the colours are not tagged: the result is tagged as BT.601, which is what players take a "
                 "source of this size for; they would take the larger one for BT.709"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-AVCOL_UNSPECIFIED = 2
-# What says of itself, or whose container says, which colours it has.
-TAGGED_CODECS = frozenset({"h264", "hevc", "vp9", "av1", "mpeg2video", "prores"})
-TAGGED_CONTAINERS = frozenset({"matroska", "webm"})
-AVCOL_BT470BG, AVCOL_SMPTE170M = 5, 6
+from vs_emtcm.video.ffmpeg import AVCOL_BT470BG, AVCOL_SMPTE170M, AVCOL_UNSPECIFIED
+
 # Of pictures as large as these, players take BT.709; of smaller ones BT.601 (mpv's rule, and most others').
 HD_WIDTH, HD_LINES = 1280, 577
 LINES_625, LINES_525 = frozenset({288, 576}), frozenset({240, 480, 486, 488})

@@ -21,12 +21,11 @@ from vs_emtcm.video.encoder import (
     EncoderSettings,
     find_encoder,
 )
+from vs_emtcm.video.ffmpeg import AVFMT_TS_NONSTRICT, NO_TIME
 from vs_emtcm.video.reader import VideoReader, note
 from vs_emtcm.video.timeline import as_fraction
 from vs_emtcm.video.track import VideoTrack
 
-AVFMT_TS_NONSTRICT = 0x20000
-NO_TIME = -(1 << 63)
 CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS"})
 # What is proposed, and FFmpeg's names for it.
 CONTAINERS = {".mkv": "matroska", ".mov": "mov", ".avi": "avi", ".nut": "nut"}
