@@ -10,8 +10,8 @@ from vs_emtcm.command.pictures import run_pictures
 from vs_emtcm.command.request import Request
 from vs_emtcm.command.videos import run_video
 from vs_emtcm.errors import UsageError
-from vs_emtcm.images import SUFFIXES as PICTURE_SUFFIXES
-from vs_emtcm.sequences import is_pattern
+from vs_emtcm.pictures.kinds import SUFFIXES as PICTURE_SUFFIXES
+from vs_emtcm.pictures.sequences import is_pattern
 
 __all__ = ["Outcome", "Request", "run"]
 

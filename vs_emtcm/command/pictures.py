@@ -13,12 +13,13 @@ from vs_emtcm.command.outcome import Outcome, nothing_to_do
 from vs_emtcm.command.request import Request, make_upscaler
 from vs_emtcm.command.source import check_source, unread
 from vs_emtcm.errors import DamagedError, EmtcmError, UsageError
-from vs_emtcm.images import LOSSY, Picture, check_quality, picture_kind, upscale_picture
-from vs_emtcm.jpeg import usual_tune
 from vs_emtcm.models import weights_file
 from vs_emtcm.output import check_folder, check_output
+from vs_emtcm.pictures import Picture, upscale_picture
+from vs_emtcm.pictures.jpeg_quality import usual_tune
+from vs_emtcm.pictures.kinds import LOSSY, check_quality, picture_kind
+from vs_emtcm.pictures.sequences import find_pictures, name_results, unread_pictures
 from vs_emtcm.progress import show_progress
-from vs_emtcm.sequences import find_pictures, left_out, name_results
 
 
 def run_pictures(request: Request, several: bool, tell: Callable[[str], None]) -> Outcome:
@@ -50,7 +51,7 @@ def run_pictures(request: Request, several: bool, tell: Callable[[str], None]) -
     began = time.perf_counter()
     found = _Findings(tell)
     with _made_folder(folder):
-        for path in left_out(request.source):
+        for path in unread_pictures(request.source):
             found.note(found.warnings, "warning", unread(path))
         with show_progress(request.source, "picture", not request.show_progress) as progress:
             for number, (source, target) in enumerate(pairs, start=1):

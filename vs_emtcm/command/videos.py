@@ -10,9 +10,9 @@ from vs_emtcm.command.outcome import Outcome, nothing_to_do
 from vs_emtcm.command.request import Request, make_upscaler
 from vs_emtcm.command.source import check_source, unread
 from vs_emtcm.errors import UsageError
-from vs_emtcm.images import SUFFIXES as PICTURE_SUFFIXES
-from vs_emtcm.images import UNREAD_PICTURES
 from vs_emtcm.output import check_folder, check_output
+from vs_emtcm.pictures.kinds import SUFFIXES as PICTURE_SUFFIXES
+from vs_emtcm.pictures.kinds import UNREAD_SUFFIXES
 from vs_emtcm.progress import show_progress
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import DEFAULT_CODEC, EncoderSettings, check_encoder
@@ -80,7 +80,7 @@ def _target(request: Request) -> Path:
     elif request.target.endswith(("/", os.sep)):
         check_folder(target)
     named_picture = target.suffix.lower() in PICTURE_SUFFIXES
-    if source.suffix.lower() in UNREAD_PICTURES and (into_folder or named_picture):
+    if source.suffix.lower() in UNREAD_SUFFIXES and (into_folder or named_picture):
         raise UsageError(unread(source))
     if named_picture:
         raise UsageError(

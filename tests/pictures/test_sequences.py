@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vs_emtcm import UsageError
-from vs_emtcm.sequences import find_pictures, is_pattern, name_results
+from vs_emtcm.pictures.sequences import find_pictures, is_pattern, name_results
 
 
 @pytest.fixture

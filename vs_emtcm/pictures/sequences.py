@@ -1,4 +1,4 @@
-"""Folders and patterns of pictures: which files go in, and what their results are called."""
+"""Folders and patterns of pictures: which files are read, and the names of their results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from vs_emtcm.errors import UsageError
-from vs_emtcm.images import SUFFIXES, UNREAD_PICTURES
+from vs_emtcm.pictures.kinds import SUFFIXES, UNREAD_SUFFIXES
 
 _PRINTF = re.compile(r"%(0?)(\d*)d")
 
@@ -34,7 +34,7 @@ def find_pictures(name: str) -> list[tuple[Path, int | None]]:
     found: list[tuple[Path, int | None]]
     if Path(name).is_dir():
         files = sorted(Path(name).iterdir())
-        # Hidden ones are other programs': macOS's "._a.png" are no pictures.
+        # macOS keeps data of its own beside a.png as "._a.png", which is no picture.
         seen = [p for p in files if not p.name.startswith(".")]
         found = [(p, None) for p in seen if p.suffix.lower() in SUFFIXES and p.is_file()]
     elif (match := _PRINTF.search(Path(name).name)) is not None:
@@ -48,12 +48,12 @@ def find_pictures(name: str) -> list[tuple[Path, int | None]]:
     return found
 
 
-def left_out(name: str) -> list[Path]:
-    """The pictures of a folder that are of a kind that is not read; none of a pattern, which names kinds."""
+def unread_pictures(name: str) -> list[Path]:
+    """The pictures of a folder whose kind is not read. A pattern has none: it names its kind itself."""
     if not Path(name).is_dir():
         return []
     files = (p for p in sorted(Path(name).iterdir()) if not p.name.startswith("."))
-    return [p for p in files if p.suffix.lower() in UNREAD_PICTURES]
+    return [p for p in files if p.suffix.lower() in UNREAD_SUFFIXES]
 
 
 def _numbered(pattern: Path, match: re.Match[str]) -> list[tuple[Path, int | None]]:
@@ -72,7 +72,7 @@ def name_results(found: list[tuple[Path, int | None]], target: str) -> list[Path
     """The result's path for each picture.
 
     Args:
-        found: of :func:`find_pictures`.
+        found: what :func:`find_pictures` returned.
         target: a folder (each keeps its name), a printf pattern (the source's numbers, or counted
             from 1) or a name with one ``*`` that stands for the source's name without its suffix.
 

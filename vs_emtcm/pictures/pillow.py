@@ -1,4 +1,4 @@
-"""What Pillow opens, and what it raises where it cannot."""
+"""The kinds of files that Pillow is let open, and the exceptions that it raises where it cannot."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import struct
 
 from PIL import Image
 
-# What Pillow raises of files that are damaged or no pictures.
+# What Pillow raises when it reads files that are damaged or no pictures.
 UNREADABLE = (SyntaxError, OSError, ValueError, TypeError, RuntimeError, EOFError, struct.error)
 
-# Pillow starts another program for these.
+# Kinds for which Pillow would start another program.
 NOT_OPENED = frozenset({"EPS"})
 
 

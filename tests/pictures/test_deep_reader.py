@@ -1,60 +1,22 @@
-"""16-bit colour in PNG and TIFF keeps its bits; FFmpeg and Pillow say what is in the files."""
+"""All 16 bits of a colour go in and come out."""
 
 import struct
 import zlib
 
-import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 from tests.conftest import codes
-from vs_emtcm import PixelFormat, Upscaler, UsageError
-from vs_emtcm.deep_pictures import read_deep, write_deep_png, write_deep_tiff
-from vs_emtcm.images import Picture, read_picture, upscale_picture, write_picture
+from tests.pictures.samples import MODES, PROFILE, UPSCALER, decoded, deep, save_png
+from vs_emtcm import PixelFormat, UsageError
+from vs_emtcm.pictures import Picture, read_picture, upscale_picture, write_picture
+from vs_emtcm.pictures.deep_png import write_deep_png
+from vs_emtcm.pictures.deep_reader import read_deep
+from vs_emtcm.pictures.deep_tiff import write_deep_tiff
 from vs_emtcm.planes import Color
-
-UPSCALER = Upscaler(2, tune="clean", stages=1)
-MODES = {2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}
-PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def deep(channels, height=18, width=22):
-    pixels = np.dstack([codes(height, width, bits=16, seed=i) for i in range(channels)])
-    if channels != 3:
-        pixels[..., -1] |= 1
-    return pixels
-
-
-def save_png(path, pixels, colour_type):
-    """PNG as its specification has it, each row unfiltered."""
-
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    height, width, _ = pixels.shape
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
-    return path
-
-
-def decoded(path):
-    """What FFmpeg finds in a file."""
-    with av.open(path) as container:
-        (frame,) = container.decode(video=0)
-    if frame.format.name.startswith("ya16"):
-        plane = frame.planes[0]
-        order = ">u2" if frame.format.is_big_endian else "<u2"
-        rows = np.frombuffer(plane, order).reshape(frame.height, -1)
-        return rows[:, : 2 * frame.width].reshape(frame.height, frame.width, 2)
-    return frame.to_ndarray()
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff"])
@@ -85,21 +47,6 @@ def test_what_is_written_is_read_again(tmp_path_factory, height, width, channels
         channels, pixels = 4, pixels[..., [0, 0, 0, 1]]
     assert (again.mode, again.warnings) == (MODES[channels], ())
     np.testing.assert_array_equal(again.pixels, pixels)
-
-
-def test_a_large_tiff_is_in_several_strips(tmp_path):
-    pixels = deep(3, 600, 400)
-    write_deep_tiff(pixels, tmp_path / "out.tiff", icc_profile=None, tags={}, dpi=None)
-    with Image.open(tmp_path / "out.tiff") as picture:
-        assert len(picture.tag_v2[273]) == 2
-        np.testing.assert_array_equal(np.asarray(picture), pixels >> 8)
-    np.testing.assert_array_equal(decoded(tmp_path / "out.tiff"), pixels)
-
-
-def test_a_row_that_is_longer_than_a_strip_is_one(tmp_path):
-    pixels = np.tile(deep(3, 2, 500), (1, 360, 1))
-    write_deep_tiff(pixels, tmp_path / "out.tiff", icc_profile=None, tags={}, dpi=None)
-    np.testing.assert_array_equal(decoded(tmp_path / "out.tiff"), pixels)
 
 
 @pytest.mark.parametrize("before", ["png", "tiff"])
@@ -148,7 +95,7 @@ def test_png_keeps_its_bits_whatever_its_exif_says(tmp_path, orientation):
 
 def test_bits_that_cannot_be_had_are_said_to_be_lost(tmp_path, monkeypatch):
     source = save_png(tmp_path / "in.png", deep(3), 2)
-    monkeypatch.setattr("vs_emtcm.images.read_deep", lambda *_: None)
+    monkeypatch.setattr("vs_emtcm.pictures.reader.read_deep", lambda *_: None)
     picture = read_picture(source)
     assert picture.mode == "RGB"
     assert "16-bit colour of a kind that is read as 8 bits" in picture.warnings[0]
@@ -182,19 +129,6 @@ def test_kinds_of_8_bits_are_refused(tmp_path, suffix):
         UsageError, match=rf"a \.{suffix} file cannot hold 16-bit colour; write \.png or \.tiff"
     ):
         upscale_picture(source, tmp_path / f"out.{suffix}", UPSCALER)
-
-
-def test_png_begins_with_what_describes_it(tmp_path):
-    """Readers want the profile before the pixels (PNG, third edition, 5.6)."""
-    path = tmp_path / "out.png"
-    write_deep_png(deep(3), path, icc_profile=PROFILE, exif=None, dpi=(254, 254))
-    data = path.read_bytes()
-    assert data.index(b"IHDR") < data.index(b"iCCP") < data.index(b"pHYs") < data.index(b"IDAT")
-    assert struct.unpack_from(">IIB", data, data.index(b"pHYs") + 4) == (10000, 10000, 1)
-    write_deep_png(deep(3), path, icc_profile=None, exif=None, dpi=(72, 300))
-    data = path.read_bytes()
-    # Per metre, the nearest.
-    assert struct.unpack_from(">IIB", data, data.index(b"pHYs") + 4) == (2835, 11811, 1)
 
 
 def test_planes_that_pillow_misreads_are_refused(tmp_path):

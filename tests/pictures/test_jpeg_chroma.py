@@ -1,6 +1,4 @@
-"""JPEG files are worked on as they are stored: at their quality, with chroma of half the size."""
-
-import io
+"""Chroma of JPEG files along luma."""
 
 import numpy as np
 import pytest
@@ -8,30 +6,9 @@ import torch
 from PIL import Image
 
 from tests.conftest import codes
-from vs_emtcm.images import read_picture
-from vs_emtcm.jpeg import quality_of, read_rgb, usual_tune
-
-
-def jpeg(pixels, **options):
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", **options)
-    return file.getvalue()
-
-
-def by_pillow(data):
-    return np.asarray(Image.open(io.BytesIO(data)))
-
-
-def striped():
-    """Red and blue stripes that are darker and lighter, as letters are."""
-    bars = (np.arange(64) // 3 % 2)[None, :, None] * np.ones((48, 1, 1))
-    return np.where(bars == 1, (200, 30, 30), (250, 250, 250)).astype(np.uint8)
-
-
-@pytest.mark.parametrize("quality", [25, 30, 50, 75, 90, 95, 100])
-def test_the_quality_is_that_of_the_independent_jpeg_group(quality):
-    tables = Image.open(io.BytesIO(jpeg(striped(), quality=quality))).quantization
-    assert quality_of(tables) == pytest.approx(quality, abs=1)
+from tests.pictures.samples import by_pillow, jpeg, striped
+from vs_emtcm.pictures import read_picture
+from vs_emtcm.pictures.jpeg_chroma import read_rgb
 
 
 def test_colours_keep_to_the_edges_of_luma():
@@ -68,31 +45,6 @@ def test_pictures_are_read_so(tmp_path):
     np.testing.assert_array_equal(read_picture(tmp_path / "in.jpg").pixels, read_rgb(data))
 
 
-@pytest.mark.parametrize(("quality", "tune"), [(50, "video"), (91, "video"), (93, "clean"), (100, "clean")])
-def test_files_of_low_quality_are_for_the_tuning_that_takes_blocks_away(tmp_path, quality, tune):
-    path = tmp_path / "picture.jpg"
-    path.write_bytes(jpeg(striped(), quality=quality))
-    assert usual_tune(path) == tune
-
-
-def test_other_files_are_for_the_tuning_for_clean_ones(tmp_path):
-    Image.fromarray(striped()).save(tmp_path / "a.png")
-    (tmp_path / "b.jpg").write_bytes(b"no picture")
-    # Without its quantisers (DQT), as the frames of Motion JPEG sometimes are without other tables.
-    data = jpeg(striped(), quality=50)
-    while (start := data.find(b"\xff\xdb")) >= 0:
-        data = data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4], "big") :]
-    (tmp_path / "c.jpg").write_bytes(data)
-    for name in ("a.png", "b.jpg", "c.jpg", "missing.jpg"):
-        assert usual_tune(tmp_path / name) == "clean"
-
-
-def test_a_picture_that_pillow_takes_for_an_attack_is_refused_elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    (tmp_path / "in.jpg").write_bytes(jpeg(striped(), quality=50))
-    assert usual_tune(tmp_path / "in.jpg") == "clean"
-
-
 def test_files_of_which_libraries_make_different_pictures_are_pillows(tmp_path):
     """RGB without a word of it: Adobe's transform 0, which FFmpeg takes for 4:2:0 as well."""
     data = jpeg(striped(), quality=95, subsampling=2)
@@ -107,7 +59,7 @@ def test_files_of_which_libraries_make_different_pictures_are_pillows(tmp_path):
 
 def test_a_picture_of_another_size_is_pillows(tmp_path, monkeypatch):
     (tmp_path / "in.jpg").write_bytes(data := jpeg(striped(), quality=95, subsampling=2))
-    monkeypatch.setattr("vs_emtcm.jpeg.read_rgb", lambda _: np.zeros((48, 48, 3), np.uint8))
+    monkeypatch.setattr("vs_emtcm.pictures.jpeg_chroma.read_rgb", lambda _: np.zeros((48, 48, 3), np.uint8))
     np.testing.assert_array_equal(read_picture(tmp_path / "in.jpg").pixels, by_pillow(data))
 
 
@@ -126,7 +78,7 @@ def test_too_little_memory_is_not_called_damage(tmp_path, monkeypatch):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
     (tmp_path / "in.jpg").write_bytes(jpeg(striped(), quality=95, subsampling=2))
-    monkeypatch.setattr("vs_emtcm.jpeg.read_rgb", full)
+    monkeypatch.setattr("vs_emtcm.pictures.jpeg_chroma.read_rgb", full)
     with pytest.raises(MemoryError):
         read_picture(tmp_path / "in.jpg")
 
