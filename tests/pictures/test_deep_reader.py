@@ -156,3 +156,18 @@ def test_grey_whose_zero_is_white_is_no_negative(tmp_path):
         directory.save(file)
         file.write((65535 - pixels).astype("<u2").tobytes())
     np.testing.assert_array_equal(read_picture(path).pixels, pixels)
+
+
+@pytest.mark.parametrize(("extra", "channels"), [(0, 3), (2, 4)])
+def test_a_fourth_channel_of_tiff_is_opacity_only_if_it_says_so(tmp_path, extra, channels):
+    """A scanner's infrared is "unspecified data" (TIFF 6.0, ExtraSamples)."""
+    path = tmp_path / "in.tif"
+    write_deep_tiff(deep(4), path, icc_profile=None, tags={}, dpi=None)
+    data = bytearray(path.read_bytes())
+    # The entry of one SHORT, which holds its value itself.
+    entry = struct.pack("<HHI", TiffImagePlugin.EXTRASAMPLES, 3, 1)
+    struct.pack_into("<H", data, data.index(entry) + len(entry), extra)
+    path.write_bytes(data)
+    picture = read_picture(path)
+    assert picture.mode == MODES[channels]
+    np.testing.assert_array_equal(picture.pixels, deep(4)[..., :channels])

@@ -92,3 +92,15 @@ def test_no_size_in_print_stays_none(tmp_path, dpi):
     upscale_picture(source, tmp_path / "out.png", UPSCALER)
     with Image.open(tmp_path / "out.png") as picture:
         assert "dpi" not in picture.info
+
+
+@pytest.mark.parametrize(("suffix", "kept"), [("png", True), ("jpg", True), ("tif", True), ("webp", False)])
+def test_a_profile_of_grey_stays_where_grey_does(tmp_path, suffix, kept):
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[16:20] = b"GRAY"
+    source, target = save(tmp_path / "in.png", GREY, icc_profile=bytes(profile)), tmp_path / f"out.{suffix}"
+    warnings = upscale_picture(source, target, UPSCALER).warnings
+    lost = f"{target} holds colour and not the grey colour profile of {source}; .png can"
+    assert warnings == (() if kept else (lost,))
+    with Image.open(target) as picture:
+        assert picture.info.get("icc_profile") == (bytes(profile) if kept else None)

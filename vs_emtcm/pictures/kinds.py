@@ -48,6 +48,17 @@ def picture_kind(path: Path) -> str:
     return kind
 
 
+def becomes_colour(mode: str, kind: str) -> bool:
+    """Whether a grey picture of this mode is stored as colour in a file of this kind."""
+    # WebP has no grey, and TIFF is written without grey of 16 bits with opacity.
+    return mode.startswith(("L", "I")) and (kind == "WEBP" or (kind, mode) == ("TIFF", "LA;16"))
+
+
+def is_grey_profile(icc_profile: bytes) -> bool:
+    """Whether a colour profile is one of grey (ICC.1:2022, 7.2.8, the colour space of its data)."""
+    return icc_profile[16:20] == b"GRAY"
+
+
 def check_mode(mode: str, target: Path) -> None:
     """Refuse to write a picture to a kind of file that would lose its opacity or some of its bits.
 

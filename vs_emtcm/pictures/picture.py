@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vs_emtcm.pictures.png_chunks import Chunk
 from vs_emtcm.planes import PixelFormat, Plane
 
 # A mode is Pillow's name for the samples of a picture. Pillow has no mode for 16-bit colour; the names here
@@ -33,6 +34,7 @@ class Picture:
         icc_profile: colour profile as stored in the file, or None.
         exif: Exif with the prefix that JPEG gives it, or None.
         dpi: pixels per inch, horizontally and vertically, if the file says so.
+        colour_chunks: of a PNG file, what describes its colours beside the profile.
         warnings: what was lost in reading, one sentence each.
     """
 
@@ -41,4 +43,5 @@ class Picture:
     icc_profile: bytes | None
     exif: bytes | None
     dpi: tuple[float, float] | None = None
+    colour_chunks: tuple[Chunk, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from vs_emtcm.pictures.deep_reader import is_deep_colour, is_misread, read_deep
 from vs_emtcm.pictures.jpeg_chroma import sharpen_chroma
 from vs_emtcm.pictures.picture import DEEP_MODES, Picture
 from vs_emtcm.pictures.pillow import UNREADABLE, opened_formats
+from vs_emtcm.pictures.png_chunks import colour_chunks
 from vs_emtcm.pictures.tags import DAMAGED_EXIF, UNREADABLE_EXIF, stored_exif
 from vs_emtcm.planes import Plane
 
@@ -70,6 +71,7 @@ def _read(path: Path, image: ImageFile) -> Picture:
         icc_profile=image.info.get("icc_profile"),
         exif=exif,
         dpi=_dpi(image),
+        colour_chunks=colour_chunks(path),
         warnings=tuple(lost),
     )
 
@@ -86,6 +88,9 @@ def _read_pixels(path: Path, image: ImageFile, lost: list[str]) -> tuple[str, Pl
         return mode, sharpen_chroma(path, pixels) if is_colour_jpeg else pixels
     all_bits = read_deep(path, image.format or "", pixels, orientation)
     if all_bits is not None:
+        if image.format == "TIFF" and image.mode == "RGB":
+            # A fourth channel that is not opacity, such as a scanner's infrared.
+            all_bits = all_bits[..., :3]
         return DEEP_MODES[all_bits.shape[2]], all_bits
     if is_misread(image):
         raise UsageError(

@@ -8,8 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from vs_emtcm.pictures.exif import upscaled_exif
-from vs_emtcm.pictures.kinds import check_mode, check_quality, check_size, picture_kind
+from vs_emtcm.pictures.kinds import (
+    becomes_colour,
+    check_mode,
+    check_quality,
+    check_size,
+    is_grey_profile,
+    picture_kind,
+)
 from vs_emtcm.pictures.picture import FORMATS, Picture
+from vs_emtcm.pictures.png_chunks import is_plain_srgb
 from vs_emtcm.pictures.reader import read_picture
 from vs_emtcm.pictures.tags import DAMAGED_EXIF
 from vs_emtcm.pictures.writer import fits_tiff, write_picture
@@ -39,14 +47,8 @@ def upscale_picture(source: Path, target: Path, upscaler: Upscaler, quality: int
     check_mode(picture.mode, target)
     height, width = picture.pixels.shape[:2]
     check_size(width * upscaler.scale, height * upscaler.scale, target)
-    # Every other kind of file takes any Exif; whether TIFF does is found out before the work.
-    if picture.exif is not None and picture_kind(target) == "TIFF" and not fits_tiff(picture.exif):
-        picture = _with_warning(replace(picture, exif=None), f"{source}: {DAMAGED_EXIF}")
-    upscaled = upscale(picture, upscaler)
+    upscaled = upscale(_fitted(picture, source, target), upscaler)
     write_picture(upscaled, target, quality)
-    if picture_kind(target) == "BMP" and (picture.exif or picture.icc_profile):
-        lost = f"{target} cannot hold the Exif and colour profile of {source}; .png can"
-        return _with_warning(upscaled, lost)
     return upscaled
 
 
@@ -64,5 +66,24 @@ def upscale(picture: Picture, upscaler: Upscaler) -> Picture:
     )
 
 
-def _with_warning(picture: Picture, warning: str) -> Picture:
-    return replace(picture, warnings=(*picture.warnings, warning))
+def _fitted(picture: Picture, source: Path, target: Path) -> Picture:
+    """A picture without what its target cannot hold, with a warning for each loss."""
+    kind = picture_kind(target)
+    warnings = list(picture.warnings)
+    exif, profile, chunks = picture.exif, picture.icc_profile, picture.colour_chunks
+    if kind == "BMP" and (exif or profile):
+        exif = profile = None
+        warnings.append(f"{target} cannot hold the Exif and colour profile of {source}; .png can")
+    elif kind == "TIFF" and exif is not None and not fits_tiff(exif):
+        exif = None
+        warnings.append(f"{source}: {DAMAGED_EXIF}")
+    if profile is not None and is_grey_profile(profile) and becomes_colour(picture.mode, kind):
+        profile = None
+        warnings.append(f"{target} holds colour and not the grey colour profile of {source}; .png can")
+    if kind != "PNG" and chunks:
+        # A profile says more than all but one of them.
+        if not is_plain_srgb(chunks) and (profile is None or b"cICP" in dict(chunks)):
+            names = ", ".join(name.decode() for name, _ in chunks)
+            warnings.append(f"{target} cannot hold what says of {source}'s colours ({names}); .png can")
+        chunks = ()
+    return replace(picture, exif=exif, icc_profile=profile, colour_chunks=chunks, warnings=tuple(warnings))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from vs_emtcm.errors import EmtcmError, reason
 from vs_emtcm.output import complete_file
@@ -64,6 +65,10 @@ def _save(picture: Picture, target: Path, kind: str, quality: int | None) -> Non
         options |= _tiff_options(picture.exif)
     elif picture.exif is not None and kind != "BMP":
         options["exif"] = picture.exif
+    if kind == "PNG":
+        options["pnginfo"] = chunks = PngInfo()
+        for name, data in picture.colour_chunks:
+            chunks.add(name, data)
     Image.fromarray(picture.pixels).save(target, format=kind, **options)
 
 
@@ -77,7 +82,14 @@ def _save_deep(picture: Picture, target: Path, kind: str) -> None:
         write_deep_tiff(pixels, target, icc_profile=picture.icc_profile, tags=tags, dpi=picture.dpi)
     else:
         exif = picture.exif and picture.exif.removeprefix(PREFIX)
-        write_deep_png(pixels, target, icc_profile=picture.icc_profile, exif=exif, dpi=picture.dpi)
+        write_deep_png(
+            pixels,
+            target,
+            icc_profile=picture.icc_profile,
+            exif=exif,
+            dpi=picture.dpi,
+            colour_chunks=picture.colour_chunks,
+        )
 
 
 def _tiff_options(exif: bytes) -> dict[str, object]:
