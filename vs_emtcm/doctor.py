@@ -1,4 +1,4 @@
-"""What is installed here and what works, for people who ask for help."""
+"""``vs-emtcm doctor``: the packages that are installed here, and the backends that work."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Diagnosis:
     """The state of an installation.
 
     Attributes:
-        python: its version.
+        python: version of Python.
         system: operating system and processor.
-        versions: of each package; None where it is not installed.
+        versions: version of each package; None if it is not installed.
         gpus: names of the CUDA devices.
-        backends: which of them work, with the reason where one does not.
+        backends: each backend, with the reason if it does not work.
     """
 
     python: str
@@ -54,7 +54,7 @@ class Diagnosis:
 
 
 def diagnose() -> Diagnosis:
-    """Look at this installation."""
+    """Find out the state of this installation."""
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -63,12 +63,12 @@ def diagnose() -> Diagnosis:
         system=f"{platform.system()} {platform.machine()}",
         versions={name: _version(name) for name in PACKAGES},
         gpus=tuple(torch.cuda.get_device_name(i) for i in range(count)),
-        backends=tuple(_tried(found) for found in availabilities()),
+        backends=tuple(_try(found) for found in availabilities()),
     )
 
 
-def _tried(found: Availability) -> Availability:
-    """What is installed may still not work: a small picture shows it, or a look at the parts of TensorRT."""
+def _try(found: Availability) -> Availability:
+    """Try an installed backend with a small picture; of TensorRT only its parts, as engines take long."""
     if found.reason is not None:
         return found
     try:

@@ -17,7 +17,7 @@ def check_folder(folder: Path) -> None:
     """Refuse a folder that does not exist.
 
     Raises:
-        UsageError: it does not.
+        UsageError: ``folder`` is no folder.
     """
     if not folder.is_dir():
         raise UsageError(f"the folder {folder} does not exist; create it first")
@@ -30,7 +30,7 @@ def check_output(source: Path, target: Path, overwrite: bool) -> None:
         UsageError: it is the source or no file, exists without ``overwrite``, or its folder does not exist or
             cannot be written to.
     """
-    # A link to nowhere is there as well.
+    # A dangling link counts as existing: the result would replace it.
     if os.path.lexists(target):
         if target.exists() and source.exists() and target.samefile(source):
             raise UsageError(f"{target} is the input itself; give another name for the output")
@@ -52,17 +52,17 @@ def check_output(source: Path, target: Path, overwrite: bool) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Have a file on the disk when this returns.
+    """Flush a file to the disk.
 
     Raises:
-        OSError: it is not, such as for want of room.
+        OSError: it does not get there, for example because the disk is full.
     """
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(path: Path) -> None:
-    """Have the names in a folder on the disk when this returns, where the system can do that."""
+    """Flush the names in a folder to the disk, on systems that can do that."""
     with suppress(OSError):
         place = os.open(path, os.O_RDONLY)
         try:
@@ -73,22 +73,22 @@ def sync_folder(path: Path) -> None:
 
 @contextmanager
 def complete_file(target: Path, folder: Path | None = None) -> Iterator[Path]:
-    """A temporary name beside ``target``; renamed to it at the end, removed after an exception.
+    """Give a temporary name, which becomes ``target`` at the end, or is removed after an exception.
 
-    The file is on the disk before it has its name, and its name when this ends: what a power cut leaves under
-    it is whole. A link with this name is replaced, not the file that it points to.
+    The content is flushed to the disk before the file is renamed, and the new name is flushed too: a power
+    cut leaves either no file or a whole one. A link of this name is replaced, not the file it points to.
 
     Args:
-        target: the file that appears at the end; if it is there already, it is replaced, and keeps its mode.
-        folder: where it is until then, on the same file system; None is beside it.
+        target: the file that appears at the end. An existing one is replaced, and its mode is kept.
+        folder: where the temporary file lies, on the same file system; None is beside ``target``.
 
     Raises:
-        WritingError: a target that was not there appeared meanwhile; it stays.
-        EmtcmError: the file does not get onto the disk, such as for want of room.
+        WritingError: there was no target at the start, and there is one at the end; it stays as it is.
+        EmtcmError: the file cannot be flushed, for example because the disk is full.
     """
     replaces = os.path.lexists(target)
-    # Not made of the target's name, which may be as long as names can be, nor of the process's number, which
-    # another may have in another container.
+    # Random, since the target's name may be as long as names can be, and processes in two containers may have
+    # the same number.
     temporary = (folder or target.parent) / f".{secrets.token_hex(8)}.partial{target.suffix}"
     try:
         yield temporary
@@ -111,12 +111,12 @@ def complete_file(target: Path, folder: Path | None = None) -> Iterator[Path]:
 
 def _rename_to_new(temporary: Path, target: Path) -> None:
     try:
-        # Unlike a renaming, it fails where there is a file.
+        # Unlike a rename, a link fails if the target exists.
         os.link(temporary, target)
     except FileExistsError as error:
         raise WritingError(
             f"{target} appeared while it was made and is left as it is; give another name, or --overwrite"
         ) from error
     except OSError:
-        # There are file systems without links.
+        # Some file systems have no links.
         temporary.replace(target)
