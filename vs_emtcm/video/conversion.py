@@ -16,7 +16,7 @@ from vs_emtcm.video.ffmpeg import (
     AVCOL_SPC_BT709,
     AVCOL_SPC_RGB,
 )
-from vs_emtcm.video.frames import frame_planes, native_format
+from vs_emtcm.video.frames import av_planes, native_format
 
 GREY_FORMATS = frozenset({"gray", *(f"gray{bits}le" for bits in (9, 10, 12, 14, 16))})
 # Named the same on both sides, levels stay.
@@ -120,5 +120,5 @@ def _luma_of(frame: av.VideoFrame, pix_fmt: str) -> av.VideoFrame:
     source = native_format(same_depth.format.name)
     assert source is not None
     luma = av.VideoFrame(frame.width, frame.height, pix_fmt)
-    frame_planes(luma, target)[0][...] = frame_planes(same_depth, source)[0]
+    av_planes(luma, target)[0][...] = av_planes(same_depth, source)[0]
     return luma

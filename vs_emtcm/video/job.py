@@ -22,7 +22,7 @@ from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.background import run_ahead
 from vs_emtcm.video.encoder import EncoderSettings, check_encoder, choose_pix_fmt, find_encoder
 from vs_emtcm.video.frame_upscaler import FrameUpscaler
-from vs_emtcm.video.frames import native_format, nearest_native
+from vs_emtcm.video.frames import computed_bits, nearest_native
 from vs_emtcm.video.in_order import in_order
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.resume import ResumableWriter, describe
@@ -121,6 +121,8 @@ def upscale_video(
             warn(warning)
 
     with closing(reader), _place(source, target, upscaler, settings) as (temporary, folder):
+        # A source that no native format holds is refused before any work is done.
+        nearest_native(reader.video.format.name)
         bits = _encoded_bits(reader, upscaler.scale, settings.encoder)
         lanes = [FrameUpscaler(each, bits) for each in make_lanes(upscaler, settings.lanes, reader.frames)]
 
@@ -204,8 +206,7 @@ def _encoded_bits(reader: VideoReader, scale: int, settings: EncoderSettings) ->
         source, context = reader.video.format, reader.video.codec_context
         size = scale * context.width, scale * context.height
         name = choose_pix_fmt(find_encoder(settings.codec), source.name, *size)
-    format = native_format(nearest_native(name))
-    return 8 if format is None or format.sample_type == "float" else format.bits
+    return computed_bits(name)
 
 
 def until_first_frame(items: Iterator[Item]) -> tuple[list[Item], av.VideoFrame | None]:
