@@ -163,7 +163,7 @@ def test_progress_counts_every_frame(make_clip, tmp_path):
         tmp_path / "out.mkv",
         Upscaler(2),
         FAST,
-        lambda done, total: seen.append((done, total)),
+        lambda done, total, _: seen.append((done, total)),
     )
     assert [done for done, _ in seen] == [1, 2, 3, 4, 5]
     assert seen[-1][1] == 5
@@ -177,7 +177,7 @@ def test_a_warning_is_known_with_the_first_frame(make_clip, tmp_path):
         tmp_path / "out.mkv",
         Upscaler(2, stages=1),
         FAST,
-        lambda done, _: events.append(done),
+        lambda done, _total, _resumed: events.append(done),
         events.append,
     )
     assert events == [*report.warnings, 1, 2, 3, 4]
@@ -195,7 +195,7 @@ def test_frames_are_counted_by_the_video_and_not_by_its_longer_sound(make_clip, 
     upscale_video(
         source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST, lambda *counts: seen.append(counts)
     )
-    done, total = seen[-1]
+    done, total, _ = seen[-1]
     assert abs(total - done) <= 1 < 20 > done
 
 

@@ -13,6 +13,7 @@ from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.resume import describe
+from vs_emtcm.video.track import VideoTrack
 from vs_emtcm.video.workfolder import folder_path
 
 
@@ -245,7 +246,7 @@ def test_an_encoder_that_begins_otherwise_than_before_is_refused(make_clip, tmp_
     with pytest.raises(KeyboardInterrupt):
         upscale(source, target, settings(), 5)
     with monkeypatch.context() as patch:
-        patch.setattr("vs_emtcm.video.resume._extradata", lambda _: b"another")
+        patch.setattr(VideoTrack, "extradata", b"another")
         with pytest.raises(
             UsageError, match="ffv1 does not begin as it did before, which other --threads can"
         ):
@@ -306,7 +307,7 @@ def test_a_segment_of_beyond_the_end_is_not_joined(make_clip, tmp_path, number):
 def test_sound_never_comes_from_another_file(make_clip, tmp_path, replaced):
     source, other = make_clip("in.mkv", frames=6, audio=True), make_clip("other.mkv", frames=6, audio=True)
 
-    def replace(_done, _total, _resumed=0):
+    def replace(_done, _total, _resumed):
         if not replaced:
             source.unlink(missing_ok=True)
         elif other.exists():
@@ -320,7 +321,7 @@ def test_sound_never_comes_from_another_file(make_clip, tmp_path, replaced):
 
 def test_an_encoder_that_begins_otherwise_is_refused(make_clip, tmp_path, monkeypatch):
     headers = iter([b"a", b"b"])
-    monkeypatch.setattr("vs_emtcm.video.resume._extradata", lambda _: next(headers))
+    monkeypatch.setattr(VideoTrack, "extradata", property(lambda _: next(headers)))
     source = make_clip(frames=6)
     with pytest.raises(UsageError, match="begins every part with another header; leave --resume out"):
         upscale(source, tmp_path / "out.mkv", settings())

@@ -11,7 +11,7 @@ from vs_emtcm import Upscaler, UsageError
 from vs_emtcm.errors import WritingError
 from vs_emtcm.video import upscale_video
 from vs_emtcm.video.reader import VideoReader
-from vs_emtcm.video.writer import VideoWriter, check_container, check_holds, open_container
+from vs_emtcm.video.writer import VideoWriter, check_container, check_container_holds, open_container
 
 
 @pytest.mark.parametrize(
@@ -34,15 +34,15 @@ def test_what_a_container_cannot_hold_is_refused(tmp_path: Path, name, codec, me
 @pytest.mark.parametrize("decoder", ["dca", "pgssub", "dvdsub", "aac", "srt"])
 def test_matroska_holds_streams_whatever_their_decoder_is_called(tmp_path: Path, decoder):
     with open_container(tmp_path / "out.mkv") as container:
-        check_holds(container, ".mkv", av.codec.Codec(decoder, "r"))
+        check_container_holds(container, ".mkv", av.codec.Codec(decoder, "r"))
 
 
 def test_a_program_stream_holds_pictures_and_no_text(tmp_path: Path):
     with open_container(tmp_path / "out.mpg") as container:
-        check_holds(container, ".mpg", av.codec.Codec("mpeg2video", "w"))
-        check_holds(container, ".mpg", av.codec.Codec("mp2", "r"))
+        check_container_holds(container, ".mpg", av.codec.Codec("mpeg2video", "w"))
+        check_container_holds(container, ".mpg", av.codec.Codec("mp2", "r"))
         with pytest.raises(UsageError, match=r"a \.mpg file cannot hold subrip"):
-            check_holds(container, ".mpg", av.codec.Codec("srt", "r"))
+            check_container_holds(container, ".mpg", av.codec.Codec("srt", "r"))
 
 
 def test_sound_that_a_transport_stream_cannot_hold_is_refused_before_the_start(make_clip, tmp_path):

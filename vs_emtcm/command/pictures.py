@@ -63,7 +63,7 @@ def run_pictures(request: Request, several: bool, tell: Callable[[str], None]) -
                         raise
                     found.add_error(source, error)
                 if progress is not None:
-                    progress(number, len(pairs))
+                    progress(number, len(pairs), 0)
     return Outcome(
         engine=engine.description,
         unit="picture",

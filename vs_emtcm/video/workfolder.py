@@ -66,7 +66,7 @@ class WorkFolder:
         for later in [n for n in self.segments if n >= number]:
             self.segments.pop(later).path.unlink()
 
-    def held(self, frame: int) -> bool:
+    def was_done(self, frame: int) -> bool:
         """Whether this frame was there before this run."""
         return frame // self.segment_frames in self._before
 
