@@ -111,11 +111,11 @@ class VideoTrack:
         """Encode a prepared frame, or with None all that the encoder holds back, and return the packets."""
         packets = self.stream.encode(frame)
         for packet in packets:
-            # In a film of one or two frames, x265 leaves decoding times uninitialized.
             base = as_fraction(packet.time_base)
             if packet.pts is None or packet.dts is None or base is None:
                 continue
-            if abs(packet.pts - packet.dts) * base > LONGEST_DELAY:
+            # In a film of one or two frames, x265 takes its delay from memory that it never wrote.
+            if not 0 <= (packet.pts - packet.dts) * base <= LONGEST_DELAY:
                 packet.dts = packet.pts
         return packets
 
