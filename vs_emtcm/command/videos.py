@@ -15,9 +15,9 @@ from vs_emtcm.images import UNREAD_PICTURES
 from vs_emtcm.output import check_folder, check_output
 from vs_emtcm.progress import show_progress
 from vs_emtcm.video import VideoSettings, upscale_video
+from vs_emtcm.video.containers import check_container
 from vs_emtcm.video.encoder import DEFAULT_CODEC, EncoderSettings, check_encoder
 from vs_emtcm.video.workfolder import folder_path
-from vs_emtcm.video.writer import check_container
 
 
 def run_video(request: Request, tell: Callable[[str], None]) -> Outcome:

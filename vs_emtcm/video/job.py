@@ -25,7 +25,8 @@ from vs_emtcm.video.frames import computed_bits, nearest_native
 from vs_emtcm.video.parallel import map_in_order
 from vs_emtcm.video.pix_fmts import choose_pix_fmt
 from vs_emtcm.video.reader import Item, VideoReader
-from vs_emtcm.video.resume import ResumableWriter, describe
+from vs_emtcm.video.record import describe
+from vs_emtcm.video.resume import ResumableWriter
 from vs_emtcm.video.workfolder import WorkFolder, work_folder
 from vs_emtcm.video.writer import VideoWriter
 

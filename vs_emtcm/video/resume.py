@@ -6,7 +6,6 @@ import heapq
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from itertools import chain, takewhile
 from operator import itemgetter
 from pathlib import Path
@@ -17,39 +16,15 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
-from vs_emtcm import __version__
 from vs_emtcm.errors import EmtcmError, UsageError, WritingError, reason
-from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.decoding_times import decoding_times
 from vs_emtcm.video.encoder import EncoderSettings
-from vs_emtcm.video.quality import DEFAULT_CRF
 from vs_emtcm.video.rational import as_fraction
 from vs_emtcm.video.reader import Item, VideoReader
 from vs_emtcm.video.segment import Segment, read_packets
 from vs_emtcm.video.segment_encoder import SegmentEncoder
-from vs_emtcm.video.workfolder import Record, WorkFolder
+from vs_emtcm.video.workfolder import WorkFolder
 from vs_emtcm.video.writer import VideoWriter
-
-
-def describe(source: Path, upscaler: Upscaler, settings: EncoderSettings) -> Record:
-    """Return everything that the contents of finished segments depend on, by a name for error messages.
-
-    Threads and tiles are left out: after running out of memory, a run may go on with fewer or smaller ones,
-    as long as the encoder's header stays the same.
-    """
-    found = source.stat()
-    return {
-        "vs-emtcm": __version__,
-        "PyAV": av.__version__,
-        "the size of the input": found.st_size,
-        "the date of the input": datetime.fromtimestamp(found.st_mtime, UTC).isoformat(),
-        **upscaler.provenance,
-        "codec": settings.codec,
-        "crf": DEFAULT_CRF if settings.crf is None else settings.crf,
-        "preset": settings.preset,
-        "pixel format": settings.pix_fmt,
-        "encoder options": " ".join(f"{name}={value}" for name, value in settings.options) or None,
-    }
 
 
 class ResumableWriter:

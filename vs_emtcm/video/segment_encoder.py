@@ -6,13 +6,13 @@ from pathlib import Path
 
 import av
 
+from vs_emtcm.video.containers import open_container
 from vs_emtcm.video.conversion import Conversion
 from vs_emtcm.video.encoder import EncoderSettings
 from vs_emtcm.video.rational import as_fraction
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.segment import Segment, SegmentFile
 from vs_emtcm.video.track import VideoTrack
-from vs_emtcm.video.writer import open_container
 
 
 class SegmentEncoder:

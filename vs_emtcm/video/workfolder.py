@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vs_emtcm.errors import EmtcmError, UsageError, WritingError
+from vs_emtcm.errors import EmtcmError, WritingError
 from vs_emtcm.lock import locked
-from vs_emtcm.output import complete_file
+from vs_emtcm.video.record import Record, check_record
 from vs_emtcm.video.segment import Segment, read_segment
 
 # Frames per segment: as many as x264 and x265 put between two key frames at most anyway.
 SEGMENT_FRAMES = 250
 # Bytes of the target's name in the folder's name, at most; file systems allow 255 in all.
 LONGEST_NAME = 200
-# The file in the folder that says what the segments were made from.
-RECORD_NAME = "record.json"
-
-# Everything that the segments depend on, by a name for error messages.
-type Record = Mapping[str, str | int | float | None]
 
 
 class WorkFolder:
@@ -120,7 +114,7 @@ def folder_path(target: Path) -> Path:
 def _opened(target: Path, path: Path, record: Record) -> Iterator[WorkFolder]:
     """Yield the folder once; afterwards remove it, or add to an exception what is kept."""
     folder = WorkFolder(path)
-    _check_record(target, path, record)
+    check_record(target, path, record)
     folder.load()
     try:
         yield folder
@@ -135,47 +129,3 @@ def _opened(target: Path, path: Path, record: Record) -> Iterator[WorkFolder]:
             raise type(error)(f"{error} (what is done is kept in {path})") from error
         raise
     shutil.rmtree(path, ignore_errors=True)
-
-
-def _check_record(target: Path, path: Path, record: Record) -> None:
-    """Write the record, or compare it with that of an earlier run.
-
-    Raises:
-        UsageError: they differ, or the earlier one cannot be read.
-    """
-    before = _read_record(path / RECORD_NAME)
-    if before is None:
-        # It is not known what segments without a record were made from.
-        for file in path.glob("*.segment"):
-            file.unlink()
-        with complete_file(path / RECORD_NAME) as temporary:
-            temporary.write_text(json.dumps(dict(record), indent=1))
-        return
-    for name in {**before, **record}:
-        was, now = before.get(name), record.get(name)
-        if was != now:
-            raise UsageError(
-                f"what is done of {target} was made otherwise ({name} was {_shown(was)}, now it is "
-                f"{_shown(now)}); repeat the command as it was, or delete the folder {path} to begin again"
-            )
-
-
-def _read_record(path: Path) -> dict[str, object] | None:
-    """Return the record in a file, or None if there is no such file.
-
-    Raises:
-        UsageError: the file is damaged.
-    """
-    try:
-        record = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (ValueError, RecursionError):
-        record = None
-    if not isinstance(record, dict):
-        raise UsageError(f"{path} is damaged; delete the folder {path.parent} to begin again")
-    return record
-
-
-def _shown(value: object) -> str:
-    return "its own default" if value is None else f"{value}"
