@@ -12,6 +12,11 @@ import pytest
 from PIL import Image
 
 from tests.conftest import run
+from tests.waiting import wait_until
+
+
+def is_begun(folder):
+    return any(".partial" in path.name for path in folder.iterdir())
 
 
 def test_quiet_is_quiet(make_clip, tmp_path):
@@ -118,10 +123,7 @@ def test_a_run_that_was_told_to_outlive_its_terminal_does(make_clip, tmp_path):
         str(tmp_path / "out.mkv"),
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
-        for _ in range(4800):
-            if any(".partial" in p.name for p in tmp_path.iterdir()):
-                break
-            time.sleep(0.05)
+        wait_until(lambda: is_begun(tmp_path), 240, "an unfinished file", process)
         process.send_signal(signal.SIGHUP)
         _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
@@ -168,10 +170,7 @@ def test_an_interrupted_run_leaves_nothing(make_clip, tmp_path, number):
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     signal.signal(number, before)
     with process:
-        for _ in range(4800):
-            if any(".partial" in p.name for p in tmp_path.iterdir()):
-                break
-            time.sleep(0.05)
+        wait_until(lambda: is_begun(tmp_path), 240, "an unfinished file", process)
         time.sleep(0.3)
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)

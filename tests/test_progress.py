@@ -34,7 +34,7 @@ def test_the_pace_is_that_of_this_run(clock, capsys):
 def test_without_a_total_there_is_no_time_left(clock, capsys):
     with progress.show_progress("film", "frame", quiet=False) as report:
         clock[0] = 20
-        report(40, None)
+        report(40, None, 0)
     assert capsys.readouterr().err == "film: frame 40, 2.00 fps\n"
 
 
@@ -56,12 +56,12 @@ def test_a_terminal_never_shows_more_frames_than_there_are(clock, capsys, monkey
     monkeypatch.setenv("COLUMNS", "120")
     with progress.show_progress("film", "frame", quiet=False) as report:
         clock[0] = 5
-        report(104, 100)
+        report(104, 100, 0)
     assert "104/104" in capsys.readouterr().err
 
 
 def test_pictures_are_counted_as_pictures(clock, capsys):
     with progress.show_progress("folder", "picture", quiet=False) as report:
         clock[0] = 20
-        report(40, 80)
+        report(40, 80, 0)
     assert capsys.readouterr().err == "folder: picture 40 of 80, 2.00 pictures a second, 20 s left\n"

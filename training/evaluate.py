@@ -31,7 +31,7 @@ from vs_emtcm.errors import UsageError, reason
 from vs_emtcm.models import SCALES, SHIPPED
 from vs_emtcm.planes import PixelFormat
 from vs_emtcm.upscaler import Upscaler
-from vs_emtcm.video.frames import frame_planes
+from vs_emtcm.video.frames import av_planes
 
 # Its values 0..1 are codes 16 to 235 of 8 bits: luma need not be rounded to go in.
 GRAY = PixelFormat(family="gray", bits=32, sample_type="float")
@@ -289,7 +289,7 @@ def read_clip(clip: Path, frames: int, unit: int) -> list[Plane]:
                 raise PictureError(f"{clip} has no video stream; give a video file")
             for frame in container.decode(video=0):
                 # The Y plane itself: FFmpeg would stretch limited range on the way to its grey format.
-                luma = frame_planes(frame.reformat(format="yuv420p"), YUV420)[0].astype(np.uint8)
+                luma = av_planes(frame.reformat(format="yuv420p"), YUV420)[0].astype(np.uint8)
                 lumas.append(_cropped(luma, unit, clip, SMALLEST_CLIP))
                 if len(lumas) == frames:
                     break

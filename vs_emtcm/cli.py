@@ -1,4 +1,4 @@
-"""The ``vs-emtcm`` command."""
+"""The ``vs-emtcm`` command: its options and its closing output."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ app.add_typer(engines_cli.exports, name="export")
 
 
 def _terminate(_signum: int, _frame: FrameType | None) -> None:
+    """Treat a signal that ends the process like Ctrl-C, so that unfinished files are removed."""
     raise KeyboardInterrupt
 
 
@@ -140,7 +141,7 @@ def upscale(
     """Upscale a video or pictures."""
     for name in ("SIGTERM", "SIGHUP"):
         ending = getattr(signal, name, None)
-        # Who started the command by nohup wants it to go on.
+        # A signal that is ignored stays so: nohup lets a command outlive its terminal.
         if ending is not None and signal.getsignal(ending) is not signal.SIG_IGN:
             signal.signal(ending, _terminate)
     with exit_codes():
@@ -213,11 +214,11 @@ def doctor(
 
 
 def main() -> None:
-    """The entry point of the command."""
+    """Run the command."""
     try:
         app()
     except OSError as error:
-        # Such as a report that goes to a full disk.
+        # For example, the closing report cannot be written as the disk is full.
         say(f"error: {reason(error)}")
         sys.exit(FAILURE)
 

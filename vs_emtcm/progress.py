@@ -1,4 +1,4 @@
-"""Progress on the terminal: a bar where there is one, plain lines elsewhere."""
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,22 +19,30 @@ from rich.progress import (
 
 
 class Report(Protocol):
-    """What is called with the frames done, their total, and how many of them were done before."""
+    """A function that shows how far the work is."""
 
-    def __call__(self, done: int, total: int | None, resumed: int = 0) -> None: ...  # noqa: D102
+    def __call__(self, done: int, total: int | None, resumed: int) -> None:
+        """Show progress.
+
+        Args:
+            done: the number of frames or pictures done.
+            total: how many there are, or None if that is not known.
+            resumed: how many of those that are done were done before this run.
+        """
+        ...
 
 
-# Seconds between two plain lines.
+# Seconds between two plain lines, at least.
 LINE_INTERVAL = 10.0
 
 
 @contextmanager
 def show_progress(what: str, unit: str, quiet: bool) -> Iterator[Report | None]:
-    """What to call with the frames done and their total, or None if quiet.
+    """Yield a function to call after every frame or picture, or None if quiet.
 
     Args:
-        what: is worked on.
-        unit: that is counted, "frame" or "picture".
+        what: the name of what is worked on.
+        unit: what is counted, "frame" or "picture".
         quiet: whether nothing is shown.
     """
     pace = "fps" if unit == "frame" else f"{unit}s a second"
@@ -47,6 +55,7 @@ def show_progress(what: str, unit: str, quiet: bool) -> Iterator[Report | None]:
 
 
 def _bar(what: str, pace: str) -> Iterator[Report]:
+    """Yield a function that moves a bar on the terminal; ``pace`` is the unit of its speed."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -58,9 +67,9 @@ def _bar(what: str, pace: str) -> Iterator[Report]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None, rate="")
 
-        def report(done: int, total: int | None, resumed: int = 0) -> None:
+        def report(done: int, total: int | None, resumed: int) -> None:
             nonlocal began
-            # Headers are estimates: never show more frames done than there are.
+            # The total from a header is an estimate: never show more frames done than there are.
             known = None if total is None else max(total, done)
             if done == resumed:
                 # Frames that were done before say nothing about the pace.
@@ -74,9 +83,10 @@ def _bar(what: str, pace: str) -> Iterator[Report]:
 
 
 def _lines(what: str, unit: str, pace: str) -> Report:
+    """Return a function that prints a line every :data:`LINE_INTERVAL` seconds."""
     began = last = time.monotonic()
 
-    def report(done: int, total: int | None, resumed: int = 0) -> None:
+    def report(done: int, total: int | None, resumed: int) -> None:
         nonlocal began, last
         now = time.monotonic()
         if done == resumed:

@@ -2,9 +2,11 @@
 
 import json
 
+import pytest
 from PIL import Image
 
 from tests.conftest import codes, run
+from vs_emtcm.command.outcome import nothing_to_do
 
 
 def test_the_closing_line_names_the_parts(make_clip, tmp_path):
@@ -35,3 +37,10 @@ def test_results_that_are_there_can_be_skipped(make_clip, tmp_path):
     report = json.loads(run("upscale", film, tmp_path / "out", "--skip-existing", "--json").stdout)
     assert (report["frames"], report["skipped"]) == (0, 1)
     assert (tmp_path / "out" / "film.mkv").read_bytes() == written
+
+
+@pytest.mark.parametrize("unit", ["frame", "picture"])
+def test_nothing_to_do_is_counted_in_the_unit_of_the_request(unit):
+    outcome = nothing_to_do(unit=unit, skipped=3)
+    assert (outcome.unit, outcome.frames, outcome.skipped) == (unit, 0, 3)
+    assert outcome.summary() == "nothing to do: there already: 3"

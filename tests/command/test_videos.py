@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import av
 import numpy as np
 import pytest
 
 from tests.conftest import run
+from tests.waiting import wait_until
 from vs_emtcm.video.workfolder import folder_path
 
 
@@ -116,11 +116,9 @@ def interrupted(command, folder, number):
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, before)
     with process:
-        for _ in range(24000):
-            # Then the second is counted, and not only there.
-            if (folder / "000002.segment.partial").exists():
-                break
-            time.sleep(0.01)
+        # Once the third segment is begun, the second is counted and not only written.
+        third = folder / "000002.segment.partial"
+        wait_until(third.exists, 240, "the third segment", process)
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     return process.returncode, errors.splitlines()[-1:]

@@ -7,6 +7,7 @@ import av
 
 from vs_emtcm.video import VideoSettings
 from vs_emtcm.video.encoder import EncoderSettings
+from vs_emtcm.video.reader import VideoReader
 
 LOSSLESS = VideoSettings(encoder=EncoderSettings(codec="ffv1"))
 FAST = VideoSettings(encoder=EncoderSettings(preset="ultrafast"))
@@ -41,3 +42,19 @@ def joined(path: Path, seconds: float) -> Path:
                 container.mux(packet)
     both.write_bytes(path.read_bytes() + second.read_bytes())
     return both
+
+
+def frames_of(reader: VideoReader) -> list[av.VideoFrame]:
+    return [item for item in reader.items() if isinstance(item, av.VideoFrame)]
+
+
+def tagged(source: Path, target: Path, **tags: str) -> Path:
+    """The video of a file in another one, with tags of its stream."""
+    with av.open(str(source)) as film, av.open(str(target), "w") as container:
+        stream = container.add_stream_from_template(film.streams.video[0])
+        stream.metadata.update(tags)
+        for packet in film.demux():
+            if packet.size:
+                packet.stream = stream
+                container.mux(packet)
+    return target

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from tests.waiting import wait_until
 from vs_emtcm.video import background
 from vs_emtcm.video.background import run_ahead
 
@@ -38,11 +39,7 @@ def test_it_runs_as_far_ahead_as_it_may_and_no_further():
     ahead = run_ahead(items(), 3)
     assert next(ahead) == 0
     # Three wait, one is in hand, one was given out.
-    for _ in range(1000):
-        if len(taken) == 5:
-            break
-        time.sleep(0.01)
-    assert len(taken) == 5
+    wait_until(lambda: len(taken) == 5, 10, "five items taken")
     time.sleep(0.05)
     assert len(taken) == 5
     ahead.close()

@@ -12,7 +12,7 @@ from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.conversion import choose_conversion
 from vs_emtcm.video.encoder import EncoderSettings
 from vs_emtcm.video.ffmpeg import AVCHROMA_LOC_CENTER
-from vs_emtcm.video.frames import frame_planes, native_format
+from vs_emtcm.video.frames import av_planes, native_format
 
 
 def test_odd_sizes_are_written_with_whole_chroma(make_clip, tmp_path):
@@ -71,8 +71,8 @@ def test_grey_keeps_its_levels_when_it_becomes_yuv(make_clip, tmp_path):
     as_yuv = VideoSettings(encoder=EncoderSettings(codec="ffv1", pix_fmt="yuv420p"))
     upscale_video(source, tmp_path / "yuv.mkv", Upscaler(2, stages=1), as_yuv)
     for grey, yuv in zip(decoded(tmp_path / "grey.mkv"), decoded(tmp_path / "yuv.mkv"), strict=True):
-        luma, u, v = frame_planes(yuv, PixelFormat(family="yuv", subsampling=(1, 1)))
-        np.testing.assert_array_equal(luma, frame_planes(grey, PixelFormat(family="gray"))[0])
+        luma, u, v = av_planes(yuv, PixelFormat(family="yuv", subsampling=(1, 1)))
+        np.testing.assert_array_equal(luma, av_planes(grey, PixelFormat(family="gray"))[0])
         assert u.min() == u.max() == v.min() == v.max() == 128
 
 
@@ -84,7 +84,7 @@ def test_motion_jpeg_keeps_the_range(make_clip, tmp_path, color_range):
     upscale_video(source, tmp_path / "exact.mkv", Upscaler(2, stages=1), LOSSLESS)
     frame, exact = (decoded(tmp_path / name)[0] for name in ("jpeg.mov", "exact.mkv"))
     assert frame.color_range == exact.color_range == color_range
-    luma, wanted = (frame_planes(f, PixelFormat(family="yuv", subsampling=(1, 1)))[0] for f in (frame, exact))
+    luma, wanted = (av_planes(f, PixelFormat(family="yuv", subsampling=(1, 1)))[0] for f in (frame, exact))
     assert np.abs(luma.astype(int) - wanted).mean() < 2
 
 
@@ -189,14 +189,14 @@ def test_yuv_becomes_rgb_of_the_same_colours(tmp_path, codec, pix_fmt):
 @pytest.mark.parametrize("target", ["yuv444p", "yuv420p"])
 def test_rgb_becomes_yuv_of_the_same_colours_and_says_so(target):
     frame = av.VideoFrame(16, 16, "gbrp")
-    for plane, code in zip(frame_planes(frame, PixelFormat(family="rgb")), (200, 90, 40), strict=True):
+    for plane, code in zip(av_planes(frame, PixelFormat(family="rgb")), (200, 90, 40), strict=True):
         plane[...] = code
     frame.colorspace, frame.color_range = 0, 2
     frame.pts, frame.time_base, frame.duration = 3, Fraction(1, 25), 2
     result = choose_conversion(frame, target, range_is_signalled=True)(frame)
     # BT.709, limited range.
     assert (result.colorspace, result.color_range) == (1, 1)
-    for plane, code in zip(frame_planes(result, native_format(target)), (110, 95, 178), strict=True):
+    for plane, code in zip(av_planes(result, native_format(target)), (110, 95, 178), strict=True):
         assert np.abs(plane.astype(int) - code).max() <= 1
     assert (result.pts, result.time_base, result.duration) == (3, Fraction(1, 25), 2)
 
@@ -208,8 +208,8 @@ def test_yuv_becomes_grey_by_its_luma(tmp_path, make_clip):
     upscale_video(source, tmp_path / "grey.mkv", Upscaler(2, stages=1), as_grey)
     for grey, yuv in zip(decoded(tmp_path / "grey.mkv"), decoded(tmp_path / "yuv.mkv"), strict=True):
         assert grey.color_range == 1
-        luma = frame_planes(yuv, PixelFormat(family="yuv", subsampling=(1, 1)))[0]
-        np.testing.assert_array_equal(frame_planes(grey, PixelFormat(family="gray"))[0], luma)
+        luma = av_planes(yuv, PixelFormat(family="yuv", subsampling=(1, 1)))[0]
+        np.testing.assert_array_equal(av_planes(grey, PixelFormat(family="gray"))[0], luma)
 
 
 @pytest.mark.parametrize("color_range", [1, 2])
@@ -220,7 +220,7 @@ def test_yuv_becomes_grey_by_its_luma(tmp_path, make_clip):
 def test_luma_of_every_depth_stays_what_it_is_as_grey(source, target, value, color_range):
     first = flat(source, value, color_range)
     result = choose_conversion(first, target, range_is_signalled=True)(first)
-    (grey,) = frame_planes(result, native_format(target))
+    (grey,) = av_planes(result, native_format(target))
     assert (result.color_range, grey.min(), grey.max()) == (color_range, value, value)
 
 
@@ -259,7 +259,7 @@ def test_alpha_goes_into_what_the_encoder_has_for_it(make_clip, tmp_path, pix_fm
 def flat(pix_fmt, value, color_range):
     """A frame of one value in all planes."""
     frame = av.VideoFrame(16, 16, pix_fmt)
-    for plane in frame_planes(frame, native_format(pix_fmt)):
+    for plane in av_planes(frame, native_format(pix_fmt)):
         plane[...] = value
     frame.color_range, frame.colorspace = color_range, 1
     frame.pts, frame.time_base = 0, Fraction(1, 25)
@@ -285,7 +285,7 @@ def test_grey_and_rgb_become_each_other_with_the_levels_that_they_are_tagged_wit
     first = flat(source, value, color_range)
     result = choose_conversion(first, target, range_is_signalled=True)(first)
     assert result.color_range == 2
-    for plane in frame_planes(result, native_format(target)):
+    for plane in av_planes(result, native_format(target)):
         # FFmpeg's own arithmetic is a code value or two off at 10 bits.
         assert np.abs(plane.astype(int) - expected).max() <= expected / 500
 
@@ -305,7 +305,7 @@ def test_more_bits_of_the_result_are_the_networks(tmp_path, encoder, pix_fmt):
         stream = container.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 120, 24, "yuv420p"
         frame = av.VideoFrame(120, 24, "yuv420p")
-        luma, *chroma = frame_planes(frame, native_format("yuv420p"))
+        luma, *chroma = av_planes(frame, native_format("yuv420p"))
         luma[...] = np.round(np.linspace(60, 72, 120))
         for plane in chroma:
             plane[...] = 128
@@ -314,7 +314,7 @@ def test_more_bits_of_the_result_are_the_networks(tmp_path, encoder, pix_fmt):
     upscale_video(source, tmp_path / "out.mkv", Upscaler(2), VideoSettings(encoder=encoder))
     (result,) = decoded(tmp_path / "out.mkv")
     assert result.format.name == pix_fmt
-    luma, *chroma = frame_planes(result, native_format(pix_fmt))
+    luma, *chroma = av_planes(result, native_format(pix_fmt))
     # 13 levels went in; shifted ones would still be as many.
     assert len(np.unique(luma)) > 30
     assert all(np.abs(plane.astype(int) - plane.flat[0]).max() <= 2 for plane in chroma)

@@ -1,20 +1,11 @@
 """Encoder settings are checked before any work is done."""
 
-from fractions import Fraction
-
-import av
 import pytest
 
 from tests.video.clips import decoded, packets
 from vs_emtcm import Upscaler, UsageError
 from vs_emtcm.video import VideoSettings, upscale_video
-from vs_emtcm.video.encoder import (
-    EncoderSettings,
-    check_encoder,
-    choose_pix_fmt,
-    counted_rate,
-    find_encoder,
-)
+from vs_emtcm.video.encoder import EncoderSettings, check_encoder
 
 
 @pytest.mark.parametrize(
@@ -63,28 +54,6 @@ def test_presets_that_are_numbers_are_taken(preset):
     check_encoder(EncoderSettings(codec="libsvtav1", preset=preset))
 
 
-def test_the_sources_pixel_format_is_kept_where_the_encoder_takes_it():
-    x264 = av.codec.Codec("libx264", "w")
-    for name in ("yuv420p", "yuv422p", "yuv444p10le", "gray"):
-        assert choose_pix_fmt(x264, name, 64, 64) == name
-    assert choose_pix_fmt(x264, "yuvj420p", 64, 64) == "yuv420p"
-
-
-@pytest.mark.parametrize(
-    ("source", "size", "written"),
-    [
-        ("yuv420p", (99, 94), "yuv444p"),
-        ("yuv420p10le", (100, 93), "yuv422p10le"),
-        ("yuv422p", (99, 94), "yuv444p"),
-        ("yuv422p", (100, 93), "yuv422p"),
-        ("gray", (99, 93), "gray"),
-    ],
-)
-def test_x264_takes_chroma_that_divides_the_size(source, size, written):
-    assert choose_pix_fmt(av.codec.Codec("libx264", "w"), source, *size) == written
-    assert choose_pix_fmt(av.codec.Codec("ffv1", "w"), source, *size) == source
-
-
 def test_options_of_the_encoder_reach_it(make_clip, tmp_path):
     encoder = EncoderSettings(options=(("g", "2"), ("x264-params", "bframes=0")))
     upscale_video(make_clip(), tmp_path / "out.mkv", Upscaler(2, stages=1), VideoSettings(encoder=encoder))
@@ -112,38 +81,6 @@ def test_a_quality_inside_of_x264s_own_parameters_is_the_quality(make_clip, tmp_
         upscale_video(source, target, Upscaler(2, stages=1), VideoSettings(encoder=encoder))
         sizes[quality] = sum(len(data) for data, _ in packets(target, "video"))
     assert sizes[45] < 0.5 * sizes[20]
-
-
-@pytest.mark.parametrize(
-    ("codec", "rate", "counted"),
-    [
-        ("mpeg2video", Fraction(24), Fraction(24)),
-        ("mpeg2video", Fraction(24001, 1000), Fraction(24)),
-        ("mpeg1video", Fraction(19), Fraction(24000, 1001)),
-        ("mpeg2video", Fraction(241, 10), Fraction(25)),
-        ("mpeg2video", Fraction(23976, 1000), Fraction(24000, 1001)),
-        ("libx264", Fraction(19), Fraction(19)),
-    ],
-)
-def test_frames_are_counted_at_a_rate_that_mpeg_has(codec, rate, counted):
-    assert counted_rate(find_encoder(codec), rate) == counted
-
-
-def test_more_frames_than_mpeg_counts_are_refused():
-    with pytest.raises(UsageError, match="counts 60 frames a second at most, and the source has 120;"):
-        counted_rate(find_encoder("mpeg2video"), Fraction(120))
-
-
-def test_bits_that_the_encoder_has_no_room_for_are_said_to_be_lost(make_clip, tmp_path):
-    source = make_clip(pix_fmt="yuv420p10le", codec="ffv1", frames=2)
-    asked = {"pix_fmt": "yuv420p"}
-    for codec, options, lost in (("mjpeg", {}, True), ("libx265", {}, False), ("mjpeg", asked, False)):
-        encoder = EncoderSettings(codec=codec, **options)
-        report = upscale_video(
-            source, tmp_path / f"{codec}{lost}.mkv", Upscaler(2, stages=1), VideoSettings(encoder=encoder)
-        )
-        told = "10 bits are written as 8: mjpeg takes no more; --codec libx265 or ffv1 may"
-        assert (told in report.warnings) == lost
 
 
 def test_x265_does_not_write_to_the_terminal(make_clip, tmp_path, capfd):

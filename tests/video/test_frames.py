@@ -1,16 +1,20 @@
 """FFmpeg's pixel formats are told apart and their samples found."""
 
-from fractions import Fraction
-
 import av
 import numpy as np
 import pytest
 from av.video.format import names
 
-from vs_emtcm import Upscaler
+from vs_emtcm import UsageError
 from vs_emtcm.planes import PixelFormat
-from vs_emtcm.video.frame_upscaler import FrameUpscaler
-from vs_emtcm.video.frames import deeper_native, frame_color, frame_planes, native_format, nearest_native
+from vs_emtcm.video.frames import (
+    av_color,
+    av_planes,
+    computed_bits,
+    deeper_native,
+    native_format,
+    nearest_native,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,14 +41,51 @@ def test_planar_formats_are_native(name, format):
     assert native_format(name) == format
 
 
-@pytest.mark.parametrize("name", sorted(n for n in names if av.VideoFormat(n).components))
-def test_every_software_format_has_a_native_one_that_holds_it(name):
-    native = native_format(nearest_native(name))
+SOFTWARE_FORMATS = sorted(n for n in names if av.VideoFormat(n).components)
+TOO_DEEP = ("gray32", "gbrap32", "rgb96", "rgba128")
+
+
+@pytest.mark.parametrize("name", [n for n in SOFTWARE_FORMATS if not n.startswith(TOO_DEEP)])
+def test_every_software_format_has_a_native_one_that_loses_no_bits(name):
+    nearest = nearest_native(name)
+    native, format = native_format(nearest), av.VideoFormat(name)
     assert native is not None
-    format = av.VideoFormat(name)
-    if not format.has_palette and max(c.bits for c in format.components) <= 16:
-        assert native.bits >= max(c.bits for c in format.components)
+    bits = 8 if format.has_palette else max(c.bits for c in format.components)
+    assert native.bits >= (format.bits_per_pixel if format.is_bayer else bits)
     assert native.alpha == (any(c.is_alpha for c in format.components) or format.has_palette)
+    assert (native.sample_type == "float") == ("f16" in name or "f32" in name)
+    if not format.is_bayer:
+        sizes = (format.chroma_width, format.chroma_height), (16, 16)
+        kept = av.VideoFormat(nearest).chroma_width(16), av.VideoFormat(nearest).chroma_height(16)
+        assert all(k >= size(length) for k, size, length in zip(kept, *sizes, strict=True))
+    if format.is_rgb or len(format.components) >= 3:
+        assert native.planes - native.alpha == 3
+
+
+@pytest.mark.parametrize("name", [n for n in SOFTWARE_FORMATS if n.startswith(TOO_DEEP)])
+def test_integers_that_no_native_format_holds_are_refused(name):
+    with pytest.raises(UsageError, match=f"pixel format {name} cannot be upscaled, .* integers of 32 bits; "):
+        nearest_native(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        ("yuv420p", 8),
+        ("nv12", 8),
+        ("yuv420p9le", 9),
+        ("yuv420p9be", 10),
+        ("p010le", 10),
+        ("gbrp14le", 14),
+        ("gbrp14be", 16),
+        ("rgb48le", 16),
+        ("rgbaf32le", 16),
+        ("gbrap32le", 16),
+        ("gbrpf32le", 8),
+    ],
+)
+def test_results_are_computed_with_the_bits_that_are_encoded(name, bits):
+    assert computed_bits(name) == bits
 
 
 @pytest.mark.parametrize(
@@ -65,6 +106,15 @@ def test_every_software_format_has_a_native_one_that_holds_it(name):
         ("pal8", "gbrap"),
         ("gray10be", "gray10le"),
         ("ya16le", "yuva444p16le"),
+        ("bayer_rggb16le", "gbrp16le"),
+        ("bayer_rggb8", "gbrp"),
+        ("gbrpf32be", "gbrpf32le"),
+        ("gbrapf16be", "gbrapf16le"),
+        ("grayf32be", "grayf32le"),
+        ("rgbf32le", "gbrpf32le"),
+        ("rgbaf16be", "gbrapf16le"),
+        ("yaf16le", "gbrapf16le"),
+        ("yaf32be", "gbrapf32le"),
     ],
 )
 def test_the_native_format_is_no_larger_than_it_must_be(name, native):
@@ -76,9 +126,9 @@ def test_planes_are_those_that_pyav_converts(name):
     frame = av.VideoFrame(34, 22, name)
     format = native_format(name)
     assert format is not None
-    for index, plane in enumerate(frame_planes(frame, format)):
+    for index, plane in enumerate(av_planes(frame, format)):
         plane[:] = np.arange(plane.size).reshape(plane.shape) * (index + 1) % 200
-    planes = frame_planes(frame, format)
+    planes = av_planes(frame, format)
     if name == "gbrp":
         np.testing.assert_array_equal(frame.to_ndarray(format="rgb24"), np.stack(planes, 2))
     elif name in ("yuv422p10le", "yuva444p"):
@@ -95,20 +145,20 @@ def test_planes_are_those_that_pyav_converts(name):
 def test_colour_tags_are_understood():
     frame = av.VideoFrame(8, 8, "yuv420p")
     format = PixelFormat(family="yuv", subsampling=(1, 1))
-    assert (frame_color(frame, format).range, frame_color(frame, format).chroma_location) == (
+    assert (av_color(frame, format).range, av_color(frame, format).chroma_location) == (
         "limited",
         "left",
     )
     frame.color_range, frame.chroma_location = 2, 2
-    assert (frame_color(frame, format).range, frame_color(frame, format).chroma_location) == (
+    assert (av_color(frame, format).range, av_color(frame, format).chroma_location) == (
         "full",
         "center",
     )
-    assert frame_color(av.VideoFrame(8, 8, "yuvj420p"), format).range == "full"
+    assert av_color(av.VideoFrame(8, 8, "yuvj420p"), format).range == "full"
     rgb = av.VideoFrame(8, 8, "gbrp")
-    assert frame_color(rgb, PixelFormat(family="rgb")).range == "full"
+    assert av_color(rgb, PixelFormat(family="rgb")).range == "full"
     rgb.color_range = 1
-    assert frame_color(rgb, PixelFormat(family="rgb")).range == "limited"
+    assert av_color(rgb, PixelFormat(family="rgb")).range == "limited"
 
 
 @pytest.mark.parametrize(
@@ -125,29 +175,3 @@ def test_colour_tags_are_understood():
 )
 def test_formats_are_deepened_where_ffmpeg_has_them(name, bits, deeper):
     assert deeper_native(name, bits) == deeper
-
-
-@pytest.mark.parametrize(
-    ("name", "color_range", "expected"),
-    # The range of yuvj is in its name.
-    [("yuv420p", 1, 1), ("yuvj420p", 0, 2), ("nv12", 2, 2), ("gray", 1, 1), ("yuv444p10le", 0, 0)],
-)
-def test_a_larger_frame_has_the_time_and_the_tags_of_the_smaller_one(name, color_range, expected):
-    frame = av.VideoFrame(32, 16, name)
-    frame.pts, frame.time_base, frame.duration = 90, Fraction(1, 1000), 33
-    frame.colorspace, frame.color_primaries, frame.color_trc = 9, 9, 16
-    frame.color_range, frame.chroma_location = color_range, 3
-    upscaler = FrameUpscaler(Upscaler(3, stages=1))
-    larger = upscaler(frame)
-    assert (larger.width, larger.height) == (96, 48)
-    assert (larger.pts, larger.time_base, larger.duration) == (90, Fraction(1, 1000), 33)
-    assert (larger.colorspace, larger.color_primaries, larger.color_trc) == (9, 9, 16)
-    assert (larger.color_range, larger.chroma_location) == (expected, 3)
-    assert upscaler.seconds > 0
-
-
-@pytest.mark.parametrize(("name", "expected"), [("gbrp", 0), ("bgra", 0), ("gray", 2)])
-def test_rgb_stays_tagged_as_rgb_and_grey_never_is(name, expected):
-    frame = av.VideoFrame(32, 16, name)
-    frame.time_base, frame.colorspace = Fraction(1, 25), 0
-    assert FrameUpscaler(Upscaler(2, stages=1))(frame).colorspace == expected

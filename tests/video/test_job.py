@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -12,7 +13,7 @@ from tests.video.clips import FAST, LOSSLESS, decoded, packets, times
 from vs_emtcm import EmtcmError, Upscaler, UsageError, emtcm
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings
-from vs_emtcm.video.frames import frame_planes, native_format
+from vs_emtcm.video.frames import av_planes, native_format
 from vs_emtcm.video.reader import VideoReader
 
 
@@ -47,9 +48,9 @@ def test_video_command_filter_and_upscaler_agree_to_the_bit(make_clip, tmp_path,
         zip(decoded(source), decoded(tmp_path / "out.mkv"), strict=True)
     ):
         assert after.format.name == pix_fmt
-        direct = Upscaler(2).upscale(frame_planes(before, format), format)
+        direct = Upscaler(2).upscale(av_planes(before, format), format)
         with filtered.get_frame(number) as frame:
-            for index, (ours, theirs) in enumerate(zip(frame_planes(after, format), direct, strict=True)):
+            for index, (ours, theirs) in enumerate(zip(av_planes(after, format), direct, strict=True)):
                 np.testing.assert_array_equal(ours, theirs)
                 np.testing.assert_array_equal(np.asarray(frame[index]), theirs)
 
@@ -162,7 +163,7 @@ def test_progress_counts_every_frame(make_clip, tmp_path):
         tmp_path / "out.mkv",
         Upscaler(2),
         FAST,
-        lambda done, total: seen.append((done, total)),
+        lambda done, total, _: seen.append((done, total)),
     )
     assert [done for done, _ in seen] == [1, 2, 3, 4, 5]
     assert seen[-1][1] == 5
@@ -176,7 +177,7 @@ def test_a_warning_is_known_with_the_first_frame(make_clip, tmp_path):
         tmp_path / "out.mkv",
         Upscaler(2, stages=1),
         FAST,
-        lambda done, _: events.append(done),
+        lambda done, _total, _resumed: events.append(done),
         events.append,
     )
     assert events == [*report.warnings, 1, 2, 3, 4]
@@ -194,7 +195,7 @@ def test_frames_are_counted_by_the_video_and_not_by_its_longer_sound(make_clip, 
     upscale_video(
         source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST, lambda *counts: seen.append(counts)
     )
-    done, total = seen[-1]
+    done, total, _ = seen[-1]
     assert abs(total - done) <= 1 < 20 > done
 
 
@@ -371,3 +372,45 @@ def test_the_source_is_closed_at_the_end(make_clip, tmp_path, monkeypatch):
     with pytest.raises(UsageError):
         upscale_video(source, tmp_path / "out.webm", Upscaler(2, stages=1), FAST)
     assert closed == [source] * 2
+
+
+def test_floats_stay_floats_to_the_end(make_clip, tmp_path):
+    source = tmp_path / "in.nut"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("rawvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 16, "gbrpf32be"
+        frame = av.VideoFrame(32, 16, "gbrpf32be")
+        for plane in frame.planes:
+            np.frombuffer(plane, ">f4")[:] = 3
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    # FFV1's floats are experimental.
+    settings = VideoSettings(encoder=EncoderSettings(codec="ffv1", options=(("strict", "-2"),)))
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    assert report.warnings == ()
+    (result,) = decoded(tmp_path / "out.mkv")
+    assert result.format.name == "gbrpf32le"
+    for plane in av_planes(result, native_format("gbrpf32le")):
+        np.testing.assert_allclose(plane, 3, atol=1e-5)
+
+
+def test_integers_of_more_bits_than_can_be_upscaled_are_refused_before_the_work(
+    make_clip, tmp_path, monkeypatch
+):
+    source = make_clip(frames=2)
+    monkeypatch.setattr(VideoReader, "items", lambda _: 1 / 0)
+    format = SimpleNamespace(name="gray32le")
+    begin = VideoReader.__init__
+
+    def watched(reader, path, threads=0, **options):
+        begin(reader, path, threads, **options)
+        reader.video = SimpleNamespace(format=format, codec_context=reader.video.codec_context)
+
+    monkeypatch.setattr(VideoReader, "__init__", watched)
+    for resume in (False, True):
+        settings = VideoSettings(encoder=FAST.encoder, resume=resume)
+        with pytest.raises(
+            UsageError, match="gray32le cannot be upscaled, as its samples are integers of 32"
+        ):
+            upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    assert [p.name for p in tmp_path.iterdir()] == [source.name]

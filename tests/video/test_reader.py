@@ -3,35 +3,17 @@
 import os
 from contextlib import closing
 from fractions import Fraction
-from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
-from av.bitstream import BitStreamFilterContext
 from av.error import InvalidDataError
 from av.stream import Disposition
 
-from tests.video.clips import FAST, decoded, times
+from tests.video.clips import FAST, frames_of, times
 from vs_emtcm import EmtcmError, Upscaler
 from vs_emtcm.video import upscale_video
-from vs_emtcm.video.reader import COLOURS, RATIO, VideoReader, _rate
-
-
-def tagged(source, target, **tags):
-    """The video of a file in another one, with tags of its stream."""
-    with av.open(str(source)) as film, av.open(str(target), "w") as container:
-        stream = container.add_stream_from_template(film.streams.video[0])
-        stream.metadata.update(tags)
-        for packet in film.demux():
-            if packet.size:
-                packet.stream = stream
-                container.mux(packet)
-    return target
-
-
-def frames_of(reader):
-    return [item for item in reader.items() if isinstance(item, av.VideoFrame)]
+from vs_emtcm.video.reader import VideoReader
 
 
 def test_a_video_that_changes_its_size_is_refused_and_leaves_nothing(make_clip, tmp_path):
@@ -50,46 +32,6 @@ def test_a_video_that_changes_its_pixel_format_is_refused(make_clip, tmp_path):
     source.write_bytes(b"".join(part.read_bytes() for part in parts))
     with pytest.raises(EmtcmError, match="changes from 48x32 yuv420p to 48x32 yuv422p at frame 5"):
         frames_of(VideoReader(source))
-
-
-def retagged(source, target, tag):
-    """An H.264 stream in another file, with a tag of its pictures."""
-    with av.open(str(source)) as film, av.open(str(target), "w") as container:
-        stream = container.add_stream_from_template(film.streams.video[0])
-        retag = BitStreamFilterContext(f"h264_metadata={tag}", film.streams.video[0], stream)
-        for packet in film.demux():
-            for changed in retag.filter(packet if packet.size else None):
-                changed.stream = stream
-                container.mux(changed)
-    return target
-
-
-@pytest.mark.parametrize(
-    ("tag", "values", "sentence"),
-    [
-        ("video_full_range_flag", ("0", "1"), COLOURS),
-        ("matrix_coefficients", ("1", "6"), COLOURS),
-        ("colour_primaries", ("1", "6"), COLOURS),
-        ("transfer_characteristics", ("1", "6"), COLOURS),
-        ("sample_aspect_ratio", ("12/11", "16/11"), RATIO),
-    ],
-)
-def test_tags_that_change_are_named_and_those_that_are_missing_are_not(
-    make_clip, tmp_path, tag, values, sentence
-):
-    clip = make_clip("clip.ts", frames=5)
-    one, other = (retagged(clip, tmp_path / "part.ts", f"{tag}={value}").read_bytes() for value in values)
-    untagged = clip.read_bytes()
-
-    def lost(*parts):
-        source = tmp_path / "in.ts"
-        source.write_bytes(b"".join(parts))
-        reader = VideoReader(source)
-        assert len(frames_of(reader)) == 5 * len(parts)
-        return reader.lost
-
-    assert lost(one, other) == lost(untagged, one, untagged, other) == [sentence]
-    assert lost(one, one) == lost(untagged, one) == lost(one, untagged) == []
 
 
 def test_frames_of_a_stream_without_times_are_one_frame_apart(make_clip, tmp_path):
@@ -150,6 +92,7 @@ def test_frames_before_a_place_that_cannot_be_read_are_kept_and_the_place_is_tol
     class Broken:
         streams = container.streams
         duration, start_time = container.duration, container.start_time
+        format = container.format
 
         def demux(self, streams):
             for number, packet in enumerate(container.demux(streams)):
@@ -160,23 +103,6 @@ def test_frames_before_a_place_that_cannot_be_read_are_kept_and_the_place_is_tol
     reader.container = Broken()
     assert len(frames_of(reader)) == 4
     assert reader.damage[0] == "reading stopped early: invalid data found"
-
-
-def test_the_count_of_frames_that_mkvmerge_writes_is_known_before_the_end(make_clip, tmp_path):
-    source = tagged(make_clip(), tmp_path / "in.mkv", NUMBER_OF_FRAMES="123")
-    assert VideoReader(source).frames == 123
-    upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST)
-    # The count of the source's frames is no tag of the result.
-    with av.open(str(tmp_path / "out.mkv")) as container:
-        assert "NUMBER_OF_FRAMES" not in container.streams.video[0].metadata
-    assert len(decoded(tmp_path / "out.mkv")) == 6
-
-
-@pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
-def test_frames_are_counted_from_where_the_clock_begins(make_clip, suffix):
-    pts = [3_600_000 + 40 * n for n in range(20)]
-    source = make_clip(f"in.{suffix}", frames=20, pts=pts, time_base=Fraction(1, 1000))
-    assert VideoReader(source).frames == pytest.approx(20, abs=1)
 
 
 def test_of_two_videos_the_one_that_the_file_shows_by_default_is_read(make_clip, tmp_path):
@@ -205,55 +131,6 @@ def test_a_file_that_became_shorter_is_not_read_again(make_clip):
         reader.again()
 
 
-@pytest.mark.parametrize("missing", [1, 4, 8])
-def test_a_few_frames_less_than_the_header_says_are_no_damage(make_clip, tmp_path, missing):
-    source = tagged(make_clip(codec="ffv1", frames=40), tmp_path / "in.mkv", DURATION="00:00:01.600000000")
-    # Matroska's muxer writes the duration itself: as if the film were longer than it is.
-    data = source.read_bytes()
-    said = b"00:00:01.600000000"
-    assert data.count(said) == 1
-    longer = f"00:00:{1.6 + missing / 25:012.9f}".encode()
-    source.write_bytes(data.replace(said, longer))
-    reader = VideoReader(source)
-    assert len(frames_of(reader)) == 40
-    assert bool(reader.damage) == (missing == 8)
-
-
-@pytest.mark.parametrize("missing", [2, 8])
-def test_a_few_frames_of_a_slow_film_are_no_damage(make_clip, tmp_path, missing):
-    clip = make_clip(codec="ffv1", frames=10, pts=[1000 * n for n in range(10)], time_base=Fraction(1, 1000))
-    source = tagged(clip, tmp_path / "in.mkv")
-    with av.open(str(source)) as container:
-        said = container.streams.video[0].metadata["DURATION"]
-    data = source.read_bytes()
-    assert data.count(said.encode()) == 1
-    source.write_bytes(data.replace(said.encode(), f"00:00:{10 + missing:012.9f}".encode()))
-    reader = VideoReader(source)
-    assert len(frames_of(reader)) == 10
-    assert bool(reader.damage) == (missing == 8)
-
-
-def test_a_subtitle_that_outlasts_the_film_is_no_damage(make_clip, tmp_path):
-    source = tmp_path / "in.mkv"
-    with av.open(str(make_clip())) as film, av.open(str(source), "w") as container:
-        video = container.add_stream_from_template(film.streams.video[0])
-        text = container.add_mux_stream("subrip")
-        text.time_base = Fraction(1, 1000)
-        line = av.Packet(b"The end")
-        line.stream, line.pts, line.dts, line.duration = text, 40, 40, 10_000
-        for packet in film.demux(video=0):
-            if packet.size:
-                packet.stream = video
-                container.mux(packet)
-        container.mux(line)
-    # As by a muxer that writes no tags: the file's duration alone is known, which is the subtitle's.
-    source.write_bytes(source.read_bytes().replace(b"DURATION", b"REMARKED"))
-    reader = VideoReader(source)
-    assert reader.container.duration == 10_040_000
-    assert len(frames_of(reader)) == 6
-    assert reader.damage == []
-
-
 def test_the_decoder_takes_as_many_threads_as_it_was_given(make_clip):
     assert VideoReader(make_clip(), threads=1).video.codec_context.thread_count == 1
 
@@ -267,18 +144,3 @@ def test_a_file_that_grows_while_it_is_read_is_not_called_whole(make_clip, tmp_p
             file.write(b"more")
         assert len(list(frames)) == 19
         assert reader.damage == ["it grew while it was read; repeat this when it is complete"]
-
-
-@pytest.mark.parametrize(
-    ("average", "guessed", "rate"),
-    [
-        # A remux from Matroska to MP4, whose times are milliseconds.
-        (Fraction(256000, 10663), Fraction(24), Fraction(24)),
-        (Fraction(24000, 1001), Fraction(24000, 1001), Fraction(24000, 1001)),
-        (Fraction(193, 10), Fraction(25), Fraction(193, 10)),
-        (None, Fraction(25), Fraction(25)),
-        (None, None, Fraction(25)),
-    ],
-)
-def test_a_rate_that_rounded_times_hide_is_found(average, guessed, rate):
-    assert _rate(SimpleNamespace(average_rate=average, guessed_rate=guessed)) == rate

@@ -12,7 +12,7 @@ from vs_emtcm import EmtcmError, Upscaler, UsageError
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings
 from vs_emtcm.video.reader import VideoReader
-from vs_emtcm.video.resume import describe
+from vs_emtcm.video.track import VideoTrack
 from vs_emtcm.video.workfolder import folder_path
 
 
@@ -200,52 +200,12 @@ def test_what_changes_the_frames_is_refused(make_clip, tmp_path):
     assert (folder_path(target) / "000000.segment").exists()
 
 
-@pytest.mark.parametrize(
-    ("name", "changed"),
-    [
-        ("codec", {"codec": "libx264"}),
-        ("crf", {"crf": 20}),
-        ("preset", {"preset": "slow"}),
-        ("pixel format", {"pix_fmt": "yuv420p10le"}),
-        ("encoder options", {"options": (("tune", "film"),)}),
-    ],
-)
-def test_settings_that_change_the_film_are_told_apart(make_clip, name, changed):
-    source, upscaler = make_clip(frames=1), Upscaler(2, stages=1)
-    before = describe(source, upscaler, EncoderSettings(codec="libx265"))
-    after = describe(source, upscaler, EncoderSettings(**({"codec": "libx265"} | changed)))
-    assert {key for key in before if before[key] != after[key]} == {name}
-    assert before.keys() == after.keys()
-
-
-def test_what_else_changes_the_film_is_told_apart(make_clip, monkeypatch):
-    source, encoder = make_clip(frames=1), EncoderSettings()
-    before = describe(source, Upscaler(2, stages=1), encoder)
-
-    def changed(upscaler):
-        after = describe(source, upscaler, encoder)
-        return {key for key in before if before[key] != after[key]}
-
-    assert changed(Upscaler(2, stages=1, tile=64)) == set()
-    assert changed(Upscaler(2, stages=2)) == {"stages"}
-    assert changed(Upscaler(2, stages=1, tune="clean")) == {"weights (of model and tune)"}
-    assert changed(Upscaler(3, stages=1)) == {"scale", "weights (of model and tune)"}
-    other = "torch" if "OpenVINO" in str(before["engine"]) else "openvino"
-    assert changed(Upscaler(2, stages=1, backend=other, device="cpu")) == {"engine"}
-    with source.open("ab") as file:
-        file.write(b"more")
-    assert "the size of the input" in changed(Upscaler(2, stages=1))
-    monkeypatch.setattr("vs_emtcm.video.resume.__version__", "0")
-    monkeypatch.setattr(av, "__version__", "0")
-    assert changed(Upscaler(2, stages=1)) >= {"vs-emtcm", "PyAV"}
-
-
 def test_an_encoder_that_begins_otherwise_than_before_is_refused(make_clip, tmp_path, monkeypatch):
     source, target = make_clip(frames=6), tmp_path / "out.mkv"
     with pytest.raises(KeyboardInterrupt):
         upscale(source, target, settings(), 5)
     with monkeypatch.context() as patch:
-        patch.setattr("vs_emtcm.video.resume._extradata", lambda _: b"another")
+        patch.setattr(VideoTrack, "extradata", b"another")
         with pytest.raises(
             UsageError, match="ffv1 does not begin as it did before, which other --threads can"
         ):
@@ -306,7 +266,7 @@ def test_a_segment_of_beyond_the_end_is_not_joined(make_clip, tmp_path, number):
 def test_sound_never_comes_from_another_file(make_clip, tmp_path, replaced):
     source, other = make_clip("in.mkv", frames=6, audio=True), make_clip("other.mkv", frames=6, audio=True)
 
-    def replace(_done, _total, _resumed=0):
+    def replace(_done, _total, _resumed):
         if not replaced:
             source.unlink(missing_ok=True)
         elif other.exists():
@@ -320,7 +280,7 @@ def test_sound_never_comes_from_another_file(make_clip, tmp_path, replaced):
 
 def test_an_encoder_that_begins_otherwise_is_refused(make_clip, tmp_path, monkeypatch):
     headers = iter([b"a", b"b"])
-    monkeypatch.setattr("vs_emtcm.video.resume._extradata", lambda _: next(headers))
+    monkeypatch.setattr(VideoTrack, "extradata", property(lambda _: next(headers)))
     source = make_clip(frames=6)
     with pytest.raises(UsageError, match="begins every part with another header; leave --resume out"):
         upscale(source, tmp_path / "out.mkv", settings())

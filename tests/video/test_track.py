@@ -1,24 +1,12 @@
-"""Frames keep their order in whatever time base they are written."""
+"""The video stream of a result keeps what its source says of it."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import pytest
 
-from vs_emtcm.video.track import FrameTimes, _is_encoding_tag
-
-
-def test_frames_closer_than_a_count_become_neighbours():
-    times = FrameTimes(Fraction(1, 25))
-    found = []
-    for pts in (0, 40, 45, 50, 200):
-        frame = av.VideoFrame(16, 16, "gray")
-        frame.pts, frame.time_base, frame.duration = pts, Fraction(1, 1000), 40
-        timed = times(frame)
-        assert timed is frame
-        assert Fraction(frame.time_base.numerator, frame.time_base.denominator) == Fraction(1, 25)
-        found.append((frame.pts, frame.duration))
-    assert found == [(0, 1), (1, 1), (2, 1), (3, 1), (5, 1)]
+from vs_emtcm.video.track import VideoTrack, is_encoding_tag
 
 
 @pytest.mark.parametrize(
@@ -30,4 +18,14 @@ def test_frames_closer_than_a_count_become_neighbours():
     ],
 )
 def test_tags_of_the_old_encoding_are_told_from_those_of_the_film(name, of_the_encoding):
-    assert _is_encoding_tag(name) == of_the_encoding
+    assert is_encoding_tag(name) == of_the_encoding
+
+
+@pytest.mark.parametrize(("dts", "written"), [(-80, -80), (0, 0), (1, 0), (70_000, 0), (-70_000, 0)])
+def test_no_frame_is_decoded_after_it_is_shown_or_long_before(dts, written):
+    packet = av.Packet(b"x")
+    packet.pts, packet.dts, packet.time_base = 0, dts, Fraction(1, 1000)
+    track = object.__new__(VideoTrack)
+    track.stream = SimpleNamespace(encode=lambda _: [packet])
+    assert track.encode(None) == [packet]
+    assert (packet.pts, packet.dts) == (0, written)

@@ -31,10 +31,10 @@ def test_finished_segments_outlive_an_interruption(tmp_path):
     assert message == "interrupted; the same command goes on from frame 500"
     with work_folder(target, RECORD) as folder:
         assert sorted(folder.segments) == [0, 1, 3]
-        assert [folder.held(n) for n in (0, 499, 500, 749, 750, 999, 1000)] == [1, 1, 0, 0, 1, 1, 0]
+        assert [folder.was_done(n) for n in (0, 499, 500, 749, 750, 999, 1000)] == [1, 1, 0, 0, 1, 1, 0]
         add(folder, 2)
         assert folder.next_frame == 1000
-        assert not folder.held(500)
+        assert not folder.was_done(500)
     assert not list(tmp_path.iterdir())
 
 

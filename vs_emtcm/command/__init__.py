@@ -1,4 +1,4 @@
-"""What ``vs-emtcm upscale`` does with its arguments."""
+"""The work of ``vs-emtcm upscale``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["Outcome", "Request", "run"]
 
 
 def run(request: Request, tell: Callable[[str], None]) -> Outcome:
-    """Upscale what was asked for; the kind of the work follows from the input's name.
+    """Upscale pictures or a video, depending on the name of the input.
 
     Args:
-        request: what was asked for.
-        tell: called with every warning and failure; of a video, at the first frame or at the end.
+        request: the arguments of the command.
+        tell: called with every warning and failure; for a video, at the first frame or at the end.
 
     Raises:
         UsageError: the request cannot be carried out; nothing was written.

@@ -1,4 +1,4 @@
-"""What became of a request."""
+"""The result of ``vs-emtcm upscale``: its closing report."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a request.
+    """What was done for a request.
 
     Attributes:
-        engine: what ran the network; None if nothing did.
-        unit: "frame" or "picture".
-        frames: frames or pictures written.
-        resumed: how many of them were done before.
-        skipped: results that were there already.
-        size: (width, height), if all have the same.
+        engine: a description of the engine that ran the network; None if there was nothing to do.
+        unit: what is counted, "frame" or "picture".
+        frames: the number of frames or pictures written.
+        resumed: the number of them that were done by an earlier run.
+        skipped: the number of results that existed already.
+        size: (width, height) of the results, or None if they differ.
         seconds: wall time.
-        parts: seconds per part of the work; the parts overlap.
-        warnings: what was left out or lost.
-        damage: what was damaged in the source.
-        failures: what could not be done.
+        parts: seconds by part of the work; the parts overlap.
+        warnings: what was left out or lost, one sentence each.
+        damage: the damage found in the source, one sentence each.
+        failures: what could not be done, one sentence each.
     """
 
     engine: str | None
@@ -36,7 +36,7 @@ class Outcome:
     failures: tuple[str, ...]
 
     def summary(self) -> str:
-        """One line for people."""
+        """Return the report as one line for people."""
         if self.engine is None:
             return f"nothing to do: there already: {self.skipped}"
         size = "" if self.size is None else f" of {self.size[0]}x{self.size[1]}"
@@ -51,7 +51,7 @@ class Outcome:
         return f"{done}{times}{skipped}; {self.engine}"
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """Return the report as ``--json`` prints it."""
         return {
             "engine": self.engine,
             "frames": self.frames,
@@ -68,11 +68,16 @@ class Outcome:
         }
 
 
-def nothing_to_do(*, skipped: int) -> Outcome:
-    """Of a request whose results were there already, so many."""
+def nothing_to_do(*, unit: str, skipped: int) -> Outcome:
+    """Return the outcome of a request all of whose results existed already.
+
+    Args:
+        unit: "frame" for a video, "picture" for pictures.
+        skipped: the number of results.
+    """
     return Outcome(
         engine=None,
-        unit="frame",
+        unit=unit,
         frames=0,
         resumed=0,
         skipped=skipped,

@@ -1,4 +1,4 @@
-"""A picture, or a folder or pattern of pictures, upscaled as the command was asked to."""
+"""The command's work on pictures: one, a folder or a pattern of them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from vs_emtcm.progress import show_progress
 
 
 def run_pictures(request: Request, several: bool, tell: Callable[[str], None]) -> Outcome:
-    """Upscale one picture, or several; of several, one that fails does not stop the others.
+    """Upscale one picture or several; if there are several, one that fails does not stop the others.
 
     Args:
-        request: what was asked for.
-        several: INPUT is a folder or a pattern.
+        request: the arguments of the command.
+        several: whether INPUT is a folder or a pattern.
         tell: called with every warning and failure.
 
     Raises:
@@ -40,13 +40,13 @@ def run_pictures(request: Request, several: bool, tell: Callable[[str], None]) -
     if request.skip_existing:
         pairs = [(source, target) for source, target in pairs if not target.is_file()]
         if not pairs:
-            return nothing_to_do(skipped=asked)
+            return nothing_to_do(unit="picture", skipped=asked)
     folder = pairs[0][1].parent
     if folder.exists():
         for source, target in pairs:
             check_output(source, target, request.overwrite)
     upscaler_of = cache(partial(make_upscaler, request))
-    # What is wrong with the request shows before anything is written.
+    # A wrong option is refused here, before anything is written.
     engine = upscaler_of(_tune_of(request, pairs[0][0])).engine
     began = time.perf_counter()
     found = _Findings(tell)
@@ -64,7 +64,7 @@ def run_pictures(request: Request, several: bool, tell: Callable[[str], None]) -
                         raise
                     found.add_error(source, error)
                 if progress is not None:
-                    progress(number, len(pairs))
+                    progress(number, len(pairs), 0)
     return Outcome(
         engine=engine.description,
         unit="picture",
@@ -92,7 +92,11 @@ def _refuse_video_options(request: Request) -> None:
 
 
 def _pairs(request: Request, several: bool) -> list[tuple[Path, Path]]:
-    """Each picture and its result; all results are in one folder."""
+    """Return the path of each picture and of its result; all results are in one folder.
+
+    Raises:
+        UsageError: there is no picture, or a result has no valid name.
+    """
     if several:
         found = find_pictures(request.source)
         targets = name_results(found, request.target)
@@ -113,7 +117,7 @@ def _pairs(request: Request, several: bool) -> list[tuple[Path, Path]]:
 
 
 class _Findings:
-    """What became of the pictures so far; whatever is worth a sentence is told at once."""
+    """Collects the results of the pictures so far, and tells every warning and error at once."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
@@ -124,7 +128,7 @@ class _Findings:
         self.failures: list[str] = []
 
     def add(self, picture: Picture) -> None:
-        """One that is written."""
+        """Count a picture that was written."""
         self.done += 1
         height, width = picture.pixels.shape[:2]
         self.sizes.add((width, height))
@@ -132,7 +136,7 @@ class _Findings:
             self.note(self.warnings, "warning", warning)
 
     def add_error(self, source: Path, error: Exception) -> None:
-        """One that is not."""
+        """Note a picture that could not be upscaled."""
         if isinstance(error, MemoryError):
             message = f"{source} does not fit into the memory; a smaller --scale takes less"
         else:
@@ -140,14 +144,18 @@ class _Findings:
         self.note(self.damage if isinstance(error, DamagedError) else self.failures, "error", message)
 
     def note(self, notes: list[str], kind: str, message: str) -> None:
-        """Keep a sentence, and tell it."""
+        """Append a sentence to one of the lists, and tell it."""
         notes.append(message)
         self._tell(f"{kind}: {message}")
 
 
 @contextmanager
 def _made_folder(folder: Path) -> Iterator[None]:
-    """Make the folder if it is not there; if nothing came into it, it goes again, whatever happened."""
+    """Make a folder if it is missing; at the end, remove it again if it was made here and is still empty.
+
+    Raises:
+        UsageError: it cannot be made.
+    """
     missing = not folder.exists()
     check_folder(folder.parent)
     try:
@@ -163,5 +171,6 @@ def _made_folder(folder: Path) -> Iterator[None]:
 
 
 def _tune_of(request: Request, picture: Path) -> str:
-    # A weights file has its own.
+    """Return the tune that was asked for, or else the one that suits the picture."""
+    # Weights from a file have one tune, whatever it is called.
     return request.tune or ("clean" if weights_file(request.model) else usual_tune(picture))

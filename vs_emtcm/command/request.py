@@ -1,4 +1,4 @@
-"""What ``vs-emtcm upscale`` is asked for."""
+"""The arguments of ``vs-emtcm upscale``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vs_emtcm.upscaler import Upscaler
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """The arguments of ``vs-emtcm upscale``; see its help."""
+    """The arguments of ``vs-emtcm upscale``; its help describes each."""
 
     source: str
     target: str
@@ -36,7 +36,16 @@ class Request:
 
 
 def make_upscaler(request: Request, tune: str) -> Upscaler:
-    """What does the work, with the request's threads."""
+    """Return the upscaler that a request asks for, and set the threads of the process.
+
+    Args:
+        request: the arguments of the command.
+        tune: the tune of the model, "video" or "clean".
+
+    Raises:
+        UsageError: there is no such upscaler.
+        EmtcmError: it does not work on the device.
+    """
     import torch
 
     if request.threads:

@@ -1,4 +1,4 @@
-"""What the command reads."""
+"""Checks of the file that the command reads."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from vs_emtcm.errors import UsageError
 
 
 def check_source(given: str) -> None:
-    """Refuse what is no file that could be read.
+    """Refuse an input that is not a file with something in it.
 
     Args:
-        given: INPUT, as it was given.
+        given: the argument INPUT.
 
     Raises:
-        UsageError: it is an address, a pipe, a folder, empty or missing.
+        UsageError: the input is an address, a pipe, a folder, empty or missing.
     """
     path, accepted = Path(given), "give a video, a picture, a folder of pictures or a pattern of pictures"
     if "://" in given:
@@ -30,5 +30,5 @@ def check_source(given: str) -> None:
 
 
 def unread(picture: Path) -> str:
-    """The sentence about a picture of a kind that is not read."""
+    """Return the sentence about a picture in a format that is not read."""
     return f"{picture} is a kind of picture that is not read; convert it to PNG first"

@@ -1,4 +1,4 @@
-"""A video, upscaled as the command was asked to."""
+"""The command's work on a video."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from vs_emtcm.pictures.kinds import SUFFIXES as PICTURE_SUFFIXES
 from vs_emtcm.pictures.kinds import UNREAD_SUFFIXES
 from vs_emtcm.progress import show_progress
 from vs_emtcm.video import VideoSettings, upscale_video
+from vs_emtcm.video.containers import check_container
 from vs_emtcm.video.encoder import DEFAULT_CODEC, EncoderSettings, check_encoder
 from vs_emtcm.video.workfolder import folder_path
-from vs_emtcm.video.writer import check_container
 
 
 def run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
     """Upscale a video.
 
     Args:
-        request: what was asked for.
+        request: the arguments of the command.
         tell: called with every warning, at the first frame or at the end.
 
     Raises:
         UsageError: the request cannot be carried out; nothing was written.
         EmtcmError: the work failed on the way.
     """
-    # SVT-AV1 writes to the terminal by itself.
+    # Keeps SVT-AV1 from writing to the terminal: 1 is "errors only".
     os.environ.setdefault("SVT_LOG", "1")
     check_source(request.source)
     if request.quality is not None:
         raise UsageError("--quality is for pictures; of videos --crf is the quality")
     source, target = Path(request.source), _target(request)
     if request.skip_existing and target.is_file() and not target.samefile(source):
-        return nothing_to_do(skipped=1)
+        return nothing_to_do(unit="frame", skipped=1)
     check_output(source, target, request.overwrite)
     settings = _settings(request)
     check_encoder(settings.encoder)
@@ -72,7 +72,11 @@ def run_video(request: Request, tell: Callable[[str], None]) -> Outcome:
 
 
 def _target(request: Request) -> Path:
-    """The file that is written: OUTPUT, or in it if it is a folder."""
+    """Return the file that is written: OUTPUT, or a file of the source's name in OUTPUT if it is a folder.
+
+    Raises:
+        UsageError: the folder does not exist, or the file is named as a picture.
+    """
     source, target = Path(request.source), Path(request.target)
     into_folder = target.is_dir()
     if into_folder:
@@ -109,6 +113,11 @@ def _settings(request: Request) -> VideoSettings:
 
 
 def _encoder_options(given: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Split texts "NAME=VALUE".
+
+    Raises:
+        UsageError: one has another form.
+    """
     options = []
     for text in given:
         name, equals, value = text.partition("=")

@@ -1,4 +1,4 @@
-"""Video files: reader, writer, and the job between them."""
+"""Upscaling of video files: a reader, a writer, and the job that connects them."""
 
 from vs_emtcm.video.job import VideoReport, VideoSettings, upscale_video
 

@@ -1,4 +1,4 @@
-"""A generator that runs ahead in a thread."""
+"""Iteration that runs ahead in a thread."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 
-# A thread that is told to stop looks up at least this often, in seconds.
+# How often a thread that waits looks whether it is to stop, in seconds.
 PATIENCE = 0.2
 
 
 class _Ended:
+    """The end of the items; with the exception that ended them, if one did."""
+
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
 def run_ahead[Item](items: Iterator[Item], depth: int) -> Generator[Item]:
-    """Yield ``items``, computed in a thread of their own, at most ``depth`` ahead.
+    """Yield ``items``, which are computed in another thread, at most ``depth`` in advance.
 
-    An exception raised there is raised here. Closing the generator stops the thread and waits for it; what
-    goes wrong in closing ``items`` then is not told: whoever closes has an error of its own, or wants none.
+    An exception that the items raise is raised here, after the items before it. Closing the generator stops
+    the thread, waits for it, and ignores errors of closing ``items``: the caller has an error of its own
+    already, or wants no more items.
     """
     ready: queue.Queue[Item | _Ended] = queue.Queue(depth)
     stop, ended = threading.Event(), threading.Event()
@@ -43,7 +46,7 @@ def run_ahead[Item](items: Iterator[Item], depth: int) -> Generator[Item]:
         except BaseException as raised:  # handed over to the consumer, whatever it is
             error = raised
         try:
-            # One that came to its end, or failed, is closed already.
+            # Does nothing if it came to its end or failed.
             if isinstance(items, Generator):
                 with suppress(BaseException):
                     items.close()
@@ -68,12 +71,13 @@ def run_ahead[Item](items: Iterator[Item], depth: int) -> Generator[Item]:
 
 
 def _wait(ended: threading.Event) -> None:
-    """Wait through interruptions: a process that ends while a library works in a thread is aborted.
+    """Wait until a thread has ended, and raise an interruption only then.
 
-    Not for the thread itself, which Python 3.12 takes for ended when the waiting for it is interrupted.
+    A process that exits while a library still works in a thread is aborted. The wait is for an event, as
+    Python 3.12 takes a thread for ended once joining it was interrupted.
 
     Raises:
-        KeyboardInterrupt: the waiting was interrupted; it is over all the same.
+        KeyboardInterrupt: there was an interruption in the meantime.
     """
     interrupted: KeyboardInterrupt | None = None
     while not ended.is_set():

@@ -1,4 +1,4 @@
-"""From an upscaled frame to the pixel format that is encoded, and what its colours are called then."""
+"""Conversion of upscaled frames to the pixel format that is encoded, with the colour tags that then apply."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from vs_emtcm.video.ffmpeg import (
     AVCOL_SPC_BT709,
     AVCOL_SPC_RGB,
 )
-from vs_emtcm.video.frames import frame_planes, native_format
+from vs_emtcm.video.frames import av_planes, native_format
 
+# Formats of grey integers.
 GREY_FORMATS = frozenset({"gray", *(f"gray{bits}le" for bits in (9, 10, 12, 14, 16))})
-# Named the same on both sides, levels stay.
+# Options of a conversion that keeps levels: both sides have the same range, whichever it really is.
 SAME_RANGE: Mapping[str, Any] = {"src_color_range": "JPEG", "dst_color_range": "JPEG"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What is done to every frame of a video; see :func:`choose_conversion`.
+    """The conversion of every frame of a video; see :func:`choose_conversion`.
 
     Attributes:
-        pix_fmt: that the frames get.
-        options: of FFmpeg's conversion; None where there is none.
-        luma_alone: the luma becomes the grey, as it is.
-        by_way_of: pixel format of the same samples in between, as FFmpeg takes grey for full range; or None.
-        colorspace, color_range, chroma_location: FFmpeg's numbers for the result.
+        pix_fmt: the pixel format of the results.
+        options: options of FFmpeg's conversion; None leaves frames as they are.
+        luma_alone: whether the luma of YUV becomes grey without a change of levels.
+        by_way_of: a YUV format that grey is converted to first, as FFmpeg takes grey for full range, or None.
+        colorspace, color_range, chroma_location: FFmpeg's numbers for the results.
     """
 
     pix_fmt: str
@@ -44,7 +45,7 @@ class Conversion:
     chroma_location: int
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The frame in the pixel format, with its time."""
+        """Return a frame in the pixel format that is encoded, with its time."""
         if self.options is None:
             return frame
         if self.by_way_of is not None:
@@ -62,13 +63,13 @@ class Conversion:
 
 
 def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_signalled: bool) -> Conversion:
-    """The conversion of frames like ``first``.
+    """Return the conversion of frames like ``first``.
 
     Args:
-        first: with its colour tags.
-        pix_fmt: FFmpeg pixel format that is encoded.
-        range_is_signalled: whether the file can say which range it has; if not, full range, which would be
-            taken for limited, becomes limited.
+        first: an upscaled frame with its colour tags.
+        pix_fmt: the FFmpeg pixel format that is encoded.
+        range_is_signalled: whether the file can say which range its samples have. If it cannot, players take
+            them for limited range, and full range is converted to that.
     """
     name, from_rgb = first.format.name, first.format.is_rgb
     to_rgb, to_grey = av.VideoFormat(pix_fmt).is_rgb, pix_fmt.startswith("gray")
@@ -78,7 +79,7 @@ def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_signalled: bo
             options={} if to_rgb else {"dst_colorspace": "ITU709", "dst_color_range": "MPEG"},
             by_way_of=name.replace("gray", "yuv444p") if name in GREY_FORMATS else None,
             colorspace=AVCOL_SPC_RGB if to_rgb else AVCOL_SPC_BT709,
-            # FFmpeg's grey is full range whatever it is asked for.
+            # FFmpeg converts to full-range grey, whichever range it is asked for.
             color_range=AVCOL_RANGE_FULL if to_rgb or to_grey else AVCOL_RANGE_LIMITED,
             chroma_location=AVCHROMA_LOC_UNSPECIFIED if to_rgb else _chroma_location(first, pix_fmt),
         )
@@ -89,7 +90,7 @@ def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_signalled: bo
     elif name == pix_fmt:
         options = None
     elif name.startswith("gray"):
-        # FFmpeg takes grey for full range whatever its tag.
+        # FFmpeg takes grey for full range, whatever its tag.
         options = SAME_RANGE
     return Conversion(
         pix_fmt=pix_fmt,
@@ -102,9 +103,10 @@ def choose_conversion(first: av.VideoFrame, pix_fmt: str, range_is_signalled: bo
 
 
 def _chroma_location(first: av.VideoFrame, pix_fmt: str) -> int:
-    """FFmpeg's number for where chroma lies after its conversion.
+    """Return FFmpeg's number for where chroma samples lie after its conversion.
 
-    It halves widths to where the frame's own tag says, and around the middle if there is none.
+    Where FFmpeg halves the width of chroma, it puts the samples where the frame's tag says, and without a tag
+    in the centre.
     """
     halved = av.VideoFormat(pix_fmt).chroma_width(2) < first.format.chroma_width(2)
     untagged = first.chroma_location == AVCHROMA_LOC_UNSPECIFIED
@@ -112,7 +114,7 @@ def _chroma_location(first: av.VideoFrame, pix_fmt: str) -> int:
 
 
 def _luma_of(frame: av.VideoFrame, pix_fmt: str) -> av.VideoFrame:
-    """The luma of a YUV frame as it is: FFmpeg would bring it to full range, by way of RGB."""
+    """Return the luma of a YUV frame as grey, with its levels; FFmpeg would convert it to full range."""
     target = native_format(pix_fmt)
     assert target is not None
     depth = "" if target.bits == 8 else f"{target.bits}le"
@@ -120,5 +122,5 @@ def _luma_of(frame: av.VideoFrame, pix_fmt: str) -> av.VideoFrame:
     source = native_format(same_depth.format.name)
     assert source is not None
     luma = av.VideoFrame(frame.width, frame.height, pix_fmt)
-    frame_planes(luma, target)[0][...] = frame_planes(same_depth, source)[0]
+    av_planes(luma, target)[0][...] = av_planes(same_depth, source)[0]
     return luma

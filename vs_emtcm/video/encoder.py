@@ -1,13 +1,11 @@
-"""Encoders: their settings, and the pixel formats, sizes and options that they take."""
+"""Encoders: the settings that users give, and whether an encoder takes them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
-import av
 from av.codec import Codec, CodecContext
-from av.codec.codec import UnknownCodecError, find_best_pix_fmt_of_list
+from av.codec.codec import UnknownCodecError
 from av.codec.context import CodecOption, OptionType
 from av.video.format import names as pix_fmts
 
@@ -16,61 +14,18 @@ from vs_emtcm.video.quality import RATE_OPTIONS, check_crf
 
 DEFAULT_CODEC = "libx264"
 
-
-@dataclass(frozen=True, kw_only=True)
-class EncoderSettings:
-    """How the video is encoded.
-
-    Attributes:
-        codec: an FFmpeg encoder, such as "libx264", "libx265", "libsvtav1" or "ffv1".
-        crf: constant rate factor, or what the encoder of a graphics card has instead; None is 18 where the
-            encoder has one.
-        preset: the encoder's preset; None is its own default.
-        pix_fmt: FFmpeg pixel format; None keeps the source's where the encoder takes it.
-        options: more of the encoder's options, (name, value) each; they override all others.
-        threads: encoder threads; 0 lets it choose.
-    """
-
-    codec: str = DEFAULT_CODEC
-    crf: float | None = None
-    preset: str | None = None
-    pix_fmt: str | None = None
-    options: tuple[tuple[str, str], ...] = ()
-    threads: int = 0
-
-
-# Formats that encoders list and refuse.
-ALPHA_REFUSED = {
-    "libx265": frozenset({"yuva420p", "yuva420p10le"}),
-    "libvpx-vp9": frozenset({"gbrap", "yuva422p", "yuva444p"}),
-}
-
-# They encode whole chroma pixels only.
-WHOLE_CHROMA_ENCODERS = frozenset({"libx264", "libx265"})
-
-# Options that hold an encoder's own ones, and those of them that are a quality or a rate.
+# Options whose value is a list of the encoder's own parameters, such as "ref=4:crf=20".
 PARAMETER_LISTS = frozenset({"x264-params", "x264opts", "x265-params"})
+# Parameters in such a list that set a quality or a bit rate.
 INNER_RATE_OPTIONS = frozenset({"crf", "qp", "bitrate"})
 
-# What is decided elsewhere.
+# Options that are refused, with the rest of the sentence that says why.
 FIXED_OPTIONS = {
     "time_base": "follows from the source, whose speed would change; leave it out",
     "video_size": "follows from the source and --scale; leave it out",
     "pixel_format": "is no option of the encoder here; use --pix-fmt",
     "field_order": "is that of upscaled frames, which are progressive; leave it out",
 }
-
-# MPEG-1 and MPEG-2 know frame rates and no time base; MPEG-4's time base has 16 bits, of which this is a
-# multiple of the usual frame rates.
-RATE_ENCODERS = frozenset({"mpeg1video", "mpeg2video"})
-# How far, relative to it, a rounded rate lies from the one that is meant: half the step from 23.976 to 24.
-ROUNDED = 0.0005
-# ISO/IEC 13818-2, table 6-4.
-MPEG_RATES = (
-    *(Fraction(rate) for rate in (24, 25, 30, 50, 60)),
-    *(Fraction(rate * 1000, 1001) for rate in (24, 30, 60)),
-)
-MPEG4_TICKS = 60_000
 
 # Suffixes of the names of hardware encoders.
 HARDWARE = ("_nvenc", "_qsv", "_vaapi", "_amf", "_vulkan", "_v4l2m2m", "_videotoolbox", "_mf")
@@ -87,14 +42,38 @@ _X264_PRESETS = (
     "veryslow",
     "placebo",
 )
+# Presets of the encoders that do not list them among their options.
 PRESETS = {"libx264": _X264_PRESETS, "libx264rgb": _X264_PRESETS, "libx265": _X264_PRESETS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderSettings:
+    """How a video is encoded.
+
+    Attributes:
+        codec: an FFmpeg encoder, such as "libx264", "libx265", "libsvtav1" or "ffv1".
+        crf: constant rate factor, or the corresponding quality of a hardware encoder; None is 18 where the
+            encoder has one.
+        preset: the encoder's preset; None is the encoder's default.
+        pix_fmt: FFmpeg pixel format; None keeps the source's where the encoder takes it.
+        options: more options of the encoder, (name, value) each; they override all others.
+        threads: encoder threads; 0 lets the encoder choose.
+    """
+
+    codec: str = DEFAULT_CODEC
+    crf: float | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    threads: int = 0
 
 
 def check_encoder(settings: EncoderSettings) -> None:
     """Refuse settings that the encoder does not have.
 
     Raises:
-        UsageError: the codec or pixel format is unknown, or it has no such option.
+        UsageError: the codec, the pixel format, the preset or an option is unknown or not accepted, or two
+            settings exclude each other.
     """
     codec = find_encoder(settings.codec)
     accepted = [f.name for f in codec.video_formats or []]
@@ -138,7 +117,7 @@ def check_encoder(settings: EncoderSettings) -> None:
 
 
 def rate_options(settings: EncoderSettings) -> frozenset[str]:
-    """Of the options given, those for a quality or a rate, inside of an encoder's own parameters as well."""
+    """Return the names of the given options that set a quality or a bit rate, also in a parameter list."""
     found = set()
     for name, value in settings.options:
         inner = {part.partition("=")[0] for part in value.split(":")} if name in PARAMETER_LISTS else set()
@@ -148,7 +127,7 @@ def rate_options(settings: EncoderSettings) -> frozenset[str]:
 
 
 def find_encoder(name: str) -> Codec:
-    """The video encoder of this name.
+    """Return the video encoder of this name.
 
     Raises:
         UsageError: there is none.
@@ -165,71 +144,18 @@ def find_encoder(name: str) -> Codec:
 
 
 def encoder_options(name: str) -> dict[str, CodecOption]:
-    """The encoder's own options by name."""
+    """Return the encoder's private options by name, without those that all encoders have."""
     context = CodecContext.create(name, "w")
     return {option.name: option for option in context.supported_options.private}
 
 
 def general_options(name: str) -> frozenset[str]:
-    """Names of the options that all encoders have."""
+    """Return the names of the options that all encoders have."""
     return frozenset(option.name for option in CodecContext.create(name, "w").supported_options.generic)
 
 
 def _is_known_preset(preset: str, option: CodecOption) -> bool:
-    """Whether an encoder whose presets are numbers, some of them with names, has this one."""
+    """Return whether an encoder with numbered presets has this one, by number or by name; else True."""
     if option.type != OptionType.INT or preset in {choice.name for choice in option.choices}:
         return True
     return preset.removeprefix("-").isdecimal() and option.min <= int(preset) <= option.max
-
-
-def has_alpha(format: av.VideoFormat) -> bool:
-    """Whether one of its components is opacity."""
-    return any(component.is_alpha for component in format.components)
-
-
-def fits_chroma(codec: Codec, pix_fmt: str, width: int, height: int) -> bool:
-    """Whether the encoder takes pictures of this size in this pixel format."""
-    if codec.name not in WHOLE_CHROMA_ENCODERS:
-        return True
-    size = 64
-    chroma = av.VideoFormat(pix_fmt, size, size).components[1:]
-    return all(width % (size // c.width) == 0 == height % (size // c.height) for c in chroma)
-
-
-def counted_rate(codec: Codec, rate: Fraction) -> Fraction:
-    """The rate at which an encoder that counts frames can count those of this average rate.
-
-    Raises:
-        UsageError: it cannot count as fast.
-    """
-    if codec.name not in RATE_ENCODERS:
-        return rate
-    nearest = min(MPEG_RATES, key=lambda each: abs(each - rate))
-    if abs(nearest / rate - 1) < ROUNDED:
-        return nearest
-    if rate > max(MPEG_RATES):
-        raise UsageError(
-            f"{codec.name} counts {max(MPEG_RATES)} frames a second at most, and the source has "
-            f"{float(rate):g}; use another --codec"
-        )
-    # Every frame wants a count of its own.
-    return min(each for each in MPEG_RATES if each > rate)
-
-
-def choose_pix_fmt(codec: Codec, source: str, width: int, height: int) -> str:
-    """The encoder's pixel format that loses least of ``source`` at this size.
-
-    Raises:
-        UsageError: it has none that is like it.
-    """
-    source = source.replace("yuvj", "yuv")
-    alpha = has_alpha(av.VideoFormat(source))
-    refused = ALPHA_REFUSED.get(codec.name, frozenset())
-    formats = [f.name for f in codec.video_formats or [] if f.name not in refused]
-    accepted = [name for name in formats if fits_chroma(codec, name, width, height)]
-    if not formats or source in accepted:
-        return source
-    best, _ = find_best_pix_fmt_of_list(accepted, source, has_alpha=alpha)
-    if best is None:
-        raise UsageError(f"{codec.name} takes no pixel format near {source}; choose another codec")
-    return str(best.name).replace("yuvj", "yuv")

@@ -1,21 +1,32 @@
-"""FFmpeg's numbers: of colours (which are those of H.273), of times and of containers.
+"""Constants of FFmpeg for colours (those of ITU-T H.273), times and containers.
 
-PyAV has names for some of them; its ``Colorspace`` are swscale's, which are others.
+PyAV has names for some of them; its ``Colorspace``, however, has the numbers of swscale, which are others.
 """
 
 from __future__ import annotations
 
 # AVColorRange.
-AVCOL_RANGE_UNSPECIFIED, AVCOL_RANGE_LIMITED, AVCOL_RANGE_FULL = 0, 1, 2
-# AVColorSpace, the matrix.
-AVCOL_SPC_RGB, AVCOL_SPC_BT709 = 0, 1
-# Matrix, primaries and transfer alike.
+AVCOL_RANGE_UNSPECIFIED = 0
+AVCOL_RANGE_LIMITED = 1
+AVCOL_RANGE_FULL = 2
+
+# AVColorSpace: the matrix.
+AVCOL_SPC_RGB = 0
+AVCOL_SPC_BT709 = 1
+
+# AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic, which share this number.
 AVCOL_UNSPECIFIED = 2
-# Matrix and primaries alike.
-AVCOL_BT470BG, AVCOL_SMPTE170M = 5, 6
-# AVChromaLocation, the types of H.273 and one more.
-AVCHROMA_LOC_UNSPECIFIED, AVCHROMA_LOC_CENTER = 0, 2
-# AV_NOPTS_VALUE, a time that is not known.
+
+# AVColorSpace and AVColorPrimaries, which share these numbers: BT.601 with 625 and with 525 lines.
+AVCOL_BT470BG = 5
+AVCOL_SMPTE170M = 6
+
+# AVChromaLocation: the type of H.273 plus one.
+AVCHROMA_LOC_UNSPECIFIED = 0
+AVCHROMA_LOC_CENTER = 2
+
+# AV_NOPTS_VALUE: a time that is not known.
 NO_TIME = -(1 << 63)
-# Of a container: equal decoding times may follow each other.
+
+# Flag of a container format: packets may have equal decoding times.
 AVFMT_TS_NONSTRICT = 0x20000

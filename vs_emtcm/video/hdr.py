@@ -9,18 +9,20 @@ from fractions import Fraction
 import av
 from av.sidedata.sidedata import Type
 
-# By encoder: the option that holds its own parameters, and what these call mastering display and light level.
+# By encoder: the option that holds its own parameters, and those for mastering display and light level.
 ENCODERS = {
     "libx264": ("x264-params", "mastering-display", "cll"),
     "libx265": ("x265-params", "master-display", "max-cll"),
 }
-# Units of both encoders: chromaticity in 0.00002, luminance in 0.0001 cd/m2.
-CHROMATICITY, LUMINANCE = 50_000, 10_000
+# Both encoders take chromaticities in units of 0.00002 ...
+CHROMATICITY = 50_000
+# ... and luminances in units of 0.0001 cd/m2.
+LUMINANCE = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class StaticHdr:
-    """Static HDR metadata as x264 and x265 write it.
+    """Static HDR metadata as parameters of x264 and x265.
 
     Attributes:
         mastering_display: "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", or None.
@@ -31,7 +33,7 @@ class StaticHdr:
     light_level: str | None
 
     def encoder_options(self, codec: str) -> dict[str, str]:
-        """Options that make ``codec`` write the metadata; empty if it cannot."""
+        """Return the options that make the encoder ``codec`` write the metadata; empty if it cannot."""
         if codec not in ENCODERS:
             return {}
         option, display, light = ENCODERS[codec]
@@ -41,13 +43,13 @@ class StaticHdr:
 
 
 def static_hdr(frame: av.VideoFrame) -> StaticHdr | None:
-    """The static HDR metadata of a decoded frame, or None if it has none."""
+    """Return the static HDR metadata of a decoded frame, or None if it has none."""
     data = frame.side_data
     display = light = None
     if Type.MASTERING_DISPLAY_METADATA in data:
         display = _mastering_display(bytes(data[Type.MASTERING_DISPLAY_METADATA]))
     if Type.CONTENT_LIGHT_LEVEL in data:
-        # AVContentLightMetadata: unsigned MaxCLL, MaxFALL.
+        # AVContentLightMetadata: MaxCLL and MaxFALL, unsigned 32-bit integers.
         light = "{},{}".format(*struct.unpack_from("<2I", bytes(data[Type.CONTENT_LIGHT_LEVEL])))
     if display is None and light is None:
         return None
@@ -55,7 +57,11 @@ def static_hdr(frame: av.VideoFrame) -> StaticHdr | None:
 
 
 def _mastering_display(data: bytes) -> str | None:
-    """AVMasteringDisplayMetadata: ten rationals and two flags, all 32-bit integers."""
+    """Return the parameter for an AVMasteringDisplayMetadata, or None if it is incomplete.
+
+    The structure has ten rationals (x and y of red, green, blue and white, lowest and highest luminance) and
+    two flags, all of them 32-bit integers.
+    """
     numbers = struct.unpack_from("<22i", data)
     has_primaries, has_luminance = numbers[20:]
     if not (has_primaries and has_luminance) or 0 in numbers[1:20:2]:

@@ -1,10 +1,11 @@
-"""What may come with a decoded frame and is not carried over."""
+"""Metadata of pictures that is not carried over to the result."""
 
 from __future__ import annotations
 
 from av.sidedata.sidedata import Type
 from av.video.stream import VideoStream
 
+# By kind of side data of a decoded frame: the sentence about its loss.
 LOST = {
     Type.A53_CC: "captions inside the video (CEA-608, CEA-708) are left out; extract them as subtitles first",
     Type.DYNAMIC_HDR_PLUS: "dynamic HDR metadata (HDR10+) is left out",
@@ -20,17 +21,17 @@ CROPPING = "the cropping that the file asks players for is left out: they will s
 
 
 def lost_of_header(stream: VideoStream) -> list[str]:
-    """What a file says of its pictures and is lost, one sentence each."""
+    """Return what is lost of the metadata in a file's header, one sentence each."""
     return [CROPPING] if "frame_cropping" in stream.codec_context.coded_side_data else []
 
 
 def lost_of_frames(stream: VideoStream) -> dict[Type, str]:
-    """What may come with the frames of a stream and is then lost: a sentence for each kind of side data."""
+    """Return the kinds of side data that frames of a stream may have and lose, with a sentence for each."""
     lost = dict(LOST)
-    # Decoders hand on what the file says, and that is kept.
+    # Decoders copy the rotation of the header to every frame, and that of the header is kept.
     if "display_matrix" in stream.codec_context.coded_side_data:
         del lost[Type.DISPLAYMATRIX]
-    # Matroska's tag is copied.
+    # In Matroska it is a tag of the stream, which is copied.
     if "stereo_mode" in stream.metadata:
         del lost[Type.STEREO3D]
     return lost

@@ -1,4 +1,4 @@
-"""Reads a video file: its frames decoded, everything else as packets to copy."""
+"""Reader of a video file: its video stream decoded, all other streams as packets to copy."""
 
 from __future__ import annotations
 
@@ -16,38 +16,23 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError, reason
-from vs_emtcm.video.ffmpeg import AVCOL_RANGE_UNSPECIFIED, AVCOL_UNSPECIFIED
 from vs_emtcm.video.hdr import StaticHdr, static_hdr
+from vs_emtcm.video.header import frame_count, frame_rate, is_avi, missing_seconds
 from vs_emtcm.video.lost import lost_of_frames, lost_of_header
-from vs_emtcm.video.timeline import Timeline, as_fraction
-
-# Headers round durations and count audio that outlasts the video: a file is called truncated only
-# if more than this is missing, in seconds or in frames, whichever is more.
-TOLERATED_SECONDS = 0.2
-TOLERATED_FRAMES = 3
+from vs_emtcm.video.notes import note
+from vs_emtcm.video.rational import as_fraction
+from vs_emtcm.video.tag_changes import TagChanges
+from vs_emtcm.video.timeline import Timeline
 
 RESTARTED = "timestamps start again within the file; they were continued"
 FLAGGED = "frames are flagged as interlaced; they were taken for progressive"
-COLOURS = "the colour tags change within the file; those of its beginning are kept"
-RATIO = "the pixel aspect ratio changes within the file; that of its beginning is kept"
 NOT_INCREASING = "some timestamps do not increase; they were corrected"
 
-# Of a frame, with what each is where it says nothing.
-COLOUR_TAGS = {
-    "color_range": AVCOL_RANGE_UNSPECIFIED,
-    "colorspace": AVCOL_UNSPECIFIED,
-    "color_primaries": AVCOL_UNSPECIFIED,
-    "color_trc": AVCOL_UNSPECIFIED,
-}
-
-# Transport and program streams: their clock may stand at any hour, and start again.
+# Transport and program streams: their clock may begin at any hour, and start again.
 DISCONTINUOUS = frozenset({"mpegts", "mpeg"})
 
-# How far, relative to it, an average rate lies from the one that is meant.
-CLOSE_RATES = 0.01
-
-# Above this, in frames per second, an average rate is a time base in disguise.
-HIGHEST_RATE = 300
+# A decoded frame of the video stream, or an undecoded packet of another stream.
+type Item = av.VideoFrame | Packet[Stream]
 
 
 class VideoReader:
@@ -62,15 +47,17 @@ class VideoReader:
         UsageError: the file is missing, unreadable, no video, or has no video stream.
 
     Attributes:
+        path: the file.
+        container: the open file.
         video: the stream that is decoded.
-        rate: its frame rate, the average one where it varies.
+        rate: its frames per second, the average if they vary.
         time_base: its time base in seconds.
-        start: seconds at which the file begins; the times of what is read begin at zero.
+        start: the time at which the file begins, in seconds; the times of frames and packets begin at zero.
         frames: the number of frames that the header gives or implies, or None.
         hdr: static HDR metadata of the first frame, once that is decoded, or None.
-        damage: what was found damaged so far, one clause each.
+        damage: the damage found so far, one clause each.
         warnings: what was corrected so far, one clause each.
-        lost: what the header says or came with the frames so far, and is not carried over, one sentence each.
+        lost: metadata found so far that is not carried over, one sentence each.
         seconds: time spent in reading and decoding so far.
     """
 
@@ -78,7 +65,7 @@ class VideoReader:
         self.path = path
         self._assume_progressive = assume_progressive
         try:
-            # FFmpeg takes what stands before a colon for a protocol.
+            # FFmpeg takes the part of a plain name before a colon for a protocol.
             self.container = av.open(f"file:{path}", "r")
             self._opened = path.stat()
         except (FFmpegError, OSError) as error:
@@ -93,7 +80,7 @@ class VideoReader:
         self.video = video
         self.video.codec_context.thread_count = threads
         self.video.thread_type = "AUTO"
-        self.rate = _rate(video)
+        self.rate = frame_rate(video)
         self.time_base = as_fraction(video.time_base) or 1 / self.rate
         self.hdr: StaticHdr | None = None
         self.damage: list[str] = []
@@ -105,27 +92,27 @@ class VideoReader:
         discontinuous = self.container.format.name in DISCONTINUOUS
         self.start = Fraction(self.container.start_time or 0, av.time_base)
         if not discontinuous:
-            # Before zero, sound is only prepared. A broadcast's clock may stand at any hour: FFmpeg takes one
-            # that soon starts again for a time before zero.
+            # Audio before zero only prepares its decoder. In a broadcast, times before zero are real: FFmpeg
+            # gives them to a clock that is about to wrap around.
             self.start = max(Fraction(0), self.start)
         self._timeline = Timeline(self.rate, self.start, discontinuous=discontinuous)
-        # AVI says when packets are decoded; frames are shown at these times, in order.
-        self._due: deque[int] | None = deque() if self.container.format.name == "avi" else None
+        # AVI has decoding times only; the frames are shown at these times, in their order.
+        self._due: deque[int] | None = deque() if is_avi(self.container) else None
+        # Width, height and pixel format of the first frame.
         self._size: tuple[int, int, str] | None = None
-        # What each kind of tag said first.
-        self._tags: dict[str, int | Fraction] = {}
+        self._tag_changes = TagChanges()
         self._decoded = 0
-        self.frames = self._frame_count()
+        self.frames = frame_count(self.container, video, self.rate, self.start)
 
     def close(self) -> None:
         """Close the file."""
         self.container.close()
 
     def again(self) -> VideoReader:
-        """One more reader of the same file, from its start.
+        """Return another reader of the same file, at its start.
 
         Raises:
-            EmtcmError: another file has its name now, or none.
+            EmtcmError: the file was removed, replaced or shortened.
         """
         try:
             now = self.path.stat()
@@ -136,16 +123,16 @@ class VideoReader:
             raise EmtcmError(f"{self.path} cannot be read any more: {reason(error)}") from error
         raise EmtcmError(f"{self.path} was replaced while it was read; put back what it was")
 
-    def items(self) -> Iterator[av.VideoFrame | Packet[Stream]]:
-        """Decoded frames of the video stream and undecoded packets of the others, in file order.
+    def items(self) -> Iterator[Item]:
+        """Yield decoded frames of the video stream and undecoded packets of the others, in file order.
 
-        Every frame has a ``pts`` later than the one before. Damage is noted in :attr:`damage`; what
-        can be decoded is yielded.
+        Every frame has a ``pts`` later than the one before. Damage is noted in :attr:`damage`, and everything
+        that can be decoded is yielded.
 
         Raises:
             EmtcmError: a frame is interlaced or of another size or pixel format than the first.
         """
-        # Where the packets of the video end, and those of video and sound, in seconds.
+        # Where the packets of the video, and those of video and audio, end, in seconds.
         video_end = latest_end = 0.0
         for packet in self._packets():
             began = time.perf_counter()
@@ -159,17 +146,17 @@ class VideoReader:
             yield from ready
         # Frames that the decoder still holds when reading stopped early.
         yield from self._decode(None)
-        self._check_grown()
+        self._check_size()
         self._check_end(video_end=video_end, latest_end=latest_end)
 
     def others(self) -> Iterator[Packet[Stream]]:
-        """The packets alone that :meth:`items` gives, in the same order; nothing is decoded."""
+        """Yield the packets that :meth:`items` yields, in the same order, without decoding any frame."""
         for packet in self._packets():
             if packet.stream_index != self.video.index and packet.size:
                 yield packet
 
     def _packets(self) -> Iterator[Packet[Stream]]:
-        """The packets of all streams in file order, with the times that they get."""
+        """Yield the packets of all streams in file order, with times that begin at zero and go on."""
         streams = [s for s in self.container.streams if s.type in ("video", "audio", "subtitle")]
         packets = self.container.demux(streams)
         while True:
@@ -187,6 +174,7 @@ class VideoReader:
             yield packet
 
     def _decode(self, packet: Packet[Stream] | None) -> list[av.VideoFrame]:
+        """Return the frames that are ready after a packet, or after the last one with None."""
         queued = False
         if self._due is not None and packet is not None and packet.size and packet.dts is not None:
             self._due.append(packet.dts)
@@ -203,7 +191,6 @@ class VideoReader:
         for frame in frames:
             self._refuse_interlaced(frame)
             self._refuse_change(frame)
-            self._note_changes(frame)
             self._note_lost(frame)
             self._give_time(frame)
             self._decoded += 1
@@ -229,17 +216,10 @@ class VideoReader:
                 f"{size[0]}x{size[1]} {size[2]} at frame {self._decoded}; cut it there first"
             )
 
-    def _note_changes(self, frame: av.VideoFrame) -> None:
-        """Note tags that change; those that are missing say nothing, wherever they are."""
-        for name, unknown in COLOUR_TAGS.items():
-            tag = getattr(frame, name)
-            if tag != unknown and self._tags.setdefault(name, tag) != tag:
-                note(self.lost, COLOURS)
-        ratio = as_fraction(self.video.codec_context.sample_aspect_ratio)
-        if ratio is not None and self._tags.setdefault("ratio", ratio) != ratio:
-            note(self.lost, RATIO)
-
     def _note_lost(self, frame: av.VideoFrame) -> None:
+        ratio = as_fraction(self.video.codec_context.sample_aspect_ratio)
+        for sentence in self._tag_changes.find(frame, ratio):
+            note(self.lost, sentence)
         side_data = frame.side_data
         for kind, sentence in self._lost_of_frames.items():
             if kind in side_data:
@@ -248,6 +228,7 @@ class VideoReader:
             note(self.damage, "frames are damaged")
 
     def _give_time(self, frame: av.VideoFrame) -> None:
+        """Set the time base of a frame, and a ``pts`` later than that of the frame before."""
         if self._due:
             frame.pts = self._due.popleft()
         if frame.pts is None:
@@ -259,43 +240,23 @@ class VideoReader:
         frame.time_base = self.time_base
         self._last_pts = frame.pts
 
-    def _check_grown(self) -> None:
+    def _check_size(self) -> None:
         with suppress(OSError):
             if self.path.stat().st_size > self._opened.st_size:
                 note(self.damage, "it grew while it was read; repeat this when it is complete")
 
     def _check_end(self, *, video_end: float, latest_end: float) -> None:
         if RESTARTED in self.warnings:
-            # FFmpeg calculates the duration from the first and the last time.
+            # FFmpeg calculates the duration from the first and the last time of the file.
             return
-        promised = self._promised_end()
-        if promised is not None:
-            missing = promised - float(self.start) - video_end
-        elif self.container.duration and not self.container.streams.subtitles:
-            start = (self.container.start_time or 0) / av.time_base - float(self.start)
-            missing = start + self.container.duration / av.time_base - latest_end
-        else:
-            return
-        if missing > max(TOLERATED_SECONDS, TOLERATED_FRAMES / float(self.rate)):
+        missing = missing_seconds(
+            self.container, self.video, self.rate, self.start, video_end=video_end, latest_end=latest_end
+        )
+        if missing is not None:
             note(self.damage, f"it ends {missing:.1f} s before the duration in its header")
 
-    def _promised_end(self) -> float | None:
-        """Where the video ends by its header, in seconds, or None if that does not say."""
-        if self.video.duration:
-            length = self.video.duration
-            if self._due is not None:
-                # FFmpeg shortens the duration of a cut AVI; its header still counts the frames.
-                length = max(length, self.video.frames)
-            return float(((self.video.start_time or 0) + length) * self.time_base)
-        # Matroska has no field for it; muxers write the end as a tag "00:01:02.345000000".
-        parts = self.video.metadata.get("DURATION", "").split(":")
-        try:
-            hours, minutes, seconds = parts
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        except ValueError:
-            return None
-
     def _pick_video(self) -> VideoStream:
+        """Return the video stream that FFmpeg takes by default, or the first, leaving cover pictures out."""
         candidates = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic]
         best = self.container.streams.best("video")
         if isinstance(best, VideoStream) and best in candidates:
@@ -305,38 +266,9 @@ class VideoReader:
         self.container.close()
         raise UsageError(f"{self.path} has no video stream; give a file with one")
 
-    def _frame_count(self) -> int | None:
-        if self.video.frames:
-            return self.video.frames
-        # A tag of mkvmerge.
-        counted = self.video.metadata.get("NUMBER_OF_FRAMES", "")
-        if counted.isdecimal():
-            return int(counted)
-        if self.rate > HIGHEST_RATE:
-            return None
-        promised = self._promised_end()
-        if promised is not None:
-            return max(1, round((promised - float(self.start)) * self.rate))
-        if self.container.duration:
-            return max(1, round(Fraction(self.container.duration, av.time_base) * self.rate))
-        return None
-
-
-def _rate(video: VideoStream) -> Fraction:
-    average, guessed = as_fraction(video.average_rate), as_fraction(video.guessed_rate)
-    # Rounded times put the average of a film beside its rate, which FFmpeg guesses.
-    if average and guessed and abs(average / guessed - 1) < CLOSE_RATES:
-        return guessed
-    return average or guessed or Fraction(25)
-
-
-def note(notes: list[str], sentence: str) -> None:
-    """Add a sentence that is not there yet."""
-    if sentence not in notes:
-        notes.append(sentence)
-
 
 def _end_of(packet: Packet[Stream]) -> float:
+    """Return when a packet ends, in seconds, or zero if it has no time."""
     base = as_fraction(packet.time_base)
     if packet.pts is None or base is None:
         return 0.0

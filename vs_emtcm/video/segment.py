@@ -1,7 +1,7 @@
-"""A part of an encoded video stream in a file of its own, which tells whether it is whole.
+"""The file of a segment: a part of an encoded video stream, with checksums that show whether it is complete.
 
-The packets are kept as they are, with their times in the encoder's time base; containers round times,
-or know none of decoding.
+Packets are stored as the encoder made them, with their times in its time base. A container would round the
+times, or drop those of decoding.
 """
 
 from __future__ import annotations
@@ -24,32 +24,40 @@ from vs_emtcm.errors import EmtcmError
 from vs_emtcm.output import sync_folder
 from vs_emtcm.video.ffmpeg import NO_TIME
 
+# The first bytes of the file, with the version of the format.
 MAGIC = b"EMTCM segment 1\n"
+# Appended to the name of a file that is not complete.
 PARTIAL = ".partial"
-# A record: its kind, the length of its content, the content, and a CRC-32 of all three.
+
+# The file is a sequence of records, all numbers little-endian. A record is its kind, the length of its
+# content, the content, and a CRC-32 of those three.
 RECORD = struct.Struct("<cI")
 CHECKSUM = struct.Struct("<I")
-HEAD, PACKET, END = b"H", b"P", b"E"
-# Numerator and denominator of the time base; the encoder's header follows.
+# The kinds of records: one head, any number of packets, one end.
+HEAD = b"H"
+PACKET = b"P"
+END = b"E"
+# A head: numerator and denominator of the time base; the encoder's header follows.
 HEAD_FIELDS = struct.Struct("<qq")
-# Presentation and decoding time, duration, key frame, how many pieces of side data.
+# A packet: presentation time, decoding time, duration, whether it is a key frame, and the number of pieces of
+# side data; these and the data of the packet follow.
 PACKET_FIELDS = struct.Struct("<qqq?B")
-# Of a piece of side data: what it is, and its size.
+# A piece of side data: its type and its size; its bytes follow.
 SIDE_FIELDS = struct.Struct("<HI")
-# Packets, frames, and the presentation time of the last frame.
+# An end: the number of packets, the number of frames, and the presentation time of the last frame.
 END_FIELDS = struct.Struct("<qqq")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A finished part of a stream.
+    """A finished part of an encoded video stream.
 
     Attributes:
-        path: its file.
+        path: the file.
         extradata: the encoder's header.
-        frames: how many are in it.
-        last_pts: the presentation time of the last, in the encoder's time base.
-        shown: the presentation time of every packet, in their order.
+        frames: the number of frames that were encoded.
+        last_pts: the presentation time of the last frame, in the encoder's time base.
+        shown: the presentation time of every packet, in the order of the packets.
     """
 
     path: Path
@@ -60,15 +68,15 @@ class Segment:
 
 
 class SegmentFile:
-    """A segment being written; it gets its name when it is complete and on the disk.
+    """A segment that is being written; its file gets its name when it is complete and on the disk.
 
     Args:
-        path: the name.
-        time_base: the encoder's.
+        path: the file.
+        time_base: the time base of the encoder.
         extradata: the encoder's header.
 
     Raises:
-        OSError: it cannot be written; so do the methods.
+        OSError: the file cannot be written; so do the methods.
     """
 
     def __init__(self, path: Path, time_base: Fraction, extradata: bytes) -> None:
@@ -92,7 +100,12 @@ class SegmentFile:
         self._shown.append(times[0])
 
     def finish(self, frames: int, last_pts: int) -> Segment:
-        """Complete the file."""
+        """Complete the file.
+
+        Args:
+            frames: the number of frames that were encoded.
+            last_pts: the presentation time of the last of them.
+        """
         self._write(END, END_FIELDS.pack(len(self._shown), frames, last_pts))
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -120,10 +133,10 @@ class SegmentFile:
 
 
 def read_segment(path: Path) -> Segment | None:
-    """What is in a segment's file, or None if it is not whole.
+    """Return the segment in a file, or None if it is damaged or incomplete.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     extradata, shown = b"", []
     with path.open("rb") as file:
@@ -143,11 +156,11 @@ def read_segment(path: Path) -> Segment | None:
 
 
 def read_packets(segment: Segment) -> Iterator[Packet[Stream]]:
-    """The packets of a segment, with the encoder's time base.
+    """Yield the packets of a segment, with times in the encoder's time base.
 
     Raises:
         EmtcmError: the file is damaged.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     time_base = Fraction(1)
     with segment.path.open("rb") as file:
@@ -164,13 +177,13 @@ def read_packets(segment: Segment) -> Iterator[Packet[Stream]]:
 
 
 def _records(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """The records of a file, as far as they are whole: a head, packets, and an end."""
+    """Yield kind and content of every record of a file, and stop at the first that is damaged or missing."""
     if file.read(len(MAGIC)) != MAGIC:
         return
     expected: tuple[bytes, ...] = (HEAD,)
     while len(head := file.read(RECORD.size)) == RECORD.size:
         kind, size = RECORD.unpack(head)
-        # A damaged size may be any: no more is read than the file has.
+        # Even if the size is damaged, no more is read than the file has.
         content = file.read(size)
         checksum = CHECKSUM.pack(zlib.crc32(head + content))
         if kind not in expected or len(content) != size or file.read(CHECKSUM.size) != checksum:
@@ -180,6 +193,7 @@ def _records(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _packet(content: bytes) -> Packet[Stream]:
+    """Return the packet in the content of a record."""
     *times, key_frame, pieces = PACKET_FIELDS.unpack_from(content)
     place = PACKET_FIELDS.size
     side: list[tuple[int, bytes]] = []
@@ -192,7 +206,7 @@ def _packet(content: bytes) -> Packet[Stream]:
     packet.pts, packet.dts, packet.duration = (None if x == NO_TIME else x for x in times)
     packet.is_keyframe = key_frame
     for kind, data in side:
-        # PyAV's stubs leave its arguments out.
+        # PyAV's stubs leave the arguments out.
         piece = PacketSideData(kind, len(data))  # type: ignore[call-arg]
         if data:
             piece.update(data)
@@ -201,4 +215,5 @@ def _packet(content: bytes) -> Packet[Stream]:
 
 
 def _side_types() -> tuple[str, ...]:
+    """Return PyAV's names of the types of side data, in the order of their numbers."""
     return get_args(PktSideDataT)

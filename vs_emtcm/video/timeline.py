@@ -1,4 +1,4 @@
-"""The time of a file: it begins at zero, and goes on where joined recordings start it again."""
+"""Continuous times for a file, which begin at zero and go on where joined recordings start again."""
 
 from __future__ import annotations
 
@@ -7,39 +7,48 @@ from fractions import Fraction
 from av.packet import Packet
 from av.stream import Stream
 
-# Decoding times that jump back by more than this start again; by less, they are out of order.
+from vs_emtcm.video.rational import as_fraction
+
+# Decoding times that step back by more than this, in seconds, start again; by less, they are out of order.
 RESTART_SECONDS = 1
-# FFmpeg takes a large step back of a clock that may stand at any hour for the end of that clock, so that the
-# step arrives as one ahead. Beyond this length (its option dts_delta_threshold) it is taken for a joint.
+# In formats whose clock wraps around, FFmpeg takes a large step back for such a wrap and turns it into a step
+# ahead. A step ahead of more than this, in seconds, is taken for the start of another recording (FFmpeg's own
+# limit, the option dts_delta_threshold).
 GAP_SECONDS = 10
 
 
 class Timeline:
-    """The times of all streams of a file, in file order.
+    """Continuous times for the packets of all streams of a file, which are given in file order.
 
     Args:
-        rate: frames per second; a packet that does not say how long it lasts lasts for one.
-        start: seconds at which the file begins; they are taken off every time.
-        discontinuous: whether a large step ahead is a joint as well, as in broadcasts.
+        rate: frames per second; a packet without a duration lasts for one frame.
+        start: the time at which the file begins, in seconds; it becomes zero.
+        discontinuous: whether a large step ahead starts another recording, as in broadcasts.
     """
 
     def __init__(self, rate: Fraction, start: Fraction = Fraction(0), *, discontinuous: bool = False) -> None:
         self._discontinuous = discontinuous
         self._rate = rate
-        # Seconds added to the times of each stream, and to those of a stream that starts again.
+        # Seconds that are added to the times of each stream, by its index.
         self._offsets: dict[int, Fraction] = {}
+        # Seconds that are added in the current recording; a stream may still be in the one before.
         self._offset = -start
-        # Where each stream's decoding and what is shown of all streams end, in seconds.
+        # The end of each stream's last packet by decoding time, in seconds.
         self._ends: dict[int, Fraction] = {}
+        # The end of what is shown of all streams, in seconds.
         self._shown_end = Fraction(0)
 
     def move(self, packet: Packet[Stream]) -> bool:
-        """Give a packet its time; True if the file starts its time again here."""
+        """Change the times of a packet in place.
+
+        Returns:
+            Whether the times of the file start again at this packet.
+        """
         time_base, index = as_fraction(packet.time_base), packet.stream_index
         if time_base is None:
             return False
         if packet.dts is None:
-            # The first of a stream may not say when they are decoded.
+            # The first packets of a stream may have no decoding time.
             if packet.pts is not None:
                 packet.pts += round(self._offsets.get(index, self._offset) / time_base)
             return False
@@ -49,9 +58,10 @@ class Timeline:
         if packet.stream.type in ("video", "audio"):
             duration = packet.duration * time_base if packet.duration else 1 / self._rate
             if packet.stream.type == "video" and self._is_of_another_clock(shown - began):
-                # Decoders know the order of what has no time; MPEG-1 and MPEG-2 show all a frame later.
+                # The decoder finds the time of a picture without one. MPEG-1 and MPEG-2 show each picture a
+                # frame after its decoding.
                 packet.pts, shown = None, began + duration
-            # A stream's last packets from before may come after another stream's first from behind.
+            # The last packets of a recording may come after the first ones of the next in another stream.
             offset = self._offsets.get(index, offset)
             end = self._ends.get(index, began + offset)
             if began + offset < end - RESTART_SECONDS:
@@ -73,18 +83,16 @@ class Timeline:
         return restarted
 
     def _is_of_another_clock(self, delay: Fraction) -> bool:
-        """Whether no picture is shown so long after its decoding.
+        """Return whether a picture is shown too long after its decoding to belong to the same recording.
 
-        At a joint in a program stream FFmpeg gives the last picture before it the time of the one behind it.
+        Where recordings are joined in a program stream, FFmpeg gives the last picture of the first recording
+        the presentation time of the first picture of the second.
+
+        Args:
+            delay: from decoding to presentation, in seconds.
         """
         return self._discontinuous and abs(delay) > GAP_SECONDS
 
     def _is_gap(self, time: Fraction) -> bool:
+        """Return whether a step ahead to ``time``, in seconds, starts another recording."""
         return self._discontinuous and time > self._shown_end + GAP_SECONDS
-
-
-def as_fraction(value: object) -> Fraction | None:
-    """PyAV's rational as a Fraction; None where it is missing or zero."""
-    numerator = getattr(value, "numerator", 0)
-    denominator = getattr(value, "denominator", 0)
-    return Fraction(numerator, denominator) if numerator and denominator else None

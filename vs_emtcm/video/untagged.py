@@ -1,26 +1,34 @@
-"""What players take untagged colours for, which depends on the size and would change with it."""
+"""Tags for untagged colours, whose matrix players derive from the size of the picture.
+
+Without tags, the colours of a picture would change with its size.
+"""
 
 from __future__ import annotations
 
 from vs_emtcm.video.ffmpeg import AVCOL_BT470BG, AVCOL_SMPTE170M, AVCOL_UNSPECIFIED
 
-# Of pictures as large as these, players take BT.709; of smaller ones BT.601 (mpv's rule, and most others').
-HD_WIDTH, HD_LINES = 1280, 577
-LINES_625, LINES_525 = frozenset({288, 576}), frozenset({240, 480, 486, 488})
+# Players take untagged pictures of this width or of this height, or larger, for BT.709, others for BT.601:
+# the rule of mpv and of most others.
+HD_WIDTH = 1280
+HD_LINES = 577
+# Heights of pictures from systems of 625 lines, and of 525 lines.
+LINES_625 = frozenset({288, 576})
+LINES_525 = frozenset({240, 480, 486, 488})
 
 
 def tags_that_keep_colours(
     tags: tuple[int, int], size: tuple[int, int], larger: tuple[int, int]
 ) -> tuple[int, int]:
-    """The tags with which a larger picture keeps the colours of the smaller one.
+    """Return the tags with which an upscaled picture keeps the colours of its source.
 
     Args:
-        tags: matrix and primaries of YUV, FFmpeg's numbers.
-        size: (width, height) of the picture that has them.
-        larger: of the one that gets them.
+        tags: matrix and primaries of the source, which is YUV; FFmpeg's numbers.
+        size: (width, height) of the source.
+        larger: (width, height) of the upscaled picture.
 
     Returns:
-        The same, unless the matrix is not specified and the size would change what it is taken for.
+        Matrix and primaries: ``tags``, unless the matrix is unspecified and players would take the upscaled
+        picture for another matrix than the source.
     """
     matrix, primaries = tags
     if matrix != AVCOL_UNSPECIFIED or _is_hd(*size) or not _is_hd(*larger):

@@ -1,95 +1,36 @@
-"""Writes a video file: frames encoded, the other streams of its source copied."""
+"""Writer of a video file: frames are encoded, the other streams of the source copied."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
-from av.codec import Codec
-from av.container import OutputContainer
 from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
 from av.stream import AttachmentStream, Disposition, Stream
 
 from vs_emtcm.errors import UsageError, WritingError, reason
-from vs_emtcm.video.encoder import (
-    HARDWARE,
-    EncoderSettings,
-    find_encoder,
-)
+from vs_emtcm.video.containers import can_hold, check_container_holds, open_container, other_suffixes
+from vs_emtcm.video.encoder import HARDWARE, EncoderSettings, find_encoder
 from vs_emtcm.video.ffmpeg import AVFMT_TS_NONSTRICT, NO_TIME
-from vs_emtcm.video.reader import VideoReader, note
-from vs_emtcm.video.timeline import as_fraction
+from vs_emtcm.video.frame_plan import plan_frames
+from vs_emtcm.video.notes import note
+from vs_emtcm.video.rational import as_fraction
+from vs_emtcm.video.reader import Item, VideoReader
 from vs_emtcm.video.track import VideoTrack
 
+# Tags that a container writes about itself.
 CONTAINER_TAGS = frozenset({"ENCODER", "MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS"})
-# What is proposed, and FFmpeg's names for it.
-CONTAINERS = {".mkv": "matroska", ".mov": "mov", ".avi": "avi", ".nut": "nut"}
-# Muxers that do not say what they hold; a codec that they lack shows when the header is written.
-WITHOUT_CODEC_LIST = frozenset({"mpeg", "mxf"})
-# MPEG-TS takes any codec, but those that it does not know as streams of data: these are what it knows.
-MPEGTS_CODECS = frozenset(
-    {
-        *("h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "cavs", "dirac", "vc1"),
-        *("mp1", "mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m"),
-        *("dvb_subtitle", "dvb_teletext"),
-    }
-)
-
-
-def check_container(path: Path, codec: str) -> None:
-    """Refuse a suffix that stands for no container, or one that cannot hold the codec.
-
-    Raises:
-        UsageError: it is one.
-    """
-    with open_container(path) as container:
-        if container.format.no_file:
-            raise UsageError(f"a {path.suffix} output is more than one file; use .mkv or .mp4")
-        check_holds(container, path.suffix, find_encoder(codec))
-
-
-def check_holds(container: OutputContainer, suffix: str, codec: Codec) -> None:
-    """Refuse a container that cannot hold the codec.
-
-    Raises:
-        UsageError: it cannot.
-    """
-    if not _holds(container, codec):
-        others = _others(suffix, codec)
-        raise UsageError(
-            f"a {suffix} file cannot hold {codec.canonical_name} video; use {others}another --codec"
-        )
-
-
-def _holds(container: OutputContainer, codec: Codec) -> bool:
-    if container.format.name == "mpegts":
-        return codec.canonical_name in MPEGTS_CODECS
-    if container.format.name in WITHOUT_CODEC_LIST and codec.type != "subtitle":
-        return True
-    # PyAV lists implementations: "dca" and "pgssub" for what FFmpeg calls "dts" and "hdmv_pgs_subtitle".
-    return not container.supported_codecs.isdisjoint({codec.name, codec.canonical_name})
-
-
-def _others(suffix: str, codec: Codec) -> str:
-    """The suffixes of what could hold it, each with "or" behind it."""
-    found = []
-    for other, name in CONTAINERS.items():
-        with av.open(os.devnull, "w", format=name) as container:
-            if other != suffix and _holds(container, codec):
-                found.append(f"{other} or ")
-    return "".join(found)
 
 
 class VideoWriter:
-    """A video file being written.
+    """A video file that is being written.
 
     Args:
-        path: where to; the container follows from the suffix.
+        path: the file; the container follows from the suffix.
         reader: the source, whose other streams, tags and chapters are copied.
         first: the first upscaled frame; it gives size, pixel format and colour tags.
         settings: how to encode.
@@ -98,50 +39,62 @@ class VideoWriter:
         UsageError: the container is unknown or cannot hold the codec or an audio stream.
 
     Attributes:
+        conversion: what every upscaled frame goes through before it is encoded.
         track: the video stream.
         warnings: what could not be copied, one sentence each.
+        frames: the number of frames written so far.
+        resumed: the number of them that were done before, which is always zero.
         seconds: time spent encoding and writing so far.
     """
+
+    track: VideoTrack
 
     def __init__(
         self, path: Path, reader: VideoReader, first: av.VideoFrame, settings: EncoderSettings
     ) -> None:
+        self.warnings: list[str] = []
+        self.frames = self.resumed = 0
         self.seconds = 0.0
         self._suffix = path.suffix
+        # The decoding time of the last packet of the video, and of each copied stream by its index.
         self._last_dts: int | None = None
         self._copied_dts: dict[int, int] = {}
         self._damage = reader.damage
         self._container = open_container(path)
         try:
-            self.track = VideoTrack(self._container, path.suffix, reader, first, settings)
-            self.warnings = self.track.warnings
-            self._copied = self._add_streams(reader, settings)
+            plan = plan_frames(self._container.format.name, self._suffix, reader, first, settings)
+            self.conversion = plan.conversion
+            self.warnings += plan.warnings
+            self._copied = self._add_streams(reader, first, settings)
             self._copy_tags(reader)
             self._container.start_encoding()
         except FFmpegError as error:
             self._container.close()
-            if find_encoder(settings.codec).name.endswith(HARDWARE):
-                raise UsageError(
-                    f"{settings.codec} does not work here: {error.strerror}; it needs its graphics card and "
-                    "driver, libx264 and libx265 need none"
-                ) from error
-            given = [f"--{n}" for n in ("crf", "preset") if getattr(settings, n) is not None]
-            given += ["--encoder-option"] if settings.options else []
-            sound = [
-                s.codec_context.codec.canonical_name
-                for s in reader.container.streams.audio
-                if s.codec_context
-            ]
-            beside = f" and the source's {' and '.join(sound)} audio" if sound else ""
-            raise UsageError(
-                f"{settings.codec} with {self.track.pix_fmt}{beside} in a {path.suffix} file does not work: "
-                f"{error.strerror}; try another {', '.join([*given, '--codec', '--pix-fmt'])} or container"
-            ) from error
+            raise UsageError(self._refusal(reader, settings, error)) from error
         except BaseException:
             self._container.close()
             raise
 
-    def write(self, item: av.VideoFrame | Packet[Stream]) -> None:
+    def _refusal(self, reader: VideoReader, settings: EncoderSettings, error: FFmpegError) -> str:
+        """Return the sentence about an encoder or a muxer that could not be opened."""
+        if find_encoder(settings.codec).name.endswith(HARDWARE):
+            return (
+                f"{settings.codec} does not work here: {error.strerror}; it needs its graphics card and "
+                "driver, libx264 and libx265 need none"
+            )
+        given = [f"--{n}" for n in ("crf", "preset") if getattr(settings, n) is not None]
+        given += ["--encoder-option"] if settings.options else []
+        sound = [
+            s.codec_context.codec.canonical_name for s in reader.container.streams.audio if s.codec_context
+        ]
+        beside = f" and the source's {' and '.join(sound)} audio" if sound else ""
+        encoded = f"{settings.codec} with {self.conversion.pix_fmt}"
+        return (
+            f"{encoded}{beside} in a {self._suffix} file does not work: {error.strerror}; "
+            f"try another {', '.join([*given, '--codec', '--pix-fmt'])} or container"
+        )
+
+    def write(self, item: Item) -> None:
         """Encode a frame or copy a packet of another stream.
 
         Raises:
@@ -150,13 +103,14 @@ class VideoWriter:
         with self._writing():
             if isinstance(item, av.VideoFrame):
                 self._container.mux(self.track.encode(self.track.prepared(item)))
+                self.frames += 1
             elif item.stream_index in self._copied:
                 self._copy(item, self._copied[item.stream_index])
 
     def _copy(self, packet: Packet[Stream], target: Stream) -> None:
         packet.stream = target
         packet.rescale_ts(target.time_base)
-        # Muxers refuse times that step back, as in joined recordings; most refuse equal ones of sound too.
+        # Muxers refuse times that step back, as in joined recordings; for audio, most refuse equal times too.
         nonstrict = self._container.format.flags & AVFMT_TS_NONSTRICT
         loose = nonstrict or target.type != "audio"
         earliest = self._copied_dts.get(target.index, NO_TIME) + (0 if loose else 1)
@@ -171,7 +125,7 @@ class VideoWriter:
             note(self._damage, f"a packet of {target.type} could not be copied")
 
     def write_encoded(self, packet: Packet[Stream]) -> None:
-        """Write a packet of the video stream that was encoded elsewhere, with the same settings.
+        """Write a packet of the video stream that another encoder made with the same settings.
 
         Raises:
             WritingError: writing failed.
@@ -181,7 +135,7 @@ class VideoWriter:
             packet.stream = stream
             packet.rescale_ts(stream.time_base)
             if packet.dts is not None:
-                # In the container's time base, neighbours may fall on one tick.
+                # In the container's time base, neighbouring packets may fall on one tick.
                 if self._last_dts is not None and packet.dts <= self._last_dts:
                     dts = self._last_dts + 1
                     packet.dts = dts if packet.pts is None else min(dts, packet.pts)
@@ -199,7 +153,7 @@ class VideoWriter:
         self.complete()
 
     def complete(self) -> None:
-        """Complete the file, of which no frame was encoded here or all are.
+        """Complete the file without asking the encoder for more: it holds no frames, or was emptied before.
 
         Raises:
             WritingError: writing failed.
@@ -209,7 +163,7 @@ class VideoWriter:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Time what is done, and tell what fails."""
+        """Add the time of the block to :attr:`seconds`, and raise what fails in it as a WritingError."""
         began = time.perf_counter()
         try:
             yield
@@ -223,13 +177,19 @@ class VideoWriter:
         with suppress(FFmpegError, OSError, ValueError):
             self._container.close()
 
-    def _add_streams(self, reader: VideoReader, settings: EncoderSettings) -> dict[int, Stream]:
+    def _add_streams(
+        self, reader: VideoReader, first: av.VideoFrame, settings: EncoderSettings
+    ) -> dict[int, Stream]:
+        """Add all streams in the order of the source; return the copied ones by the source's index."""
         copied: dict[int, Stream] = {}
         self._has_chapters = bool(reader.container.chapters())
-        check_holds(self._container, self._suffix, find_encoder(settings.codec))
+        check_container_holds(self._container, self._suffix, find_encoder(settings.codec))
         for stream in reader.container.streams:
             if stream.index == reader.video.index:
-                self.track.add()
+                self.track = VideoTrack(
+                    self._container, self._suffix, reader, first, settings, self.conversion
+                )
+                self.warnings += self.track.warnings
             elif isinstance(stream, AttachmentStream):
                 self._add_attachment(stream)
             elif self._can_copy(stream):
@@ -241,9 +201,14 @@ class VideoWriter:
         return copied
 
     def _can_copy(self, stream: Stream) -> bool:
+        """Return whether a stream can be copied; one that cannot is added to :attr:`warnings`.
+
+        Raises:
+            UsageError: it is audio, without which the result would be useless.
+        """
         kind = stream.type
         if kind == "data":
-            # MP4 has its chapters in such a stream as well, and time codes, which are copied as tags.
+            # MP4 has such streams for its chapters, and for time codes, which are copied as tags.
             known = self._has_chapters and stream.name == "bin_data"
             if not known and "timecode" not in stream.metadata:
                 self.warnings.append(f"data stream {stream.index} ({stream.name or 'unknown'}) is left out")
@@ -252,15 +217,15 @@ class VideoWriter:
             self.warnings.append(f"video stream {stream.index} is left out: one is upscaled")
             return False
         if kind == "video" and self._container.format.name != "mp4":
-            # It would become a second video track there.
+            # In other containers it would become a second video track.
             self.warnings.append(f"cover picture {stream.index} is left out: only .mp4 keeps it")
             return False
         codec = stream.codec_context.codec if stream.codec_context else None
-        if codec is not None and _holds(self._container, codec):
+        if codec is not None and can_hold(self._container, codec):
             return True
         name = "unknown" if codec is None else codec.canonical_name
         if kind == "audio":
-            others = "" if codec is None else _others(self._suffix, codec)
+            others = "" if codec is None else other_suffixes(self._suffix, codec)
             raise UsageError(
                 f"a {self._suffix} file cannot hold the source's {name} audio; use {others}what "
                 "'ffmpeg -i INPUT -map 0 -c copy -c:a flac OUTPUT.mkv' makes of the source"
@@ -287,18 +252,3 @@ class VideoWriter:
             chapter["start"], chapter["end"] = chapter["start"] - shift, chapter["end"] - shift
         if chapters:
             self._container.set_chapters(chapters)
-
-
-def open_container(path: Path) -> OutputContainer:
-    """Open a file for writing; the container follows from the suffix.
-
-    Raises:
-        UsageError: there is no container of this suffix, or the file cannot be created.
-    """
-    try:
-        # Audio waits this long, in microseconds of the film, for frames that the encoder holds back.
-        return av.open(f"file:{path}", "w", container_options={"max_interleave_delta": "60000000"})
-    except ValueError as error:
-        raise UsageError(f"no video container has the suffix {path.suffix!r}; use .mkv or .mp4") from error
-    except (FFmpegError, OSError) as error:
-        raise UsageError(f"{path.parent} cannot be written to: {reason(error)}") from error

@@ -1,4 +1,4 @@
-"""Work on several items at once whose results come in order."""
+"""Work on several items at once, with results in the order of the items."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
-# Items that are taken ahead at most: frames that only pass through wait behind one that is worked on.
-AHEAD = 32
+# Items at most that wait for their turn: those that pass by unchanged pile up behind one that is worked on.
+MAX_WAITING = 32
 
 
-def in_order[Item](
+def map_in_order[Item](
     tasks: Iterable[tuple[Item, bool]], workers: Sequence[Callable[[Item], Item]]
 ) -> Generator[Item]:
-    """Yield items in their order, those that are to be worked on after one of the workers did.
+    """Yield every item in order: those that are to be worked on as a worker returns them, others unchanged.
 
-    Each worker has its own thread and works on one item at a time. One item more than there are workers is
-    taken ahead, and up to :data:`AHEAD` that are not worked on. An exception of a worker or of ``tasks`` is
-    raised here, after all items before it.
+    Each worker has its own thread and works on one item at a time. Items are taken from ``tasks`` in advance:
+    of those to work on, one more than there are workers, and :data:`MAX_WAITING` in all. An exception of a
+    worker or of ``tasks`` is raised after all items before it.
 
     Args:
-        tasks: items, and whether each is to be worked on.
-        workers: of the items, each as good as any.
+        tasks: pairs of an item and whether it is to be worked on.
+        workers: interchangeable functions from an item to its result.
     """
     if len(workers) == 1:
         for item, wanted in tasks:
             yield workers[0](item) if wanted else item
         return
-    # Of a worker that came to several threads, libraries would keep something for each.
+    # Each worker stays on one thread: libraries keep data for every thread that a worker ever runs on.
     own = threading.local()
     unowned = SimpleQueue[Callable[[Item], Item]]()
     for worker in workers:
@@ -42,12 +42,12 @@ def in_order[Item](
         result: Item = own.worker(item)
         return result
 
-    # What is not worked on is there already.
+    # A future for an item that is worked on; a tuple holds one that passes by unchanged.
     waiting: deque[Future[Item] | tuple[Item]] = deque()
     working = 0
     with ThreadPoolExecutor(len(workers), initializer=begin) as pool:
         try:
-            for task in _with_error(tasks):
+            for task in _then_error(tasks):
                 if isinstance(task, Exception):
                     failed: Future[Item] = Future()
                     failed.set_exception(task)
@@ -57,7 +57,7 @@ def in_order[Item](
                 waiting.append(pool.submit(work, item) if wanted else (item,))
                 working += wanted
                 while waiting and (
-                    working > len(workers) or len(waiting) > AHEAD or isinstance(waiting[0], tuple)
+                    working > len(workers) or len(waiting) > MAX_WAITING or isinstance(waiting[0], tuple)
                 ):
                     first = waiting.popleft()
                     working -= isinstance(first, Future)
@@ -70,11 +70,11 @@ def in_order[Item](
                     left.cancel()
 
 
-def _with_error[Task](tasks: Iterable[Task]) -> Generator[Task | Exception]:
-    """The tasks, and at the end the exception that ended them, if one did."""
+def _then_error[Task](tasks: Iterable[Task]) -> Generator[Task | Exception]:
+    """Yield the tasks, and then the exception that ended them, if one did."""
     try:
         yield from tasks
-    except Exception as error:  # it comes after what came before it
+    except Exception as error:  # raised by the caller, after the results of the tasks before it
         yield error
 
 

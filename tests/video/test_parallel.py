@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from vs_emtcm.video.in_order import AHEAD, in_order
+from vs_emtcm.video.parallel import MAX_WAITING, map_in_order
 
 
 class Worker:
@@ -39,7 +39,7 @@ def wanted(items):
 def test_results_come_in_order_whoever_is_first(count):
     meeting = threading.Barrier(count, timeout=60)
     workers = [Worker(meeting) for _ in range(count)]
-    assert list(in_order(wanted(range(40)), workers)) == [n * n for n in range(40)]
+    assert list(map_in_order(wanted(range(40)), workers)) == [n * n for n in range(40)]
     assert sum(worker.done for worker in workers) == 40
     assert all(worker.done for worker in workers)
     assert all(len(worker.threads) == 1 for worker in workers)
@@ -49,7 +49,7 @@ def test_results_come_in_order_whoever_is_first(count):
 @pytest.mark.parametrize("count", [1, 3])
 def test_what_is_not_to_be_worked_on_keeps_its_place(count):
     tasks = ((n, n % 3 == 0) for n in range(40))
-    results = list(in_order(tasks, [Worker() for _ in range(count)]))
+    results = list(map_in_order(tasks, [Worker() for _ in range(count)]))
     assert results == [n * n if n % 3 == 0 else n for n in range(40)]
 
 
@@ -61,9 +61,9 @@ def test_frames_that_only_pass_through_do_not_pile_up_behind_one_that_is_worked_
             taken.append(number)
             yield number, number == 0
 
-    results = in_order(tasks(), [lambda number: number] * 3)
+    results = map_in_order(tasks(), [lambda number: number] * 3)
     assert next(results) == 0
-    assert len(taken) <= AHEAD + 1
+    assert len(taken) <= MAX_WAITING + 1
     assert list(results) == list(range(1, 1000))
 
 
@@ -76,7 +76,7 @@ def test_workers_work_side_by_side_whatever_is_between_their_items(between):
         return item
 
     tasks = [(n, n % (between + 1) == 0) for n in range(6 * (between + 1))]
-    assert list(in_order(tasks, [work] * 3)) == [n for n, _ in tasks]
+    assert list(map_in_order(tasks, [work] * 3)) == [n for n, _ in tasks]
 
 
 def test_it_takes_no_more_ahead_than_one_item_each_and_one():
@@ -87,7 +87,7 @@ def test_it_takes_no_more_ahead_than_one_item_each_and_one():
             taken.append(n)
             yield n, True
 
-    results = in_order(items(), [Worker(), Worker()])
+    results = map_in_order(items(), [Worker(), Worker()])
     assert next(results) == 0
     assert taken == [0, 1, 2]
     results.close()
@@ -101,7 +101,7 @@ def test_an_error_of_a_worker_comes_in_its_place(count):
             raise ValueError("broken")
         return number
 
-    results = in_order(wanted(range(10)), [work] * count)
+    results = map_in_order(wanted(range(10)), [work] * count)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="broken"):
         next(results)
@@ -113,7 +113,7 @@ def test_an_error_of_the_source_comes_after_all_that_came_before_it(count):
         yield from wanted(range(7))
         raise OSError("unreadable")
 
-    results = in_order(items(), [Worker() for _ in range(count)])
+    results = map_in_order(items(), [Worker() for _ in range(count)])
     assert [next(results) for _ in range(7)] == [n * n for n in range(7)]
     with pytest.raises(OSError, match="unreadable"):
         next(results)

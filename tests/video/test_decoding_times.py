@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vs_emtcm.video.decoding import decoding_times
+from vs_emtcm.video.decoding_times import decoding_times
 
 
 def test_without_reordering_they_are_decoded_as_they_are_shown():
