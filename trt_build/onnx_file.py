@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from trt_build.builder import TRACING, dtype_of
+from trt_build.builder import TRACING
 from trt_build.errors import BuildError, first_line
 from trt_build.quiet import quiet
+from trt_build.spec import dtype_of
 
 INPUT, OUTPUT = "input", "output"
 OPSET = 18

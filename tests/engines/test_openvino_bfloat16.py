@@ -11,8 +11,8 @@ from vs_emtcm import PixelFormat, Upscaler, UsageError, models
 from vs_emtcm.engines import choice, create_engine
 from vs_emtcm.engines.bfloat16 import split_network, split_picture
 from vs_emtcm.engines.cpu_engine import CpuEngine
+from vs_emtcm.engines.load import load_network
 from vs_emtcm.engines.openvino_bfloat16 import OpenvinoBfloat16Engine
-from vs_emtcm.engines.weights import load_network
 from vs_emtcm.mirror import mirrored
 
 WEIGHTS = models.load(models.find("base", "video").path, 2)
