@@ -34,15 +34,15 @@ def test_what_is_built_is_the_network_as_it_is_used(tiny, monkeypatch):
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
 def test_nothing_is_multiplied_with_ten_bits_that_should_have_more(tmp_path, tiny, monkeypatch, precision):
     """TensorRT takes TF32 for single precision unless it is told otherwise."""
-    aim, flags = convert._aim, []
+    set_targets, flags = convert._set_targets, []
 
     def watched(config, targets):
         import tensorrt
 
         flags.append(config.get_flag(tensorrt.BuilderFlag.TF32))
-        aim(config, targets)
+        set_targets(config, targets)
 
-    monkeypatch.setattr(convert, "_aim", watched)
+    monkeypatch.setattr(convert, "_set_targets", watched)
     out = tmp_path / "a.engine"
     build(tiny, scale=2, profile=SMALL, targets=("sm89",), precision=precision, out=out)
     assert flags == [False]
@@ -86,13 +86,13 @@ def test_threads_may_build_other_engines_at_once(tmp_path, tiny):
 
 def test_an_engine_for_the_gpu_at_hand_is_built_for_it(tmp_path, tiny, monkeypatch):
     aimed = []
-    aim = convert._aim
+    set_targets = convert._set_targets
 
     def watched(config, targets):
         aimed.append(targets)
-        aim(config, targets)
+        set_targets(config, targets)
 
-    monkeypatch.setattr(convert, "_aim", watched)
+    monkeypatch.setattr(convert, "_set_targets", watched)
     monkeypatch.setattr(spec, "present_target", lambda: "sm75")
     with front_end("sm75"):
         built = build(tiny, scale=2, profile=SMALL, out=tmp_path / "a.engine")
