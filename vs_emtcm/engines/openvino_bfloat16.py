@@ -16,20 +16,23 @@ from vs_emtcm.network import Network, crop
 from vs_emtcm.resample import catmull_rom, upscale
 from vs_emtcm.shape import HEAD_SIZE
 
-# Level of the flat field that measures the offset of rounding; any level gives the same.
+# Level of the flat field that measures the offset of rounding. Any level would do: a constant that is added
+# to its input does not change the network's details.
 FLAT = 0.5
 
 
 class OpenvinoBfloat16Engine(OpenvinoEngine):
     """Runs the network with features in bfloat16, pixels and cubic interpolation in float32.
 
-    Results differ from those of float32 by 0.03 to 0.05 code values of 8 bits (root of the mean
-    square). A flat field comes out as it went in.
+    Arguments and errors are those of :class:`vs_emtcm.engines.openvino_engine.OpenvinoEngine`. Results differ
+    from those of float32 by 0.03 to 0.05 code values of 8 bits (root of the mean square). A flat field comes
+    out as it went in.
     """
 
     precision = "bfloat16"
 
     def __init__(self, weights: Weights, stages: int) -> None:
+        # For the trial run in the next line.
         self._flat = torch.zeros(1, device="cpu")
         super().__init__(weights, stages)
         side = 2 * self.radius + 1
