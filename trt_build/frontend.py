@@ -72,7 +72,7 @@ def installation() -> Installation:
 def offered_targets() -> tuple[str, ...]:
     """Return the members of ``TARGETS`` that the installed TensorRT can build for.
 
-    What full TensorRT can build for is not known: it builds for the GPU at hand alone.
+    Full TensorRT builds for the GPU at hand alone. All are returned then, and building for one is refused.
 
     Raises:
         BuildError: TensorRT-RTX is installed and cannot be imported.
