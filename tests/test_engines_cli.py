@@ -9,7 +9,8 @@ import torch
 
 from tests.conftest import codes, run
 from vs_emtcm import models
-from vs_emtcm.engines.weights import load_network
+from vs_emtcm.engines.load import load_network
+from vs_emtcm.engines.tensorrt_plan import PROFILE
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -37,6 +38,12 @@ def test_engines_are_listed_described_and_verified(store):
     verified = run("engines", "verify", "--store", store)
     assert verified.exit_code == 0
     assert verified.stdout.endswith(": whole\n")
+
+
+def test_the_default_sizes_are_those_that_are_used():
+    shown = " ".join(run("engines", "build", "--help").stdout.split())
+    for size in str(PROFILE).split(".."):
+        assert f"[default: {size}]" in shown
 
 
 def test_damaged_engines_are_reported(store):

@@ -1,7 +1,6 @@
 """``scripts/gpu_check`` runs where nothing but torch and numpy is installed; here without a GPU."""
 
 import json
-import runpy
 import subprocess
 import sys
 from itertools import product
@@ -9,7 +8,11 @@ from itertools import product
 import pytest
 import torch
 
+from scripts.gpu_checks import engines
+from scripts.gpu_checks.checks import all_correct, check_front_ends
+from scripts.gpu_checks.session import TENSORRT_PART, Session, Skipped
 from tests.conftest import without
+from vs_emtcm.models import SHIPPED
 
 
 def dry_run(tmp_path, pytestconfig, *interpreter):
@@ -101,14 +104,93 @@ def test_an_engine_that_cannot_be_made_is_named_and_the_rest_is_reported(tmp_pat
         assert f"{what}: {why}" in found["skipped"]
 
 
+def session_on(device, checked=(48, 64)):
+    return Session(
+        device=torch.device(device),
+        sizes={},
+        checked=checked,
+        seconds=0.0,
+        deadline=float("inf"),
+        skipped=[],
+    )
+
+
+ENGINE = {"finite": True, "within_1_code": 0.999, "max_codes": 2.0}
+FRAME = {"max_codes": 4.0, "over_1_code": 1e-3, "lanes_agree": True}
+FRONT_END = {"same": True}
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("engine", "frame", "front_end"),
+    [
+        ({"finite": False}, {}, {}),
+        ({"within_1_code": 0.9989}, {}, {}),
+        ({"within_1_code": NAN}, {}, {}),
+        ({"max_codes": 3.0}, {}, {}),
+        ({"max_codes": NAN}, {}, {}),
+        ({}, {"max_codes": 4.1}, {}),
+        ({}, {"max_codes": NAN}, {}),
+        ({}, {"over_1_code": 2e-3}, {}),
+        ({}, {"over_1_code": NAN}, {}),
+        ({}, {"lanes_agree": False}, {}),
+        ({}, {}, {"same": False}),
+    ],
+)
+def test_one_wrong_result_is_enough(engine, frame, front_end):
+    session = session_on("cpu")
+    assert all_correct(session, [ENGINE], [FRAME], [FRONT_END])
+    rows = [ENGINE, ENGINE | engine], [FRAME, FRAME | frame], [FRONT_END, FRONT_END | front_end]
+    assert not all_correct(session, *rows)
+
+
+def test_a_check_that_could_not_be_made_is_no_success_whatever_its_words():
+    session = session_on("cpu")
+    with session.attempt("a timing"):
+        raise RuntimeError("no memory\nand how to debug it")
+    assert list(map(str, session.skipped)) == ["a timing: RuntimeError: no memory"]
+    assert all_correct(session, [ENGINE], [], [])
+    assert not all_correct(session, [], [], [])
+    with session.attempt("a check", fatal=True):
+        raise RuntimeError
+    assert session.skipped[-1] == Skipped(part="a check", reason="RuntimeError: ", fatal=True)
+    assert not all_correct(session, [ENGINE], [], [])
+
+
+def test_one_tensorrt_engine_that_cannot_be_had_is_the_last_and_no_failure(monkeypatch):
+    session, asked = session_on("cuda"), []
+
+    def refuse(*_):
+        asked.append(True)
+        raise RuntimeError("this GPU is sm90")
+
+    monkeypatch.setattr(engines, "torch_engine", lambda *_: "PyTorch")
+    monkeypatch.setattr(engines, "tensorrt_engine", refuse)
+    model = SHIPPED[0]
+    weights = engines.read_weights(model.path, 2)
+    for stages in (1, 2):
+        found = engines.engines_of(session, "correctness of", model, weights, stages, fatal=True)
+        assert found == {"torch": "PyTorch"}
+    assert asked == [True]
+    assert session.skipped == [Skipped(part=TENSORRT_PART, reason="RuntimeError: this GPU is sm90")]
+
+
+def test_a_tensorrt_that_is_not_installed_is_not_tried(monkeypatch):
+    session = session_on("cuda")
+    monkeypatch.setattr(engines, "torch_engine", lambda *_: "PyTorch")
+    monkeypatch.setattr(engines, "tensorrt_engine", lambda *_: pytest.fail("it is not there"))
+    session.skipped.append(Skipped(part=TENSORRT_PART, reason="torch_tensorrt is not installed"))
+    model = SHIPPED[0]
+    weights = engines.read_weights(model.path, 2)
+    assert engines.engines_of(session, "correctness of", model, weights, 1) == {"torch": "PyTorch"}
+    assert len(session.skipped) == 1
+
+
 # As on a GPU and in a dry run; half of 134 rows are 67, which make no whole number of rows of luma.
 @pytest.mark.parametrize("size", [(135, 240), (48, 64)])
-def test_front_ends_are_compared_at_every_size(size, pytestconfig):
-    script = runpy.run_path(str(pytestconfig.rootpath / "scripts" / "gpu_check"))
-    session = script["Session"](
-        device=torch.device("cpu"), sizes={}, checked=size, seconds=0.0, deadline=float("inf"), skipped=[]
-    )
-    rows = script["check_front_ends"](session)
+def test_front_ends_are_compared_at_every_size(size):
+    session = session_on("cpu", size)
+    rows = check_front_ends(session)
     assert session.skipped == []
     assert [(row["what"], row["frames"], row["same"]) for row in rows] == [
         ("the filter", 12, True),

@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch_file
 
 from vs_emtcm import models
-from vs_emtcm.engines.weights import load_network
+from vs_emtcm.engines.load import load_network
 from vs_emtcm.errors import UsageError
 
 

@@ -20,7 +20,7 @@ from training.loop import LOOK_EVERY
 from training.losses import TaskWeights
 from training.objective import DetailsLoss, details_loss
 from training.run import Run
-from vs_emtcm.engines.weights import load_network
+from vs_emtcm.engines.load import load_network
 from vs_emtcm.errors import UsageError
 from vs_emtcm.models import Weights
 from vs_emtcm.network import Layer, Network

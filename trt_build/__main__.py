@@ -13,12 +13,17 @@ from trt_build import BuildError, Profile, build
 from trt_build.profile import parse_size
 
 
-def _made(factory: str) -> nn.Module:
+def _module_of(factory: str) -> nn.Module:
+    """Import and call ``package.module:function``.
+
+    Raises:
+        BuildError: it cannot be called, or does not return a module.
+    """
     module_name, _, function = factory.partition(":")
     try:
         made = getattr(importlib.import_module(module_name), function)()
     except Exception as error:
-        # Another package's code may raise anything.
+        # The factory is another package's code, which may raise anything.
         raise BuildError(f"{factory!r} cannot be called ({error}); give package.module:function") from error
     if not isinstance(made, nn.Module):
         raise BuildError(f"{factory!r} returned a {type(made).__name__}; it must return a torch.nn.Module")
@@ -26,7 +31,7 @@ def _made(factory: str) -> nn.Module:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m trt_build", description=__doc__)
     parser.add_argument("factory", help="package.module:function without arguments, returning a module")
     parser.add_argument("--out", type=Path, required=True, help="the engine file to write")
@@ -46,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             maximum=parse_size(options.max),
         )
         built = build(
-            _made(options.factory),
+            _module_of(options.factory),
             scale=options.scale,
             profile=profile,
             precision=options.precision,

@@ -1,7 +1,8 @@
-"""The engine file: a line of identification, what the engine is as JSON, and the engine.
+"""The engine file: a header of JSON that describes the engine, and the engine.
 
-Layout: the magic, the length of the JSON as 8 bytes (little endian), the JSON, the engine. The JSON
-holds the engine's length and sha256, so that a file can be judged without loading it into a GPU.
+Layout: the magic, the length of the header as 8 bytes (little endian), the header, the engine. The header is
+a JSON object with ``description`` (any JSON object), ``bytes`` and ``sha256``: length and hash of the engine,
+so that a file can be checked without a GPU.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from typing import Any
 
 from trt_build.errors import BuildError, EngineFileError
 
+# The first bytes of an engine file.
 MAGIC = b"TRTBUILD1\n"
+# Largest accepted length of the header, in bytes: a damaged length must not fill the memory.
 LONGEST_HEADER = 1 << 20
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of engine files if it does not exist, and refuse one that they cannot be written to.
+    """Make a folder for engine files if it does not exist, and check that files can be written to it.
 
     Raises:
         BuildError: they cannot.
@@ -40,16 +43,21 @@ def make_folder(folder: Path) -> None:
 def write_engine(path: Path, description: Mapping[str, Any], engine: bytes) -> None:
     """Write an engine file; it appears under its name when it is complete.
 
+    Args:
+        path: the file; its folder is made if it does not exist.
+        description: what JSON can hold.
+        engine: the serialised engine.
+
     Raises:
         BuildError: it cannot be written.
     """
     digest = hashlib.sha256(engine).hexdigest()
     facts = {"description": description, "bytes": len(engine), "sha256": digest}
-    # Without spaces every byte means something: none can change unnoticed.
+    # Without optional white space, which could be damaged unnoticed.
     header = json.dumps(facts, separators=(",", ":")).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A name of its own for each process: two may build the same engine at once.
+        # A random name, as two processes may build the same engine at once.
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
         try:
             with temporary.open("xb") as file:
@@ -65,7 +73,7 @@ def write_engine(path: Path, description: Mapping[str, Any], engine: bytes) -> N
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """What a file says of its engine; the engine is not read.
+    """Read the description of a file's engine; the engine is not read.
 
     Raises:
         EngineFileError: the file is missing, damaged, or no engine file.
@@ -75,7 +83,7 @@ def read_description(path: Path) -> dict[str, Any]:
 
 
 def read_engine(path: Path) -> bytes:
-    """The engine of a file, whole.
+    """Read the engine of a file and check its length and hash.
 
     Raises:
         EngineFileError: the file is missing, damaged, or no engine file.
@@ -91,7 +99,7 @@ def read_engine(path: Path) -> bytes:
 
 
 def is_engine_file(path: Path) -> bool:
-    """Whether a file begins as those of :func:`write_engine` do, damaged ones included."""
+    """Tell whether a file begins like those of :func:`write_engine`; damaged ones may."""
     try:
         with path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
@@ -100,6 +108,7 @@ def is_engine_file(path: Path) -> bool:
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """Read the header of a file; return it and the offset of the engine in bytes."""
     try:
         with path.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:

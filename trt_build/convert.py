@@ -11,22 +11,23 @@ from trt_build.errors import BuildError, first_line
 from trt_build.frontend import front_end, installation
 from trt_build.profile import Profile
 
+# Name of the engine's input.
 INPUT = "input"
 
 
 def exported(module: nn.Module, profile: Profile, dtype: torch.dtype) -> torch.export.ExportedProgram:
-    """The module as a graph, with the height and width of the profile dynamic if it is.
+    """Export a module as a graph; height and width are dynamic where the profile has several.
 
     Args:
-        module: takes (1, 1, H, W).
-        profile: of the sizes.
+        module: takes one tensor (1, 1, H, W).
+        profile: sizes of the input.
         dtype: of the input.
 
     Raises:
         BuildError: the module cannot be traced for these sizes.
     """
     height, width = profile.optimum
-    # A size of one is taken for a constant by the tracer.
+    # The tracer takes a size of one for a constant.
     example = torch.zeros(1, 1, max(2, height), max(2, width), dtype=dtype)
     shapes = None
     if not profile.static:
@@ -51,10 +52,13 @@ def serialized_engine(
 
     Args:
         module: in evaluation mode, of ``dtype``, on the CPU; one (1, 1, H, W) input, one output.
-        profile: of its input.
+        profile: sizes of the input.
         dtype: ``torch.float16`` or ``torch.float32``.
         targets: GPUs to build for.
-        ahead: they need not be here; otherwise the target is the GPU in this machine.
+        ahead: the targets need not be here; otherwise the only target is the GPU in this machine.
+
+    Returns:
+        The serialised engine.
 
     Raises:
         BuildError: an operation cannot be converted, the engine would not have the dtype, or
@@ -67,9 +71,9 @@ def serialized_engine(
     with front_end(targets[0] if ahead else None):
         interpreter = _interpreted(program, profile, dtype)
         config = interpreter._populate_trt_builder_config()
-        # TensorRT-RTX's own choice is not the GPU in this machine, but most of them and not Turing.
+        # By default TensorRT-RTX does not build for the GPU in this machine, but for most GPUs except Turing.
         if ahead or installation().flavour == "rtx":
-            _aim(config, targets)
+            _set_targets(config, targets)
         engine = interpreter.builder.build_serialized_network(interpreter.ctx.net, config)
     if engine is None:
         raise BuildError(f"TensorRT could not build the engine for {profile}; its own message is above")
@@ -77,7 +81,7 @@ def serialized_engine(
 
 
 def _interpreted(program: torch.export.ExportedProgram, profile: Profile, dtype: torch.dtype) -> Any:
-    """Torch-TensorRT's interpreter, holding the whole module as one TensorRT network."""
+    """Convert the whole module to one TensorRT network, which Torch-TensorRT's interpreter then holds."""
     from torch_tensorrt import Input
     from torch_tensorrt.dynamo._settings import CompilationSettings
     from torch_tensorrt.dynamo.conversion._TRTInterpreter import (
@@ -95,7 +99,7 @@ def _interpreted(program: torch.export.ExportedProgram, profile: Profile, dtype:
         immutable_weights=True,
         min_block_size=1,
         offload_module_to_cpu=False,
-        # Its ten bits of mantissa are half precision's.
+        # TF32 has a mantissa of ten bits, no more than float16.
         disable_tf32=True,
     )
     program = pre_export_lowering(program, settings).run_decompositions(get_decompositions(False))
@@ -121,10 +125,10 @@ def _interpreted(program: torch.export.ExportedProgram, profile: Profile, dtype:
 def check_network(network: Any, dtype: torch.dtype) -> None:
     """Refuse a TensorRT network whose input or output is not of ``dtype``.
 
-    Unknown options of Torch-TensorRT are ignored without a word, so the result is what counts.
+    Torch-TensorRT ignores options that it does not know, so its result is checked instead.
 
     Raises:
-        BuildError: it is not.
+        BuildError: one is of another dtype.
     """
     wanted = {torch.float16: "HALF", torch.float32: "FLOAT"}[dtype]
     for tensor in (network.get_input(0), network.get_output(0)):
@@ -132,7 +136,16 @@ def check_network(network: Any, dtype: torch.dtype) -> None:
             raise BuildError(f"{tensor.name!r} became {tensor.dtype.name}, not {wanted}; cast in the module")
 
 
-def _aim(config: Any, targets: tuple[str, ...]) -> None:
+def _set_targets(config: Any, targets: tuple[str, ...]) -> None:
+    """Set the compute capabilities that TensorRT-RTX builds for.
+
+    Args:
+        config: TensorRT's ``IBuilderConfig``.
+        targets: such as "sm89".
+
+    Raises:
+        BuildError: full TensorRT is installed.
+    """
     if installation().flavour != "rtx":
         raise BuildError(
             "full TensorRT builds for the GPU in this machine alone; leave out the target, or install "

@@ -1,4 +1,4 @@
-"""What goes wrong in building engines."""
+"""The errors of this package."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ class BuildError(Exception):
 
 
 class EngineFileError(BuildError):
-    """A file is no engine of ours, or is damaged, or belongs to something else."""
+    """A file is no engine file of this package, or is damaged, or holds another engine."""
 
 
 def first_line(error: Exception) -> str:
-    """What an error of PyTorch says; what follows is how to debug PyTorch."""
+    """Return the first line of an error's message; PyTorch goes on with how to debug PyTorch."""
     return str(error).strip().partition("\n")[0]

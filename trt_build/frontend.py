@@ -1,7 +1,7 @@
-"""Torch-TensorRT, with or without a GPU in this machine.
+"""Importing Torch-TensorRT, with or without a GPU in this machine.
 
-Its import asks the GPU for its properties, and so do parts of its conversion. In an ahead-of-time
-build those questions are answered for the target instead.
+Its import and parts of its conversion ask ``torch.cuda`` for properties of the GPU. In an ahead-of-time build
+those functions are replaced, and answer for the target instead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from trt_build.quiet import native_silence, quiet
 from trt_build.targets import TARGETS, capability
 
 Flavour = Literal["rtx", "full"]
+# Names of the distributions of Torch-TensorRT, and the flavour of each.
 _DISTRIBUTIONS: tuple[tuple[str, Flavour], ...] = (("torch-tensorrt-rtx", "rtx"), ("torch-tensorrt", "full"))
+# Memory of a GPU that is not here, in bytes.
 PRETENDED_MEMORY = 8 << 30
 
 
@@ -43,7 +45,7 @@ class Installation:
 
 
 def installation() -> Installation:
-    """What is installed; nothing is imported.
+    """Find the installed Torch-TensorRT; it is not imported.
 
     Raises:
         BuildError: neither flavour is installed, or both are.
@@ -68,7 +70,9 @@ def installation() -> Installation:
 
 
 def offered_targets() -> tuple[str, ...]:
-    """What the installed TensorRT can build for without the GPU at hand: a part of ``TARGETS``.
+    """Return the members of ``TARGETS`` that the installed TensorRT can build for.
+
+    Full TensorRT builds for the GPU at hand alone. All are returned then, and building for one is refused.
 
     Raises:
         BuildError: TensorRT-RTX is installed and cannot be imported.
@@ -84,6 +88,7 @@ def offered_targets() -> tuple[str, ...]:
 
 @contextmanager
 def _device_answers(target: str) -> Iterator[None]:
+    """Make ``torch.cuda`` answer, in all threads, as if the GPU of a target were in this machine."""
     major, minor = capability(target)
     properties = SimpleNamespace(
         name=target, major=major, minor=minor, total_memory=PRETENDED_MEMORY, multi_processor_count=1
@@ -103,8 +108,8 @@ def _device_answers(target: str) -> Iterator[None]:
 
 @contextmanager
 def _no_plugins() -> Iterator[None]:
-    # TensorRT-RTX has a package of plugins without its binary part. Torch-TensorRT 2.11 stumbles
-    # over it when it asks whether there is one; None is Python's own way to say that there is not.
+    """Hide TensorRT-RTX's package of plugins, which lacks its binary part."""
+    # Torch-TensorRT 2.11 fails when it looks for that part. None makes Python raise an ImportError instead.
     name = "tensorrt.plugin"
     if name in sys.modules:
         yield
@@ -118,13 +123,13 @@ def _no_plugins() -> Iterator[None]:
 
 @contextmanager
 def front_end(target: str | None) -> Iterator[None]:
-    """Torch-TensorRT can be used, and its questions about the GPU are answered.
+    """Import Torch-TensorRT, and answer its questions about the GPU while the context is open.
 
     Args:
         target: the GPU to answer for, or None for the one in this machine.
 
     Raises:
-        BuildError: it is not installed or cannot be imported.
+        BuildError: Torch-TensorRT is not installed or cannot be imported.
     """
     flavour = installation().flavour
     with ExitStack() as stack:
@@ -135,14 +140,15 @@ def front_end(target: str | None) -> Iterator[None]:
         stack.enter_context(quiet("torch_tensorrt"))
         try:
             with ExitStack() as silence:
-                # It says an error about CUDA 13, which plugins for language models alone cannot use.
+                # It logs an error about CUDA 13, which concerns plugins for language models alone.
                 silence.enter_context(quiet("torch_tensorrt", logging.CRITICAL))
                 if target is not None and "torch_tensorrt" not in sys.modules:
-                    # Its library warns that it finds no GPU, which nobody asked for.
+                    # Its library warns that it finds no GPU, which is no news here.
                     silence.enter_context(native_silence())
                 importlib.import_module("torch_tensorrt")
         except Exception as error:
-            # Such as an AttributeError: 2.11 takes any TensorRT-RTX, and cannot use those after 1.4.
+            # Any error may come, such as an AttributeError: pip installs 2.11 beside any TensorRT-RTX, but it
+            # cannot be imported with those after 1.4.
             raise BuildError(
                 f"Torch-TensorRT cannot be imported ({error}); its version must be that of torch "
                 f"({torch.__version__}), and TensorRT's one that it was made for"

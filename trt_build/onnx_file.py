@@ -1,4 +1,4 @@
-"""The same module as ONNX, for programs that build their own engines."""
+"""Export of a module as ONNX, for programs that build their own engines."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from trt_build.builder import TRACING, dtype_of
+from trt_build.builder import TRACING
 from trt_build.errors import BuildError, first_line
 from trt_build.quiet import quiet
+from trt_build.spec import dtype_of
 
-INPUT, OUTPUT = "input", "output"
+# Names of the graph's input and output.
+INPUT = "input"
+OUTPUT = "output"
 OPSET = 18
+# Height in pixels of the example that the module is traced with; its width is 16 more.
 EXAMPLE = 64
 
 
@@ -35,8 +39,8 @@ def export_onnx(
     Args:
         module: takes one tensor (1, 1, H, W) and returns one tensor.
         path: the file; it appears when it is complete.
-        precision: of weights, input and output.
-        description: kept in the file, by name.
+        precision: "fp16" or "fp32", of weights, input and output.
+        description: metadata of the file, by name.
 
     Raises:
         BuildError: the ``onnx`` packages are missing, or the module cannot be exported.
@@ -73,7 +77,7 @@ def export_onnx(
 
 
 def _describe(model: Any, description: Mapping[str, str]) -> None:
-    """Replace what the tracer noted, such as the folders of this machine."""
+    """Set the metadata of a model instead of the tracer's, which names folders of this machine."""
     for node in model.graph.all_nodes():
         node.metadata_props.clear()
         for value in node.outputs:

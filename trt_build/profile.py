@@ -1,4 +1,4 @@
-"""The sizes that an engine accepts."""
+"""The sizes of input that an engine accepts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from trt_build.errors import BuildError
 
 Size = tuple[int, int]
-# TensorRT's limit for one dimension of a picture here: indices of a tensor are 32-bit.
+# Largest height and width in pixels: TensorRT indexes the elements of a tensor with 32 bits.
 LARGEST = 16384
 
 
@@ -15,7 +15,7 @@ LARGEST = 16384
 class Profile:
     """Smallest, most frequent and largest input, each (height, width) in pixels.
 
-    All three the same is a static engine.
+    If all three are equal, the engine is static.
 
     Raises:
         BuildError: a size is not positive, too large, or the three are not in order.
@@ -40,11 +40,11 @@ class Profile:
 
     @property
     def static(self) -> bool:
-        """Whether one size alone is accepted."""
+        """Whether only one size is accepted."""
         return self.minimum == self.maximum
 
     def grown(self, border: int) -> Profile:
-        """The profile of inputs with ``border`` more pixels on each side."""
+        """Return the profile of inputs with ``border`` more pixels on each side."""
         sizes = [
             (height + 2 * border, width + 2 * border)
             for height, width in (self.minimum, self.optimum, self.maximum)
@@ -58,11 +58,12 @@ class Profile:
 
 
 def _text(size: Size) -> str:
+    """Format a size as width x height."""
     return f"{size[1]}x{size[0]}"
 
 
 def parse_size(text: str) -> Size:
-    """``"1920x1080"`` (width x height) as (height, width).
+    """Parse width x height, such as ``"1920x1080"``, into (height, width).
 
     Raises:
         BuildError: the text is no size.

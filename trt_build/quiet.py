@@ -1,4 +1,4 @@
-"""Silence for libraries that talk about themselves."""
+"""Silencing the warnings and logs of libraries."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet(logger: str, level: int = logging.ERROR) -> Iterator[None]:
-    """No warnings, and of a library's log only what is severe.
+    """Suppress Python warnings, and messages of a logger below a level, while the context is open.
 
-    What such libraries say (optional packages, deprecations) is nothing to a user.
+    They are about optional packages and deprecations, which a user can do nothing about.
 
     Args:
-        logger: the library's.
-        level: the least severe message that is shown; as it was before, afterwards.
+        logger: name of the logger.
+        level: of the least severe message that is shown.
     """
     log = logging.getLogger(logger)
     before = log.level
@@ -32,11 +32,11 @@ def quiet(logger: str, level: int = logging.ERROR) -> Iterator[None]:
 
 @contextmanager
 def native_silence() -> Iterator[None]:
-    """Nothing reaches the standard error stream, whichever language it is written in."""
+    """Discard what is written to file descriptor 2 (standard error), by native code as well."""
     try:
         before = os.dup(2)
     except OSError:
-        # It is closed already.
+        # Standard error is closed: there is nothing to silence.
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""The GPUs that an engine is built for."""
+"""Targets: the GPU architectures that an engine is built for, by compute capability."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from collections.abc import Collection, Iterable
 
 from trt_build.errors import BuildError
 
-# What TensorRT-RTX can build for without the GPU at hand: Turing, Ampere (A100; RTX 30), Ada
+# What TensorRT-RTX can build for, with or without the GPU at hand: Turing, Ampere (A100; RTX 30), Ada
 # (RTX 40), Blackwell (RTX 50; GB10).
 TARGETS = ("sm75", "sm80", "sm86", "sm89", "sm120", "sm121")
 
 
 def parse_targets(names: Iterable[str], offered: Collection[str] = TARGETS) -> tuple[str, ...]:
-    """Targets such as ``sm89``; ``all`` is every one that is offered.
+    """Parse and check a choice of targets.
 
     Args:
-        names: what was asked for; one may be several, parted by commas.
+        names: targets such as "sm89", or "all" for every one that is offered; each may be several, parted
+            by commas.
         offered: what the installed TensorRT can build for.
+
+    Returns:
+        Each target once, in the order of :data:`TARGETS`.
 
     Raises:
         BuildError: a target is unknown, or not offered.
@@ -40,11 +44,11 @@ def parse_targets(names: Iterable[str], offered: Collection[str] = TARGETS) -> t
 
 
 def capability(target: str) -> tuple[int, int]:
-    """Compute capability (major, minor) of a target: (8, 9) of ``sm89``."""
+    """Return the compute capability of a target: (8, 9) for "sm89"."""
     digits = target.removeprefix("sm")
     return int(digits[:-1]), int(digits[-1])
 
 
 def target_of(major: int, minor: int) -> str:
-    """The target of a compute capability: ``sm89`` of (8, 9)."""
+    """Return the target of a compute capability: "sm89" for (8, 9)."""
     return f"sm{major}{minor}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +33,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 @contextmanager
 def _build_errors() -> Iterator[None]:
-    # The errors of trt_build, which does not know ours, are all about what was asked for.
+    """Exit with the code of an error; those of trt_build are all about what the user asked for."""
     from trt_build import BuildError
 
     with exit_codes():
@@ -43,12 +44,19 @@ def _build_errors() -> Iterator[None]:
 
 
 def _or_say_none[Found](found: list[Found], folder: Path) -> list[Found]:
+    """Return what was found in a store; say on standard error if it is nothing."""
     if not found:
         say(f"there are no engines in {folder}")
     return found
 
 
 def _numbers(given: list[str], check: Callable[[int], None]) -> list[int]:
+    """Parse the values of an option that may be repeated, parted by commas, or both.
+
+    Args:
+        given: such as ``["2", "3,4"]``.
+        check: raises a UsageError for a number that is not accepted.
+    """
     numbers = []
     for word in ",".join(given).split(","):
         try:
@@ -60,6 +68,7 @@ def _numbers(given: list[str], check: Callable[[int], None]) -> list[int]:
 
 
 def _folder(store: Path | None) -> Path:
+    """Return the folder of engines: the given one, or that in the user's cache."""
     from vs_emtcm.engines.tensorrt_engine import default_store
 
     return default_store() if store is None else store
@@ -76,9 +85,15 @@ def build(
         typer.Option(help="GPUs to build for without having them: sm89,sm120, or all."),
     ] = None,
     precision: Precision = "fp16",
-    smallest: Annotated[str, typer.Option("--min", help="Smallest picture, width x height.")] = "16x16",
-    usual: Annotated[str, typer.Option("--opt", help="Picture that it is made for.")] = "1920x1080",
-    largest: Annotated[str, typer.Option("--max", help="Largest picture.")] = "4096x2304",
+    smallest: Annotated[
+        str | None, typer.Option("--min", help="Smallest picture, width x height. [default: 16x16]")
+    ] = None,
+    usual: Annotated[
+        str | None, typer.Option("--opt", help="Picture that it is made for. [default: 1920x1080]")
+    ] = None,
+    largest: Annotated[
+        str | None, typer.Option("--max", help="Largest picture. [default: 4096x2304]")
+    ] = None,
     store: Store = None,
 ) -> None:
     """Build engines ahead of time, one for each scale and number of stages.
@@ -87,42 +102,34 @@ def build(
     build their own from "vs-emtcm export onnx".
     """
     with _build_errors():
-        from trt_build import Profile, build_into, request
-        from trt_build.profile import parse_size
-        from vs_emtcm.engines.tensorrt_engine import engine_module
+        from trt_build import build_into
+        from vs_emtcm.engines.tensorrt_plan import plan_engine
 
-        picture = Profile(
-            minimum=parse_size(smallest), optimum=parse_size(usual), maximum=parse_size(largest)
-        )
+        profile = _profile(smallest, usual, largest)
         path = models.resolve(model, tune)
         scales = _numbers(scale, models.check_scale) if scale else models.SCALES
         numbers = _numbers(stages, models.check_stages) if stages else (1, 2)
         for s in scales:
             weights = models.load(path, s)
             for number in numbers:
-                module, radius = engine_module(weights, number)
-                _check_sizes(picture, radius)
-                wanted = request(
-                    module,
-                    label=f"{path.stem}-stage{number}",
-                    scale=s,
-                    profile=picture.grown(radius),
+                plan = plan_engine(
+                    weights,
+                    number,
+                    model=path.stem,
+                    profile=profile,
                     precision=precision,
                     targets=None if target is None else tuple(target),
                 )
-                print(build_into(_folder(store), module, wanted, ahead=target is not None))
+                print(build_into(_folder(store), plan.module, plan.spec, ahead=target is not None))
 
 
-def _check_sizes(picture: Profile, border: int) -> None:
-    from trt_build.profile import LARGEST
+def _profile(smallest: str | None, usual: str | None, largest: str | None) -> Profile:
+    """Make the profile of these sizes (width x height); None is the size that backend "tensorrt" uses."""
+    from trt_build.profile import parse_size
+    from vs_emtcm.engines.tensorrt_plan import PROFILE
 
-    # The tracer takes a size of one for a constant; the border counts into TensorRT's limit.
-    smallest, largest = 2, LARGEST - 2 * border
-    if min(picture.minimum) < smallest or max(picture.maximum) > largest:
-        raise UsageError(
-            f"the pictures are {picture}; accepted are sizes from {smallest}x{smallest} to "
-            f"{largest}x{largest}"
-        )
+    given = {"minimum": smallest, "optimum": usual, "maximum": largest}
+    return replace(PROFILE, **{name: parse_size(size) for name, size in given.items() if size is not None})
 
 
 @engines.command("list")
@@ -137,7 +144,7 @@ def list_engines(store: Store = None, as_json: AsJson = False) -> None:
         rows = [
             {
                 "path": str(e.path),
-                "engine": None if e.request is None else e.request.to_json(),
+                "engine": None if e.spec is None else e.spec.to_json(),
                 "problem": e.problem,
             }
             for e in found
@@ -145,12 +152,12 @@ def list_engines(store: Store = None, as_json: AsJson = False) -> None:
         print(json.dumps(rows))
         return
     for entry in found:
-        request = entry.request
-        if request is None:
+        spec = entry.spec
+        if spec is None:
             print(f"{entry.path.name}: {entry.problem}")
             continue
-        what = f"{request.label} x{request.scale} {request.precision} {request.profile} (borders included)"
-        print(f"{entry.path.name}: {what} for {', '.join(request.targets)}")
+        what = f"{spec.label} x{spec.scale} {spec.precision} {spec.profile} (borders included)"
+        print(f"{entry.path.name}: {what} for {', '.join(spec.targets)}")
 
 
 @engines.command()
@@ -215,7 +222,7 @@ def onnx(
     with _build_errors():
         from trt_build import export_onnx
         from vs_emtcm.engines.half import PictureNetwork
-        from vs_emtcm.engines.weights import load_network
+        from vs_emtcm.engines.load import load_network
 
         models.check_scale(scale)
         models.check_stages(stages)

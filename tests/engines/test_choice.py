@@ -10,9 +10,13 @@ import pytest
 import torch
 
 from vs_emtcm import EmtcmError, UsageError, models
-from vs_emtcm.engines import availabilities, choice, choose_device, create_engine
+from vs_emtcm.engines import BACKENDS, availabilities, choose_device, create_engine
 
 WEIGHTS = models.load(models.find("base", "clean").path, 2)
+
+
+def test_every_backend_can_be_asked_for():
+    assert sorted({"auto", *(a.backend for a in availabilities())}) == sorted(BACKENDS)
 
 
 def test_auto_is_the_first_that_works():
@@ -89,8 +93,8 @@ def test_a_gpu_that_pytorch_cannot_use_gives_way_to_the_cpu(monkeypatch, caplog,
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_name", no_kernel)
-    monkeypatch.setattr(choice, "tensorrt_missing", lambda: "not here")
-    monkeypatch.setattr(choice, "openvino_missing", lambda: "not here")
+    # Neither TensorRT nor OpenVINO.
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     engine = create_engine(WEIGHTS, stages=1, backend=backend, device="auto")
     assert engine.device == torch.device("cpu")
     refusal = f"backend 'torch': the GPU cannot be used ({NO_KERNEL}); or use device 'cpu'"

@@ -7,9 +7,9 @@ from tests.conftest import codes
 from vs_emtcm import models
 from vs_emtcm.engines import cuda_engine
 from vs_emtcm.engines.cuda_engine import CudaEngine
-from vs_emtcm.engines.half import from_half, to_half
-from vs_emtcm.engines.weights import load_network
-from vs_emtcm.network import DetailNetwork
+from vs_emtcm.engines.half import to_half
+from vs_emtcm.engines.load import load_network
+from vs_emtcm.network import DetailNetwork, assemble_at_once
 
 WEIGHTS = models.load(models.find("base", "clean").path, 2)
 
@@ -29,7 +29,7 @@ def test_every_lane_gives_what_the_network_gives_in_half_precision(engine):
     for width in (16, 17, 30):
         size = 16 + 2 * engine.radius, width + 2 * engine.radius
         x = torch.from_numpy(codes(*size).astype("float32") / 255)[None, None]
-        expected = from_half(x, network(to_half(x)), 2)
+        expected = assemble_at_once(x, network(to_half(x)), 2)
         assert expected.shape == (1, 1, 32, 2 * width)
         for lane in (engine, twin):
             assert torch.equal(lane(x), expected)

@@ -6,10 +6,10 @@ import torch
 
 from tests.conftest import codes
 from vs_emtcm import models
-from vs_emtcm.engines.half import from_half, to_half
-from vs_emtcm.engines.weights import load_network
+from vs_emtcm.engines.half import to_half
+from vs_emtcm.engines.load import load_network
 from vs_emtcm.mirror import mirrored
-from vs_emtcm.network import DetailNetwork
+from vs_emtcm.network import DetailNetwork, assemble_at_once
 
 WEIGHTS = models.load(models.find("base", "clean").path, 2)
 
@@ -25,7 +25,7 @@ def test_half_precision_stays_within_the_rounding_of_the_samples(model, scale, b
     with torch.inference_mode():
         expected = network.estimates(x)[-1]
         half = DetailNetwork(network).half()
-        result = from_half(x, half(to_half(x)), scale)
+        result = assemble_at_once(x, half(to_half(x)), scale)
     full = 255 << (bits - 8)
     difference = ((result * full).round() - (expected * full).round()).abs()
     # The picture is far sharper than film: its details, and so the errors, are far larger.
@@ -39,7 +39,7 @@ def test_half_precision_keeps_12_bit_levels_of_a_flat_field():
     for level in (0.0, 257 / 4095, 0.5, 3751 / 4095, 1.0):
         x = torch.full((1, 1, 40, 40), level)
         with torch.inference_mode():
-            result = from_half(x, half(to_half(x)), 2)
+            result = assemble_at_once(x, half(to_half(x)), 2)
         assert float((result - level).abs().max()) * 4095 < 0.5
 
 
@@ -50,7 +50,7 @@ def test_half_precision_of_extreme_pictures_is_finite():
     checkers = ((x + y) % 2).float()[None, None] * 3 - 1
     with torch.inference_mode():
         for picture in (checkers, torch.zeros(1, 1, 60, 60), torch.full((1, 1, 60, 60), 2.0)):
-            assert from_half(picture, half(to_half(picture)), 2).isfinite().all()
+            assert assemble_at_once(picture, half(to_half(picture)), 2).isfinite().all()
 
 
 @pytest.mark.parametrize("scale", models.SCALES)
@@ -61,7 +61,7 @@ def test_half_precision_of_1_bit_noise_is_finite(model, scale):
     half = DetailNetwork(load_network(models.load(model.path, scale), 2)).half()
     picture = torch.from_numpy(noise).float()
     with torch.inference_mode():
-        result = from_half(picture, half(to_half(picture)), scale)
+        result = assemble_at_once(picture, half(to_half(picture)), scale)
     assert float(result.abs().max()) < 50
 
 
@@ -72,6 +72,6 @@ def test_a_sample_far_out_of_range_stays_alone(value):
     picture = torch.full((1, 1, 60, 60), 0.25)
     picture[..., 30, 30] = value
     with torch.inference_mode():
-        result = from_half(picture, half(to_half(picture)), 2)
+        result = assemble_at_once(picture, half(to_half(picture)), 2)
     assert result.isfinite().all()
     assert float((result[..., :4, :4] - 0.25).abs().max()) < 1e-3

@@ -9,10 +9,8 @@ import torch
 from tests.conftest import codes
 from vs_emtcm import PixelFormat, Upscaler, UsageError, models
 from vs_emtcm.engines import choice, create_engine
-from vs_emtcm.engines.bfloat16 import split_network, split_picture
 from vs_emtcm.engines.cpu_engine import CpuEngine
 from vs_emtcm.engines.openvino_bfloat16 import OpenvinoBfloat16Engine
-from vs_emtcm.engines.weights import load_network
 from vs_emtcm.mirror import mirrored
 
 WEIGHTS = models.load(models.find("base", "video").path, 2)
@@ -24,28 +22,6 @@ needs_bfloat16 = pytest.mark.skipif(
 
 def picture(height: int = 120, width: int = 160) -> torch.Tensor:
     return torch.from_numpy(codes(height, width).astype("float32") / 255)[None, None]
-
-
-def test_a_split_picture_and_the_split_network_lose_nothing_in_single_precision():
-    network = load_network(WEIGHTS, 2)
-    x = mirrored(
-        torch.from_numpy(codes(30, 40, bits=16).astype("float32") / 65535)[None, None], network.radius
-    )
-    parts = split_picture(x)
-    np.testing.assert_array_equal(parts[:, 0] + parts[:, 1], x[:, 0])
-    np.testing.assert_array_equal(parts.bfloat16().float()[:, 0], parts[:, 0])
-    with torch.inference_mode():
-        # What is small is left out: the rest of a pixel times the rest of a kernel.
-        for split, expected in zip(split_network(network).details(parts), network.details(x), strict=True):
-            torch.testing.assert_close(split, expected, rtol=0, atol=2e-5)
-
-
-def test_another_default_device_changes_nothing():
-    network = load_network(WEIGHTS, 2)
-    expected = split_network(network).state_dict()
-    with torch.device("meta"):
-        split = split_network(network).state_dict()
-    torch.testing.assert_close(split, expected, rtol=0, atol=0)
 
 
 @needs_bfloat16

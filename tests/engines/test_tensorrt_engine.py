@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.util
+import shutil
 import sys
 import weakref
 from functools import cache
@@ -16,13 +18,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.conftest import codes
-from trt_build import BuildError
+from tests.conftest import codes, run
+from trt_build import BuildError, engine_spec, get_or_build, spec
 from vs_emtcm import EmtcmError, PixelFormat, models
-from vs_emtcm.engines import choice, create_engine, tensorrt_engine
+from vs_emtcm.engines import choice, create_engine, tensorrt_engine, tensorrt_plan
 from vs_emtcm.engines.cpu_engine import CpuEngine
-from vs_emtcm.engines.tensorrt_engine import PROFILE, TensorrtEngine, engine_module
+from vs_emtcm.engines.load import load_network
+from vs_emtcm.engines.tensorrt_engine import TensorrtEngine
+from vs_emtcm.engines.tensorrt_plan import PROFILE
 from vs_emtcm.mirror import mirrored
+from vs_emtcm.network import DetailNetwork
 from vs_emtcm.upscaler import Upscaler
 
 BYTES_PER_PIXEL = 64
@@ -40,8 +45,9 @@ class Context:
     """An execution context whose memory its user brings."""
 
     def __init__(self, stages: int) -> None:
-        self.module = engine_module(WEIGHTS, stages)[0].half()
-        self.radius = engine_module(WEIGHTS, stages)[1]
+        network = load_network(WEIGHTS, stages)
+        self.module = DetailNetwork(network).half()
+        self.radius = network.radius
         self.shape: tuple[int, ...] | None = None
         self.memory = 0
         self.addresses: dict[str, int] = {}
@@ -118,10 +124,15 @@ def runtime(monkeypatch):
     )
     logger = type("Logger", (), {"WARNING": 1, "__init__": lambda self, level: None})
     stand_in.loggers = set()
+    stand_in.deserialized = []
+
+    def deserialize(serialized):
+        stand_in.deserialized.append(serialized)
+        return stand_in.engine
 
     def runtime_with(logger):
         stand_in.loggers.add(logger)
-        return SimpleNamespace(deserialize_cuda_engine=lambda _: stand_in.engine)
+        return SimpleNamespace(deserialize_cuda_engine=deserialize)
 
     trt = SimpleNamespace(
         Logger=logger,
@@ -132,8 +143,8 @@ def runtime(monkeypatch):
     stand_in.trt = trt
     monkeypatch.setattr(tensorrt_engine, "_tensorrt", lambda _: trt)
     monkeypatch.setattr(tensorrt_engine, "_logger", cache(tensorrt_engine._logger.__wrapped__))
-    wanted = SimpleNamespace(tensorrt="stand-in 1", flavour="rtx")
-    monkeypatch.setattr(tensorrt_engine, "request", lambda *_, **__: wanted)
+    built = SimpleNamespace(tensorrt="stand-in 1", flavour="rtx")
+    monkeypatch.setattr(tensorrt_plan, "engine_spec", lambda *_, **__: built)
     monkeypatch.setattr(tensorrt_engine, "get_or_build", lambda *_, **__: b"engine")
     device = type("device", (contextlib.nullcontext,), {})
     monkeypatch.setattr(torch.cuda, "device", device)
@@ -142,6 +153,13 @@ def runtime(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "no card")
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     return stand_in
+
+
+def pretend_a_gpu(monkeypatch):
+    """PyTorch finds a GPU, and TensorRT is installed; neither can be used."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: True)
 
 
 def make(tmp_path, stages=2):
@@ -270,8 +288,7 @@ def test_whatever_tensorrt_says_auto_goes_on_with_pytorch(runtime, tmp_path, mon
     runtime.trt.Runtime = broken
     with pytest.raises(EmtcmError, match=f"backend 'tensorrt': {' '.join(str(error).split())}"):
         make(tmp_path)
-    monkeypatch.setattr(choice, "tensorrt_missing", lambda: None)
-    monkeypatch.setattr(choice, "choose_device", lambda *_: torch.device("cuda", 0))
+    pretend_a_gpu(monkeypatch)
     monkeypatch.setattr(choice, "CudaEngine", lambda *_: "PyTorch")
     assert create_engine(WEIGHTS, stages=2, backend="auto", device="auto", store=tmp_path) == "PyTorch"
     assert "going on with PyTorch on the GPU" in caplog.text
@@ -280,16 +297,34 @@ def test_whatever_tensorrt_says_auto_goes_on_with_pytorch(runtime, tmp_path, mon
 def test_an_engine_is_asked_for_as_it_is_used(runtime, tmp_path, monkeypatch):
     asked = []
 
-    def request(_, **given):
+    def specified(_, **given):
         asked.append(given)
         return SimpleNamespace(tensorrt="stand-in 1", flavour="rtx")
 
-    monkeypatch.setattr(tensorrt_engine, "request", request)
+    monkeypatch.setattr(tensorrt_plan, "engine_spec", specified)
     monkeypatch.setattr(TensorrtEngine, "__call__", lambda _, x: x)
     weights = models.load(models.find("base", "video").path, 3)
     engine = TensorrtEngine(weights, 1, torch.device("cpu"), label="base", store=tmp_path)
-    assert asked == [{"label": "base-stage1", "scale": 3, "profile": PROFILE.grown(engine.radius)}]
-    assert (engine.scale, engine.largest) == (3, PROFILE.maximum)
+    wanted = {"label": "base-stage1", "scale": 3, "profile": PROFILE.grown(engine.radius)}
+    assert asked == [{**wanted, "precision": "fp16", "targets": None}]
+    assert engine.largest == PROFILE.maximum
+
+
+@pytest.mark.parametrize("name", ["base-video", "renamed"])
+def test_an_engine_that_the_command_built_is_the_one_that_is_used(runtime, tmp_path, monkeypatch, name):
+    file = tmp_path / f"{name}.safetensors"
+    shutil.copy(models.find("base", "video").path, file)
+    # The real ones, instead of the stand-ins of the fixture.
+    monkeypatch.setattr(tensorrt_plan, "engine_spec", engine_spec)
+    monkeypatch.setattr(tensorrt_engine, "get_or_build", get_or_build)
+    monkeypatch.setattr(spec, "present_target", lambda: "sm89")
+    monkeypatch.setattr("trt_build.store.compiled", lambda *_, **__: b"built ahead")
+    options = ("--model", file, "--scale", 2, "--stages", 2, "--target", "sm86,sm89", "--store", tmp_path)
+    result = run("engines", "build", *options)
+    assert result.exit_code == 0, result.output
+    monkeypatch.setattr("trt_build.store.compiled", None)
+    TensorrtEngine(WEIGHTS, 2, torch.device("cpu"), label="base-video", store=tmp_path)
+    assert runtime.deserialized == [b"built ahead"]
 
 
 def test_an_engine_that_needs_no_memory_has_an_address_all_the_same(runtime, tmp_path, monkeypatch):
@@ -302,8 +337,7 @@ def test_an_engine_that_needs_no_memory_has_an_address_all_the_same(runtime, tmp
 
 def test_engines_are_kept_where_they_were_asked_to_be(tmp_path, monkeypatch):
     stores = []
-    monkeypatch.setattr(choice, "tensorrt_missing", lambda: None)
-    monkeypatch.setattr(choice, "choose_device", lambda *_: torch.device("cuda", 0))
+    pretend_a_gpu(monkeypatch)
     monkeypatch.setattr(tensorrt_engine, "TensorrtEngine", lambda *_, **given: stores.append(given["store"]))
     for store in (tmp_path, None):
         create_engine(WEIGHTS, stages=2, backend="tensorrt", device="auto", store=store)
@@ -316,10 +350,10 @@ def test_an_engine_that_fails_gets_the_memory_that_pytorch_keeps(runtime, tmp_pa
     with torch.inference_mode():
         expected = engine(x)
         given_back = []
-        run = runtime.context.execute_async_v3
+        execute = runtime.context.execute_async_v3
         monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(True))
         monkeypatch.setattr(
-            runtime.context, "execute_async_v3", lambda stream: bool(given_back) and run(stream)
+            runtime.context, "execute_async_v3", lambda stream: bool(given_back) and execute(stream)
         )
         assert torch.equal(engine(x), expected)
         assert given_back == [True]
@@ -362,6 +396,6 @@ def test_an_installation_that_cannot_build_for_this_card_is_found(monkeypatch):
     def refuse(*_, **__):
         raise BuildError("this GPU is sm90")
 
-    monkeypatch.setattr(tensorrt_engine, "request", refuse)
+    monkeypatch.setattr(tensorrt_engine, "engine_spec", refuse)
     with pytest.raises(EmtcmError, match="this GPU is sm90"):
         tensorrt_engine.check_installation()

@@ -6,17 +6,15 @@ import torch
 from torch import nn
 
 from tests.trt_build.modules import SMALL
-from trt_build import (
-    BuildError,
-    Profile,
-    build,
-)
+from trt_build import BuildError, Profile, build
 from trt_build.container import read_engine
 from trt_build.convert import _interpreted, check_network, exported
 from trt_build.frontend import front_end
 from trt_build.store import entries
 from vs_emtcm import models
-from vs_emtcm.engines.tensorrt_engine import PROFILE, engine_module
+from vs_emtcm.engines.load import load_network
+from vs_emtcm.engines.tensorrt_plan import PROFILE
+from vs_emtcm.network import DetailNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -37,8 +35,8 @@ def layers(module, profile, dtype):
 @pytest.mark.parametrize("stages", [1, 2])
 @pytest.mark.parametrize("name", ["base", "large"])
 def test_the_shipped_networks_become_one_engine_of_half_precision(tmp_path, name, scale, stages):
-    module, radius = engine_module(models.load(models.find(name, "video").path, scale), stages)
-    profile = PROFILE.grown(radius)
+    network = load_network(models.load(models.find(name, "video").path, scale), stages)
+    module, profile = DetailNetwork(network), PROFILE.grown(network.radius)
     ends, inner = layers(module.half(), profile, torch.float16)
     assert ends == [("HALF", (1, 1, -1, -1)), ("HALF", (1, scale**2, -1, -1))]
     convolutions = [dtype for kind, dtype in inner if kind == "CONVOLUTION"]
@@ -60,8 +58,8 @@ def test_static_and_single_precision_engines_are_built(tmp_path, tiny):
 
 def verify_name(path):
     (entry,) = entries(path.parent)
-    assert entry.request is not None
-    return entry.request.profile
+    assert entry.spec is not None
+    return entry.spec.profile
 
 
 def test_a_network_of_another_precision_is_noticed(tiny):

@@ -31,8 +31,8 @@ def test_a_module_of_any_package_is_compiled(tmp_path, capsys):
     assert main([factory, "--scale", "2", *sizes, "--target", "sm89", "--out", str(out)]) == 0
     assert "fp16, 8x8..64x32..64x64, for sm89" in capsys.readouterr().out
     (entry,) = entries(tmp_path)
-    assert entry.request is not None
-    assert (entry.request.label, entry.request.scale) == ("network", 2)
+    assert entry.spec is not None
+    assert (entry.spec.label, entry.spec.scale) == ("network", 2)
 
 
 @pytest.mark.parametrize(

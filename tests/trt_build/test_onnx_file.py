@@ -12,7 +12,7 @@ from tests.conftest import texture
 from trt_build import BuildError, export_onnx
 from vs_emtcm import models
 from vs_emtcm.engines.half import PictureNetwork
-from vs_emtcm.engines.weights import load_network
+from vs_emtcm.engines.load import load_network
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

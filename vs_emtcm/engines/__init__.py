@@ -1,4 +1,4 @@
-"""What runs the network, and the choice of it."""
+"""Engines, which run the network on a device, and the choice of one."""
 
 from vs_emtcm.engines.choice import (
     BACKENDS,

@@ -1,4 +1,4 @@
-"""Which engine is used: the one asked for, or the fastest that works here."""
+"""Choosing an engine: the one that was asked for, or the fastest that works here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import importlib.util
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from vs_emtcm.errors import EmtcmError, UsageError
 from vs_emtcm.models import Weights
 
 _log = logging.getLogger(__name__)
+# In the order of help texts and messages.
 BACKENDS = ("auto", "tensorrt", "openvino", "openvino-bf16", "torch")
 
 
@@ -27,8 +27,8 @@ class Availability:
     """Whether a backend works here.
 
     Attributes:
-        backend: its name.
-        device: what it would run on.
+        backend: its name, one of :data:`BACKENDS`.
+        device: kind of device that it would run on, "cuda" or "cpu".
         reason: why it does not work, or None if it does.
     """
 
@@ -38,7 +38,7 @@ class Availability:
 
 
 def cuda_missing() -> str | None:
-    """Why PyTorch cannot use a GPU here, or None if it can."""
+    """Say why PyTorch cannot use a GPU here, or None if it can."""
     if torch.cuda.is_available():
         return None
     try:
@@ -53,7 +53,7 @@ def cuda_missing() -> str | None:
 
 
 def tensorrt_missing() -> str | None:
-    """Why TensorRT engines cannot be run here, or None if they can; TensorRT is not imported."""
+    """Say why TensorRT engines cannot be run here, or None if they can; TensorRT is not imported."""
     missing = cuda_missing()
     if missing is not None:
         return missing
@@ -64,15 +64,15 @@ def tensorrt_missing() -> str | None:
 
 
 def openvino_missing() -> str | None:
-    """Why OpenVINO engines cannot be run here, or None if they can; nothing is imported."""
+    """Say why OpenVINO engines cannot be run here, or None if they can; OpenVINO is not imported."""
     if importlib.util.find_spec("openvino") is None:
         return "OpenVINO is not installed; run 'pip install openvino'"
     return None
 
 
 def bfloat16_missing() -> str | None:
-    """Why OpenVINO engines in bfloat16 would be no faster here, or None if they are."""
-    # Not every PyTorch that this runs with has the function.
+    """Say why OpenVINO engines cannot be run in bfloat16, or would be slower here; None if neither."""
+    # Older versions of PyTorch do not have this function.
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     if not any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16")):
         return (
@@ -82,14 +82,121 @@ def bfloat16_missing() -> str | None:
     return openvino_missing()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _EngineArguments:
+    """What every engine is made of.
+
+    Attributes:
+        weights: of one scale.
+        stages: 1 or 2.
+        device: where it runs.
+        label: name of the model, for the names of stored TensorRT engines.
+        store: folder of TensorRT engines; None is the one in the user's cache.
+    """
+
+    weights: Weights
+    stages: int
+    device: torch.device
+    label: str
+    store: Path | None
+
+
+# The libraries of these three engines are imported only when they are wanted.
+def _tensorrt(arguments: _EngineArguments) -> Engine:
+    from vs_emtcm.engines.tensorrt_engine import TensorrtEngine, default_store
+
+    return TensorrtEngine(
+        arguments.weights,
+        arguments.stages,
+        arguments.device,
+        label=arguments.label,
+        store=arguments.store or default_store(),
+    )
+
+
+def _openvino(arguments: _EngineArguments) -> Engine:
+    from vs_emtcm.engines.openvino_engine import OpenvinoEngine
+
+    return OpenvinoEngine(arguments.weights, arguments.stages)
+
+
+def _openvino_bfloat16(arguments: _EngineArguments) -> Engine:
+    from vs_emtcm.engines.openvino_bfloat16 import OpenvinoBfloat16Engine
+
+    return OpenvinoBfloat16Engine(arguments.weights, arguments.stages)
+
+
+def _torch_on_cuda(arguments: _EngineArguments) -> Engine:
+    return CudaEngine(arguments.weights, arguments.stages, arguments.device)
+
+
+def _torch_on_cpu(arguments: _EngineArguments) -> Engine:
+    return CpuEngine(arguments.weights, arguments.stages)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Choice:
+    """A backend on a kind of device.
+
+    Attributes:
+        backend: its name, one of :data:`BACKENDS`.
+        device: "cuda" or "cpu".
+        title: what warnings call it.
+        missing: says why it cannot be used here, or None if it can.
+        make: makes the engine.
+        automatic: backend "auto" may take it.
+    """
+
+    backend: str
+    device: str
+    title: str
+    missing: Callable[[], str | None]
+    make: Callable[[_EngineArguments], Engine]
+    automatic: bool = True
+
+
+# The fastest first: the order in which "auto" prefers them.
+_CHOICES = (
+    _Choice(backend="tensorrt", device="cuda", title="TensorRT", missing=tensorrt_missing, make=_tensorrt),
+    _Choice(
+        backend="torch",
+        device="cuda",
+        title="PyTorch on the GPU",
+        missing=cuda_missing,
+        make=_torch_on_cuda,
+    ),
+    _Choice(backend="openvino", device="cpu", title="OpenVINO", missing=openvino_missing, make=_openvino),
+    _Choice(
+        backend="torch",
+        device="cpu",
+        title="PyTorch on the CPU",
+        missing=lambda: None,
+        make=_torch_on_cpu,
+    ),
+    # Faster still, but its results differ a little: only for those who ask for it.
+    _Choice(
+        backend="openvino-bf16",
+        device="cpu",
+        title="OpenVINO in bfloat16",
+        missing=bfloat16_missing,
+        make=_openvino_bfloat16,
+        automatic=False,
+    ),
+)
+
+
+def _choices_of(backend: str) -> list[_Choice]:
+    """Return what a backend stands for, on all devices; "auto" for several backends."""
+    return [
+        choice for choice in _CHOICES if choice.backend == backend or (backend == "auto" and choice.automatic)
+    ]
+
+
 def availabilities() -> tuple[Availability, ...]:
-    """Every backend and device, the one that "auto" prefers first; the last it never takes."""
-    return (
-        Availability(backend="tensorrt", device="cuda", reason=tensorrt_missing()),
-        Availability(backend="torch", device="cuda", reason=cuda_missing()),
-        Availability(backend="openvino", device="cpu", reason=openvino_missing()),
-        Availability(backend="torch", device="cpu", reason=None),
-        Availability(backend="openvino-bf16", device="cpu", reason=bfloat16_missing()),
+    """Return every backend and device, in the order in which "auto" prefers them; the last it never takes."""
+    return tuple(
+        Availability(backend=choice.backend, device=choice.device, reason=choice.missing())
+        for choice in _CHOICES
     )
 
 
@@ -104,14 +211,14 @@ def check_backend(backend: str) -> None:
 
 
 def choose_device(device: str, backend: str = "auto") -> torch.device:
-    """Resolve "auto", "cpu", "cuda" or "cuda:N".
+    """Resolve the name of a device.
 
     Args:
-        device: the name.
-        backend: what will run there.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        backend: one of :data:`BACKENDS`, which will run there.
 
     Raises:
-        UsageError: the name is unknown, or the device is not there or not one of the backend's.
+        UsageError: the name is unknown, or the device is not there, or the backend does not run on it.
     """
     if device == "cpu":
         return torch.device("cpu")
@@ -120,7 +227,7 @@ def choose_device(device: str, backend: str = "auto") -> torch.device:
     name, _, index = device.partition(":")
     if device != "auto" and (name != "cuda" or (index and not index.isdecimal()) or device.endswith(":")):
         raise UsageError(f"device is {device!r}; accepted are auto, cpu, cuda and cuda:N")
-    if backend in ("openvino", "openvino-bf16"):
+    if {choice.device for choice in _choices_of(backend)} == {"cpu"}:
         if device == "auto":
             return torch.device("cpu")
         raise UsageError(
@@ -148,12 +255,14 @@ def create_engine(
 ) -> Engine:
     """Make the engine that was asked for.
 
+    Backend "auto" tries one after the other, and warns of those that do not work.
+
     Args:
         weights: of one scale.
         stages: 1 or 2.
         backend: one of :data:`BACKENDS`.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        label: of the model, for the names of stored TensorRT engines.
+        label: name of the model, for the names of stored TensorRT engines.
         store: folder of TensorRT engines; None is the one in the user's cache.
 
     Raises:
@@ -162,69 +271,27 @@ def create_engine(
     """
     check_backend(backend)
     place = choose_device(device, backend)
-    missing = {
-        "tensorrt": "it runs on CUDA devices alone" if device == "cpu" else tensorrt_missing(),
-        "openvino": openvino_missing(),
-        "openvino-bf16": bfloat16_missing(),
-    }
-    if missing.get(backend) is not None:
-        raise UsageError(f"backend {backend!r} is not usable: {missing[backend]}; or use backend 'torch'")
-    candidates = _candidates(weights, stages, backend, device, place, label, store)
-    for candidate, following in pairwise(candidates):
+    # With device "auto" an engine on the GPU may give way to one on the CPU.
+    kinds = {place.type, "cpu"} if device == "auto" else {place.type}
+    choices = [c for c in _choices_of(backend) if c.device in kinds and c.missing() is None]
+    if not choices:
+        raise UsageError(
+            f"backend {backend!r} is not usable: {_unusable_because(backend, device)}; or use backend 'torch'"
+        )
+    arguments = _EngineArguments(weights=weights, stages=stages, device=place, label=label, store=store)
+    for choice, following in pairwise(choices):
         try:
-            return candidate.make()
+            return choice.make(arguments)
         except UsageError:
             raise
         except EmtcmError as error:
-            _log.warning("emtcm: %s; going on with %s", error, following.name)
-    return candidates[-1].make()
+            _log.warning("emtcm: %s; going on with %s", error, following.title)
+    return choices[-1].make(arguments)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Candidate:
-    name: str
-    make: Callable[[], Engine]
-
-
-def _candidates(
-    weights: Weights,
-    stages: int,
-    backend: str,
-    device: str,
-    place: torch.device,
-    label: str,
-    store: Path | None,
-) -> list[_Candidate]:
-    """The engines that would do, the fastest first."""
-
-    # Only who wants an engine pays for the import.
-    def tensorrt() -> Engine:
-        from vs_emtcm.engines.tensorrt_engine import TensorrtEngine, default_store
-
-        return TensorrtEngine(weights, stages, place, label=label, store=store or default_store())
-
-    def openvino() -> Engine:
-        from vs_emtcm.engines.openvino_engine import OpenvinoEngine
-
-        return OpenvinoEngine(weights, stages)
-
-    def openvino_bfloat16() -> Engine:
-        from vs_emtcm.engines.openvino_bfloat16 import OpenvinoBfloat16Engine
-
-        return OpenvinoBfloat16Engine(weights, stages)
-
-    found = []
-    if place.type == "cuda":
-        if backend in ("auto", "tensorrt") and tensorrt_missing() is None:
-            found.append(_Candidate(name="TensorRT", make=tensorrt))
-        if backend in ("auto", "torch"):
-            cuda = partial(CudaEngine, weights, stages, place)
-            found.append(_Candidate(name="PyTorch on the GPU", make=cuda))
-    if place.type == "cpu" or device == "auto":
-        if backend in ("auto", "openvino") and openvino_missing() is None:
-            found.append(_Candidate(name="OpenVINO", make=openvino))
-        if backend == "openvino-bf16":
-            found.append(_Candidate(name="OpenVINO in bfloat16", make=openvino_bfloat16))
-        if backend in ("auto", "torch"):
-            found.append(_Candidate(name="PyTorch on the CPU", make=partial(CpuEngine, weights, stages)))
-    return found
+def _unusable_because(backend: str, device: str) -> str | None:
+    """Say why a backend other than "auto" and "torch", which always work, cannot be used on a device."""
+    (choice,) = _choices_of(backend)
+    if device == "cpu" and choice.device == "cuda":
+        return "it runs on CUDA devices alone"
+    return choice.missing()

@@ -1,4 +1,4 @@
-"""The contract between the Upscaler and what runs the network."""
+"""The protocol of engines: what the Upscaler asks of them."""
 
 from __future__ import annotations
 
@@ -9,32 +9,30 @@ from torch import Tensor
 
 
 class Engine(Protocol):
-    """One network on one device; used by one thread at a time.
+    """Runs one network on one device; used by one thread at a time.
 
     Attributes:
         device: where its tensors live.
-        stream: the CUDA stream that its callers work on, or None.
-        largest: (height, width) of the largest picture that it takes, or None.
-        tile_pixels: of the tiles that it is fastest with, or None where that is the whole picture.
-        scale: upscaling factor.
+        stream: the CUDA stream that callers must make current before they call it, or None.
+        largest: (height, width) in pixels of the largest picture that it takes, without the border, or None.
+        tile_pixels: pixels of the tiles that it is fastest with, or None if that is the whole picture.
         radius: border, in input pixels, that the caller adds on each side of the picture. A tile
             brings its real surroundings as border, so that it equals the untiled result.
-        description: what runs where, for people.
+        description: the library, its version, the device and the precision, for people.
     """
 
     device: torch.device
     stream: torch.cuda.Stream | None
     largest: tuple[int, int] | None
     tile_pixels: int | None
-    scale: int
     radius: int
     description: str
 
     def __call__(self, x: Tensor) -> Tensor:
         """Upscale luma.
 
-        With a stream, from the second picture of a size on this asks for kernels alone and waits for nothing,
-        so that :mod:`vs_emtcm.recorder` can record it.
+        On a stream, from the second picture of a size on, it only launches kernels and waits for nothing, so
+        that :mod:`vs_emtcm.recorder` can record it as a CUDA graph.
 
         Args:
             x: float32 (1, 1, H + 2 * radius, W + 2 * radius) on ``device``: code / 255 of 8-bit
@@ -51,13 +49,13 @@ class Engine(Protocol):
         ...
 
     def another(self) -> Self:
-        """One more of the same for another thread; it shares whatever is no thread's own.
+        """Return an equal engine for another thread; it shares the weights and all that threads may share.
 
         Raises:
-            EmtcmError: there is no room for it.
+            EmtcmError: there is no memory for it, or no stream.
         """
         ...
 
     def release(self) -> None:
-        """Give back the memory that is kept for the sizes seen so far."""
+        """Free the memory that is kept for the sizes of earlier pictures."""
         ...

@@ -1,4 +1,4 @@
-"""Half precision without loss of bit depth: only differences become halves."""
+"""float16 without loss of bit depth: only differences from mid-grey and from the picture become float16."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import torch
 from torch import Tensor, nn
 
 from vs_emtcm.mirror import mirrored
-from vs_emtcm.network import Network, assemble, assemble_at_once
+from vs_emtcm.network import Network, assemble
 
-# The network is blind to a constant. Around zero, halves are finest.
+# Taken off the picture before it becomes float16, which is finest around zero. The network's details do not
+# change when a constant is added to its input.
 MIDDLE = 0.5
-# Far beyond any picture. What is farther out would become infinite inside of the network.
+# Largest distance from MIDDLE, far beyond any picture: larger values would overflow inside the network.
 LIMIT = 64.0
 
 
 def to_half(x: Tensor) -> Tensor:
-    """A float32 picture as the half-precision input of :class:`vs_emtcm.network.DetailNetwork`."""
+    """Convert a picture to the float16 input of :class:`vs_emtcm.network.DetailNetwork`.
+
+    Args:
+        x: float32 (N, 1, H, W), nominally 0..1.
+
+    Returns:
+        float16 of the same shape, channels last, with mid-grey at zero.
+    """
     return (x - MIDDLE).to(torch.float16, memory_format=torch.channels_last).clamp_(-LIMIT, LIMIT)
 
 
-def from_half(x: Tensor, detail: Tensor, scale: int) -> Tensor:
-    """The float32 result of a picture and its half-precision detail."""
-    return assemble_at_once(x, detail, scale)
-
-
 class PictureNetwork(nn.Module):
-    """A network for whole pictures that loses as little as it can in half precision.
+    """A network for whole pictures that loses as little as it can when it is converted to float16.
 
     Args:
         network: of any precision.

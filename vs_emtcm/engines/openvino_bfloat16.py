@@ -16,24 +16,28 @@ from vs_emtcm.network import Network, crop
 from vs_emtcm.resample import catmull_rom, upscale
 from vs_emtcm.shape import HEAD_SIZE
 
-# The network is blind to a constant: any level shows what it makes of a flat field.
+# Level of the flat field that measures the offset of rounding. Any level would do: a constant that is added
+# to its input does not change the network's details.
 FLAT = 0.5
 
 
 class OpenvinoBfloat16Engine(OpenvinoEngine):
-    """Features in bfloat16, pixels and their interpolation in single precision.
+    """Runs the network with features in bfloat16, pixels and cubic interpolation in float32.
 
-    Results differ from those of single precision by 0.03 to 0.05 code values of 8 bits (root of the mean
-    square). A flat field comes out as it went in.
+    Arguments and errors are those of :class:`vs_emtcm.engines.openvino_engine.OpenvinoEngine`. Results differ
+    from those of float32 by 0.03 to 0.05 code values of 8 bits (root of the mean square). A flat field comes
+    out as it went in.
     """
 
     precision = "bfloat16"
 
     def __init__(self, weights: Weights, stages: int) -> None:
+        # For the trial run in the next line.
         self._flat = torch.zeros(1, device="cpu")
         super().__init__(weights, stages)
         side = 2 * self.radius + 1
-        # Biases cancel in single precision; what rounding leaves of them is taken off.
+        # In float32 the biases of the network cancel on a flat field; in bfloat16 rounding leaves an offset,
+        # which is subtracted from every result.
         self._flat = self._corrections(
             torch.full((1, 1, side, side), FLAT, dtype=torch.float32, device="cpu")
         )
@@ -44,20 +48,21 @@ class OpenvinoBfloat16Engine(OpenvinoEngine):
         Raises:
             EmtcmError: OpenVINO failed.
         """
-        corrections = F.pixel_shuffle(self._corrections(x) - self._flat, self.scale)
+        corrections = F.pixel_shuffle(self._corrections(x) - self._flat, self._scale)
         reach = HEAD_SIZE // 2
-        cubic = upscale(crop(x, self.radius - reach), self.scale, kernel=catmull_rom)
-        return crop(cubic, reach * self.scale) + corrections
+        cubic = upscale(crop(x, self.radius - reach), self._scale, kernel=catmull_rom)
+        return crop(cubic, reach * self._scale) + corrections
 
     @cached_property
     def _split(self) -> Network:
         return split_network(self._network)
 
     def _corrections(self, x: Tensor) -> Tensor:
+        """Compute what is added to the cubic interpolation of a picture: (N, scale**2, H, W)."""
         rows, columns = (n - 2 * self.radius for n in x.shape[-2:])
-        return self._infer(split_picture(x), x.new_empty((len(x), self.scale**2, rows, columns)))
+        return self._infer(split_picture(x), x.new_empty((len(x), self._scale**2, rows, columns)))
 
     def _graph(self, x: Any) -> Any:
-        """What the network adds to cubic interpolation, which has more bits than a bfloat16."""
+        """Record the network without its cubic interpolation, which needs more bits than bfloat16 has."""
         cubic: Any = crop(F.conv2d(x, self._split.cubic), self.radius - HEAD_SIZE // 2)
         return self._split.details(x)[-1] - cubic

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: one compiled model per size, as many threads as PyTorch takes."""
+"""OpenVINO on the CPU: one compiled model per size of picture, with as many threads as PyTorch uses."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from vs_emtcm.engines.load import load_network
 from vs_emtcm.engines.openvino_graph import GraphTensor
-from vs_emtcm.engines.weights import load_network
 from vs_emtcm.errors import EmtcmError
 from vs_emtcm.models import Weights
 
-# Sizes whose models are kept; a video has one. One model for any size would save
-# their compilation (40 ms each), but is a tenth slower.
+# Number of sizes whose compiled models are kept; a video has one. One model for all sizes would save their
+# compilation (40 ms each), but is a tenth slower.
 SIZES = 4
-# No more than this many pixels are kept in them: 0.5 GB for the network "base".
+# Pixels of all kept sizes together: their models take 0.5 GB for the network "base".
 PIXELS = 2 << 20
-# Whole pictures would be a little faster still, and take more memory.
+# Pixels of a tile. Whole pictures would be a little faster still, and take more memory.
 TILE_PIXELS = 1 << 20
-_REPORTS = "openvino_telemetry"
-
-
+# Package that OpenVINO imports, if there is one, to report its use to its makers.
+_TELEMETRY = "openvino_telemetry"
+# Messages for failures of OpenVINO when an engine is made, and later; {} is its own message.
 REINSTALL = (
     "OpenVINO does not work here ({}); install it again with 'pip install --force-reinstall openvino', "
     "or use backend 'torch'"
@@ -38,37 +38,40 @@ FAILED = "OpenVINO failed ({}); use backend 'torch'"
 
 @contextmanager
 def _openvino_errors(sentence: str) -> Iterator[None]:
+    """Turn what OpenVINO raises inside into an EmtcmError: ``sentence`` with OpenVINO's message in it."""
     try:
         yield
     except (ImportError, OSError, RuntimeError, AttributeError, TypeError) as error:
         if isinstance(error.__cause__, KeyboardInterrupt):
-            # Its import takes an interruption for a failure.
+            # OpenVINO's import reports an interruption as an ImportError.
             raise error.__cause__ from None
-        # Another version may lack what is used here. OpenVINO's messages have several lines.
+        # AttributeError and TypeError: another version may lack what is used here. OpenVINO's messages have
+        # several lines.
         words = " ".join(str(error).split())
         raise EmtcmError(f"backend 'openvino': {sentence.format(words)}") from error
 
 
 def _openvino() -> ModuleType:
-    """OpenVINO; its import alone would write to the home folder and send a report to its makers."""
-    if _REPORTS in sys.modules:
+    """Import OpenVINO without its telemetry, which writes to the home folder and sends a report on import."""
+    if _TELEMETRY in sys.modules:
         return importlib.import_module("openvino")
-    # Python's own way to say that a module is not there; OpenVINO then does without it.
-    sys.modules[_REPORTS] = None  # type: ignore[assignment]
+    # None makes Python raise an ImportError for a module; OpenVINO then does without it.
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
     try:
         return importlib.import_module("openvino")
     finally:
-        del sys.modules[_REPORTS]
+        del sys.modules[_TELEMETRY]
 
 
 class OpenvinoEngine:
-    """In single precision; see :class:`vs_emtcm.engines.engine.Engine`.
+    """Runs the network in float32 with OpenVINO; see :class:`vs_emtcm.engines.engine.Engine`.
 
     Args:
         weights: of one scale.
         stages: 1 or 2.
 
     Raises:
+        UsageError: the weights are damaged.
         EmtcmError: OpenVINO cannot be imported or cannot run the network.
     """
 
@@ -81,18 +84,18 @@ class OpenvinoEngine:
         self.stream: torch.cuda.Stream | None = None
         self.largest: tuple[int, int] | None = None
         self.tile_pixels: int | None = TILE_PIXELS
-        self.scale = weights.scale
         self.radius = self._network.radius
-        self._sentence = REINSTALL
-        with _openvino_errors(self._sentence):
+        self._scale = weights.scale
+        self._error_sentence = REINSTALL
+        with _openvino_errors(self._error_sentence):
             self._openvino = _openvino()
             self._core = self._openvino.Core()
             version = self._openvino.__version__.partition("-")[0]
             self.description = f"OpenVINO {version} on cpu, {self.precision}"
-            # What does not work shall show while another engine can still be chosen.
+            # Run the network now, while another backend can still be chosen if that fails.
             side = 2 * self.radius + 1
             self(torch.zeros(1, 1, side, side, dtype=torch.float32, device="cpu"))
-        self._sentence = FAILED
+        self._error_sentence = FAILED
 
     def __call__(self, x: Tensor) -> Tensor:
         """See :class:`vs_emtcm.engines.engine.Engine`.
@@ -100,12 +103,17 @@ class OpenvinoEngine:
         Raises:
             EmtcmError: OpenVINO failed.
         """
-        rows, columns = (self.scale * (n - 2 * self.radius) for n in x.shape[-2:])
+        rows, columns = (self._scale * (n - 2 * self.radius) for n in x.shape[-2:])
         return self._infer(x.contiguous(), x.new_empty((x.shape[0], 1, rows, columns)))
 
     def _infer(self, source: Tensor, result: Tensor) -> Tensor:
-        """Run the graph; OpenVINO works in the memory of these two."""
-        with _openvino_errors(self._sentence):
+        """Run the graph on ``source``, write its output into ``result`` and return it; nothing is copied.
+
+        Args:
+            source: float32 (N, C, H, W), contiguous.
+            result: float32 of the shape of the graph's output, contiguous.
+        """
+        with _openvino_errors(self._error_sentence):
             request = self._request(source.shape, torch.get_num_threads())
             tensor = self._openvino.Tensor
             request.set_input_tensor(tensor(source.numpy(), shared_memory=True))
@@ -124,7 +132,7 @@ class OpenvinoEngine:
         self._requests.clear()
 
     def _request(self, shape: torch.Size, threads: int) -> Any:
-        """What runs the network for an input of this shape."""
+        """Return the OpenVINO inference request for inputs of a shape, compiled if none is kept."""
         key = shape, threads
         request = self._requests.get(key)
         if request is None:
@@ -134,7 +142,7 @@ class OpenvinoEngine:
         return request
 
     def _make_room(self, pixels: int) -> None:
-        """Give up what was not used for longest, until one more size of so many pixels may be kept."""
+        """Drop the least recently used models until one more, for a size of ``pixels``, may be kept."""
         while self._requests:
             kept = sum(shape[-2] * shape[-1] for shape, _ in self._requests)
             if len(self._requests) < SIZES and kept + pixels <= PIXELS:
@@ -142,21 +150,22 @@ class OpenvinoEngine:
             self._requests.popitem(last=False)
 
     def _graph(self, x: Any) -> Any:
-        """What is compiled, of a recorded input."""
+        """Record what is compiled: the estimate of the last stage for the :class:`GraphTensor` ``x``."""
         return self._network.estimates(x)[-1]
 
     def _compiled(self, shape: torch.Size, threads: int) -> Any:
+        """Compile the graph for inputs of one shape and a number of threads."""
         ops = self._openvino.opset13
         x = ops.parameter(shape, self._openvino.Type.f32)
         return self._core.compile_model(
             self._openvino.Model([self._graph(GraphTensor(x, ops)).node], [x]),
             "CPU",
             {
-                # Left to itself it takes bfloat16 where the processor has it.
+                # By default OpenVINO takes bfloat16 where the processor has it.
                 "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[self.precision],
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
-                # The lanes would all be pinned to the same cores.
+                # With pinning, the models of all lanes would be pinned to the same cores.
                 "ENABLE_CPU_PINNING": False,
             },
         )

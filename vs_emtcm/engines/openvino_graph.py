@@ -1,4 +1,4 @@
-"""A network as an OpenVINO graph: PyTorch's own steps, recorded instead of computed.
+"""Recording a PyTorch network as an OpenVINO graph: its operations add nodes instead of being computed.
 
 ``openvino.convert_model`` goes through ``torch.jit.trace``, which is deprecated, changes the root logger,
 and takes 0.3 s and more for every engine; this takes 10 ms.
@@ -15,13 +15,13 @@ from torch import Tensor
 
 
 class GraphTensor:
-    """Stands for a tensor; what is done with it becomes nodes of a graph.
+    """Stands in for a tensor; operations on it become nodes of a graph.
 
-    It knows the steps that the deployed network is made of; PyTorch refuses others with a TypeError.
+    Only the operations of the deployed network are known; for others PyTorch raises a TypeError.
 
     Args:
-        node: the node whose output it is, of a static shape.
-        ops: an opset of OpenVINO.
+        node: the OpenVINO node whose output this is; its shape is static.
+        ops: an opset of OpenVINO, such as ``openvino.opset13``.
     """
 
     def __init__(self, node: Any, ops: ModuleType) -> None:
@@ -36,13 +36,13 @@ class GraphTensor:
         arguments: tuple[Any, ...] = (),
         options: Mapping[str, Any] | None = None,
     ) -> Any:
-        """PyTorch's protocol for what is no tensor but behaves like one."""
-        step = _STEPS.get(function)
-        return NotImplemented if step is None else step(*arguments, **(options or {}))
+        """Record a call of a PyTorch function; PyTorch's protocol for objects that behave like tensors."""
+        record = _RECORDERS.get(function)
+        return NotImplemented if record is None else record(*arguments, **(options or {}))
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As of a tensor."""
+        """The static shape of this node's output, as ``Tensor.shape``."""
         return tuple(self.node.get_output_shape(0))
 
     def __add__(self, other: GraphTensor) -> GraphTensor:
@@ -52,13 +52,13 @@ class GraphTensor:
         return GraphTensor(self.ops.subtract(self.node, other.node), self.ops)
 
     def __getitem__(self, index: tuple[Any, slice, slice]) -> GraphTensor:
-        # ``x[..., a:b, c:d]`` is all that the network asks for.
+        # The network only crops: ``x[..., a:b, c:d]``.
         spans = [part.indices(size) for part, size in zip(index[1:], self.shape[-2:], strict=True)]
         bounds = ([span[i] for span in spans] for i in range(3))
         return GraphTensor(self.ops.slice(self.node, *bounds, axes=[-2, -1]), self.ops)
 
     def constant(self, tensor: Tensor) -> Any:
-        """A node that holds the values of ``tensor``."""
+        """Make a node that holds the values of ``tensor``."""
         return self.ops.constant(tensor.detach().numpy())
 
 
@@ -92,7 +92,7 @@ def _pixel_shuffle(x: GraphTensor, scale: int) -> GraphTensor:
     return GraphTensor(x.ops.depth_to_space(x.node, "depth_first", scale), x.ops)
 
 
-_STEPS: Mapping[Callable[..., Any], Callable[..., GraphTensor]] = {
+_RECORDERS: Mapping[Callable[..., Any], Callable[..., GraphTensor]] = {
     torch.conv2d: _convolution,
     torch.prelu: _prelu,
     torch.cat: _concatenation,

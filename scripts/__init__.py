@@ -1,0 +1,1 @@
+"""Programs for whoever works on or measures vs-emtcm; they run from a checkout."""

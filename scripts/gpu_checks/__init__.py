@@ -1,0 +1,1 @@
+"""The parts of ``scripts/gpu_check``; they need torch and numpy alone."""
