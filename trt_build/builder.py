@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from copy import deepcopy
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from trt_build.container import write_engine
+from trt_build.container import make_folder, write_engine
 from trt_build.convert import serialized_engine
 from trt_build.profile import Profile
 from trt_build.spec import EngineSpec, dtype_of, engine_spec
+from trt_build.whole_file import AnyPath
 
 # Held while a module is traced and compiled: PyTorch traces one module at a time, and the answers that
 # Torch-TensorRT gets about a GPU that is not here (see trt_build.frontend) are those of the whole process.
@@ -24,9 +26,9 @@ def build(
     *,
     scale: int,
     profile: Profile,
-    out: Path,
+    out: AnyPath,
     precision: str = "fp16",
-    targets: tuple[str, ...] | None = None,
+    targets: str | Iterable[str] | None = None,
     label: str = "module",
 ) -> EngineSpec:
     """Compile a module as one TensorRT engine and write it to a file.
@@ -41,7 +43,7 @@ def build(
         profile: heights and widths of the input.
         out: the file; it appears when it is complete.
         precision: "fp16" or "fp32"; input and output have it as well.
-        targets: GPUs to build for without having them ("sm89", ..., "all"), with TensorRT-RTX; None
+        targets: GPU or GPUs to build for without having them ("sm89", ..., "all"), with TensorRT-RTX; None
             is the GPU in this machine.
         label: recorded with the engine.
 
@@ -54,6 +56,9 @@ def build(
     spec = engine_spec(
         module, label=label, scale=scale, profile=profile, precision=precision, targets=targets
     )
+    out = Path(out)
+    # Before the work.
+    make_folder(out.parent)
     write_engine(out, spec.to_json(), compiled(module, spec, ahead=targets is not None))
     return spec
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trt_build.errors import BuildError, EngineFileError
+from trt_build.whole_file import AnyPath, whole_file
 
 # The first bytes of an engine file.
 MAGIC = b"TRTBUILD1\n"
@@ -57,17 +56,8 @@ def write_engine(path: Path, description: Mapping[str, Any], engine: bytes) -> N
     header = json.dumps(facts, separators=(",", ":")).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A random name, as two processes may build the same engine at once.
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
-        try:
-            with temporary.open("xb") as file:
-                file.write(MAGIC + len(header).to_bytes(8, "little") + header + engine)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with whole_file(path) as temporary:
+            temporary.write_bytes(MAGIC + len(header).to_bytes(8, "little") + header + engine)
     except OSError as error:
         raise BuildError(f"{path} cannot be written: {error.strerror}; choose another folder") from error
 
@@ -82,12 +72,13 @@ def read_description(path: Path) -> dict[str, Any]:
     return description
 
 
-def read_engine(path: Path) -> bytes:
+def read_engine(path: AnyPath) -> bytes:
     """Read the engine of a file and check its length and hash.
 
     Raises:
         EngineFileError: the file is missing, damaged, or no engine file.
     """
+    path = Path(path)
     header, start = _read_header(path)
     try:
         engine = path.read_bytes()[start:]

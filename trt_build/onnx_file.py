@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -15,6 +14,7 @@ from trt_build.builder import TRACING
 from trt_build.errors import BuildError, first_line
 from trt_build.quiet import quiet
 from trt_build.spec import dtype_of
+from trt_build.whole_file import AnyPath, whole_file
 
 # Names of the graph's input and output.
 INPUT = "input"
@@ -26,7 +26,7 @@ EXAMPLE = 64
 
 def export_onnx(
     module: nn.Module,
-    path: Path,
+    path: AnyPath,
     *,
     precision: str = "fp16",
     description: Mapping[str, str] | None = None,
@@ -48,7 +48,7 @@ def export_onnx(
     dtype = dtype_of(precision)
     copy = deepcopy(module).requires_grad_(False).to("cpu", dtype).eval()
     example = torch.zeros(1, 1, EXAMPLE, EXAMPLE + 16, dtype=dtype)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.partial")
+    path = Path(path)
     try:
         with TRACING, torch.autocast("cpu", enabled=False), quiet("torch.onnx"):
             program = torch.onnx.export(
@@ -64,16 +64,14 @@ def export_onnx(
             )
         assert program is not None
         _describe(program.model, description or {})
-        program.save(temporary, external_data=False)
-        temporary.replace(path)
+        with whole_file(path) as temporary:
+            program.save(temporary, external_data=False)
     except ImportError as error:
         raise BuildError("exporting ONNX needs more packages; run 'pip install onnx onnxscript'") from error
     except OSError as error:
         raise BuildError(f"{path} cannot be written: {error.strerror}") from error
     except Exception as error:
         raise BuildError(f"the module cannot be exported: {first_line(error)}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _describe(model: Any, description: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
@@ -130,7 +130,7 @@ def engine_spec(
     scale: int,
     profile: Profile,
     precision: str = "fp16",
-    targets: tuple[str, ...] | None = None,
+    targets: str | Iterable[str] | None = None,
 ) -> EngineSpec:
     """Specify the engine that :func:`trt_build.build` would build of the same arguments; nothing is built.
 

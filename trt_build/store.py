@@ -15,6 +15,7 @@ from trt_build.builder import compiled
 from trt_build.container import is_engine_file, make_folder, read_description, read_engine, write_engine
 from trt_build.errors import BuildError, EngineFileError
 from trt_build.spec import EngineSpec
+from trt_build.whole_file import AnyPath
 
 _log = logging.getLogger(__name__)
 SUFFIX = ".engine"
@@ -42,19 +43,20 @@ def engine_path(folder: Path, spec: EngineSpec) -> Path:
     return folder / f"{spec.label}-x{spec.scale}-{spec.precision}-{spec.key[:16]}{SUFFIX}"
 
 
-def stored_engine(path: Path, spec: EngineSpec) -> bytes:
+def stored_engine(path: AnyPath, spec: EngineSpec) -> bytes:
     """Read the engine of a specification from a file, which may be for more GPUs than are specified.
 
     Raises:
         EngineFileError: the file is missing, damaged, or holds another engine.
     """
+    path = Path(path)
     found = _read_spec(path)
     if not _serves(found, spec):
         raise EngineFileError(f"{path} holds {_difference(found, spec)}; build it again")
     return read_engine(path)
 
 
-def get_or_build(folder: Path, module: nn.Module, spec: EngineSpec) -> bytes:
+def get_or_build(folder: AnyPath, module: nn.Module, spec: EngineSpec) -> bytes:
     """Return an engine for the GPU in this machine: from the store, or built and stored.
 
     Threads wait for each other. Two processes may do this at once: each file appears whole, and one of two
@@ -68,6 +70,7 @@ def get_or_build(folder: Path, module: nn.Module, spec: EngineSpec) -> bytes:
     Raises:
         BuildError: it cannot be built. A store that cannot be written is a warning.
     """
+    folder = Path(folder)
     with _BUILDING:
         found = _find(folder, spec)
         if found is not None:
@@ -80,7 +83,7 @@ def get_or_build(folder: Path, module: nn.Module, spec: EngineSpec) -> bytes:
         return engine
 
 
-def build_into(folder: Path, module: nn.Module, spec: EngineSpec, *, ahead: bool) -> Path:
+def build_into(folder: AnyPath, module: nn.Module, spec: EngineSpec, *, ahead: bool) -> Path:
     """Return the file of a store that has an engine; it is built if there is none.
 
     While it builds ahead of time, ``torch.cuda`` says to all threads of the process that it has the specified
@@ -95,6 +98,7 @@ def build_into(folder: Path, module: nn.Module, spec: EngineSpec, *, ahead: bool
     Raises:
         BuildError: it cannot be built or written.
     """
+    folder = Path(folder)
     with _BUILDING:
         found = _find(folder, spec)
         if found is not None:
@@ -132,8 +136,9 @@ def _built(module: nn.Module, spec: EngineSpec, *, ahead: bool) -> bytes:
     return compiled(module, spec, ahead=ahead)
 
 
-def entries(folder: Path) -> list[Entry]:
+def entries(folder: AnyPath) -> list[Entry]:
     """Return all engine files of a store, sorted by name; an absent store is empty."""
+    folder = Path(folder)
     return [_entry(path) for path in sorted(folder.glob(f"*{SUFFIX}"))]
 
 
@@ -144,12 +149,13 @@ def _entry(path: Path) -> Entry:
         return Entry(path=path, spec=None, problem=str(error))
 
 
-def verify(path: Path) -> EngineSpec:
+def verify(path: AnyPath) -> EngineSpec:
     """Check a file against its own sums, and its name against what it holds.
 
     Raises:
         EngineFileError: it does not hold what it says.
     """
+    path = Path(path)
     found = _read_spec(path)
     read_engine(path)
     if path.name != engine_path(path.parent, found).name:
@@ -157,7 +163,7 @@ def verify(path: Path) -> EngineSpec:
     return found
 
 
-def clear(folder: Path) -> list[Path]:
+def clear(folder: AnyPath) -> list[Path]:
     """Delete all engine files of a store and what broken builds left; returns what was deleted.
 
     Files that other programs call ``.engine`` stay.
@@ -165,6 +171,7 @@ def clear(folder: Path) -> list[Path]:
     Raises:
         BuildError: a file cannot be deleted.
     """
+    folder = Path(folder)
     own = [path for path in folder.glob(f"*{SUFFIX}") if is_engine_file(path)]
     found = [*own, *folder.glob(f".*{SUFFIX}.*.partial")]
     try:

@@ -11,12 +11,12 @@ from trt_build.errors import BuildError
 TARGETS = ("sm75", "sm80", "sm86", "sm89", "sm120", "sm121")
 
 
-def parse_targets(names: Iterable[str], offered: Collection[str] = TARGETS) -> tuple[str, ...]:
+def parse_targets(names: str | Iterable[str], offered: Collection[str] = TARGETS) -> tuple[str, ...]:
     """Parse and check a choice of targets.
 
     Args:
-        names: targets such as "sm89", or "all" for every one that is offered; each may be several, parted
-            by commas.
+        names: a target such as "sm89", or "all" for every one that is offered, or several of them; each
+            text may be a list separated by commas.
         offered: what the installed TensorRT can build for.
 
     Returns:
@@ -26,7 +26,8 @@ def parse_targets(names: Iterable[str], offered: Collection[str] = TARGETS) -> t
         BuildError: a target is unknown, or not offered.
     """
     wanted: set[str] = set()
-    for name in (part for text in names for part in text.split(",")):
+    texts = (names,) if isinstance(names, str) else names
+    for name in (part for text in texts for part in text.split(",")):
         if name == "all":
             wanted.update(offered)
         elif name in offered:

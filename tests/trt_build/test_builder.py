@@ -7,7 +7,17 @@ import torch
 from torch import nn
 
 from tests.trt_build.modules import SMALL
-from trt_build import BuildError, build, builder, convert, engine_spec, spec, stored_engine
+from trt_build import (
+    BuildError,
+    build,
+    builder,
+    convert,
+    engine_spec,
+    entries,
+    read_engine,
+    spec,
+    stored_engine,
+)
 from trt_build.frontend import front_end
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -17,6 +27,21 @@ def test_the_callers_module_stays_as_it_is(tmp_path, tiny):
     before = {name: value.clone() for name, value in tiny.state_dict().items()}
     build(tiny, scale=2, profile=SMALL, targets=("sm89",), out=tmp_path / "a.engine")
     assert all(torch.equal(before[name], value) for name, value in tiny.state_dict().items())
+
+
+def test_paths_and_targets_may_be_plain_strings(tmp_path, tiny):
+    path = str(tmp_path / "a" / "a.engine")
+    found = build(tiny, scale=2, profile=SMALL, targets="sm89", out=path)
+    assert found.targets == ("sm89",)
+    assert stored_engine(path, found) == read_engine(path)
+    assert [entry.spec for entry in entries(str(tmp_path / "a"))] == [found]
+
+
+def test_a_place_that_cannot_be_written_is_known_before_the_work(tmp_path, tiny, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(builder, "serialized_engine", lambda *_, **__: pytest.fail("it was built"))
+    with pytest.raises(BuildError, match="cannot be written"):
+        build(tiny, scale=2, profile=SMALL, targets=("sm89",), out=tmp_path / "file" / "a.engine")
 
 
 def test_what_is_built_is_the_network_as_it_is_used(tiny, monkeypatch):

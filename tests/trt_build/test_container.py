@@ -61,7 +61,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
     def full(_descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("trt_build.container.os.fsync", full)
+    monkeypatch.setattr("trt_build.whole_file.os.fsync", full)
     with pytest.raises(BuildError, match="cannot be written: No space left on device"):
         write_engine(tmp_path / "a.engine", DESCRIPTION, b"x")
     assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ def test_targets_are_put_in_order_once_each():
     assert parse_targets(["sm120", "sm89", "sm89"]) == ("sm89", "sm120")
     assert parse_targets(["sm120,sm89", "sm75"]) == ("sm75", "sm89", "sm120")
     assert parse_targets(["all"]) == TARGETS
+    assert parse_targets("sm89") == parse_targets("sm89,sm89") == ("sm89",)
 
 
 def test_a_target_and_its_capability_are_the_same():
