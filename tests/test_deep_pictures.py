@@ -13,8 +13,8 @@ from PIL import Image, ImageCms, TiffImagePlugin
 from tests.conftest import codes
 from vs_emtcm import PixelFormat, Upscaler, UsageError
 from vs_emtcm.deep_pictures import read_deep, write_deep_png, write_deep_tiff
+from vs_emtcm.formats import Color
 from vs_emtcm.images import Picture, read_picture, upscale_picture, write_picture
-from vs_emtcm.planes import Color
 
 UPSCALER = Upscaler(2, tune="clean", stages=1)
 MODES = {2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}

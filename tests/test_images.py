@@ -10,8 +10,8 @@ from PIL.TiffImagePlugin import IFDRational
 from tests.conftest import codes
 from vs_emtcm import EmtcmError, PixelFormat, Upscaler, UsageError
 from vs_emtcm.errors import DamagedError
+from vs_emtcm.formats import Color
 from vs_emtcm.images import Picture, check_size, read_picture, upscale_picture, write_picture
-from vs_emtcm.planes import Color
 
 UPSCALER = Upscaler(2, tune="clean", stages=1)
 RGB = np.stack([codes(18, 22, seed=i) for i in range(3)], axis=2)

@@ -12,8 +12,8 @@ import vapoursynth as vs
 
 from vs_emtcm.engines import choose_device
 from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.formats import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.lanes import check_lanes, make_lanes
-from vs_emtcm.planes import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.whole import is_whole
 

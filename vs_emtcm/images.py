@@ -15,10 +15,10 @@ from PIL import Image
 from vs_emtcm import exif as exif_data
 from vs_emtcm.deep_pictures import is_deep_colour, is_misread, read_deep, write_deep_png, write_deep_tiff
 from vs_emtcm.errors import DamagedError, EmtcmError, UsageError, reason
+from vs_emtcm.formats import Color, PixelFormat, Plane
 from vs_emtcm.jpeg import along_luma
 from vs_emtcm.output import complete_file
 from vs_emtcm.pillow import UNREADABLE, opened_formats
-from vs_emtcm.planes import Color, PixelFormat, Plane
 from vs_emtcm.upscaler import Upscaler
 
 SUFFIXES = {

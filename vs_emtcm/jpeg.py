@@ -14,8 +14,8 @@ from torch import Tensor
 
 from vs_emtcm import chroma
 from vs_emtcm.errors import is_host_out_of_memory
+from vs_emtcm.formats import Plane
 from vs_emtcm.pillow import UNREADABLE
-from vs_emtcm.planes import Plane
 
 # Luminance quantisers of quality 50 (ITU-T T.81, annex K), summed.
 STANDARD_SUM = 3688

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from vs_emtcm.errors import reason
-from vs_emtcm.planes import Plane, torch_dtype
+from vs_emtcm.formats import Plane
+from vs_emtcm.samples import torch_dtype
 
 _log = logging.getLogger(__name__)
 # 8-bit luma of the trial: 1080p in, twice that out.

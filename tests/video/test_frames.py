@@ -8,7 +8,7 @@ import pytest
 from av.video.format import names
 
 from vs_emtcm import Upscaler
-from vs_emtcm.planes import PixelFormat
+from vs_emtcm.formats import PixelFormat
 from vs_emtcm.video.frame_upscaler import FrameUpscaler
 from vs_emtcm.video.frames import deeper_native, frame_color, frame_planes, native_format, nearest_native
 

@@ -10,7 +10,7 @@ import numpy as np
 from av.video.format import VideoFormat
 from av.video.format import names as pix_fmts
 
-from vs_emtcm.planes import CHROMA_LOCATIONS, Color, PixelFormat, Plane
+from vs_emtcm.formats import CHROMA_LOCATIONS, Color, PixelFormat, Plane
 from vs_emtcm.video.ffmpeg import AVCOL_RANGE_FULL, AVCOL_RANGE_UNSPECIFIED
 
 SUBSAMPLING = {
