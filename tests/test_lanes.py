@@ -1,4 +1,4 @@
-"""As many lanes as were asked for, or as are good for the device and fit into it."""
+"""Lanes are as many as were asked for, or as keep the device busy and fit into it."""
 
 from types import SimpleNamespace
 

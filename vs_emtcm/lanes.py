@@ -9,8 +9,8 @@ from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.whole import is_whole
 
 _log = logging.getLogger(__name__)
-# Most lanes of one filter or video: half of the 32 streams in PyTorch's pool for a GPU, so that two can have as
-# many.
+# Most lanes of one filter or video: half of the 32 streams in PyTorch's pool for a GPU, so that two filters
+# can have as many.
 MAX_LANES = 16
 
 
