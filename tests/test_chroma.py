@@ -172,12 +172,12 @@ def test_the_fainter_an_edge_is_the_less_it_is_followed(height, code, across):
     product, of_luma, of_chroma = (3 * factor * height**2 for factor in (0.5, 1, 0.25))
     slope = (product / (of_luma + 24)) ** 2 * product / (of_chroma + 6)
     found = chroma._slope(0.5 * luma, guide, code)[..., 8, 8]
-    # Beside the edge there is none, and so not all agree.
+    # Beside the edge there is no slope, so that the nine do not agree: a tenth is missing.
     torch.testing.assert_close(found, torch.full((1, 1), slope * 0.9))
 
 
 def test_a_slope_that_no_neighbour_shares_counts_half():
-    """It would draw the colours of one edge onto the detail of another."""
+    """A slope of its own would draw the colours of one edge onto the detail of another."""
     slope = torch.full((1, 1, 9, 9), 0.3)
     slope[..., 4, 4] = 2.3
     agreed = chroma._in_agreement(slope.clone())

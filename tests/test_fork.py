@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-# Frames before and after a fork, by an upscaler from before it and by a new one.
+# Upscales before a fork, or not; then in the forked process, by the Upscaler from before and by a new one.
 FORK = """
 import os, sys
 import numpy as np
@@ -32,8 +32,6 @@ for upscaler in (before, Upscaler(2, device="cpu")):
 # Libraries do not expect their ends in a forked process.
 os._exit(0)
 """
-
-
 REFUSED = "PyTorch has worked before fork(); start processes by spawn or forkserver"
 
 

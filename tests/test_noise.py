@@ -1,4 +1,4 @@
-"""Around a network that takes noise away, faint detail comes back and chroma loses its noise as well."""
+"""Faint detail of the residual is restored, noise is not, and chroma loses its noise as well."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def noise(height, width, spread, seed=0):
 
 
 def mean(x, side):
-    """Of windows, edges replicated."""
+    """Means of windows of ``side`` x ``side`` samples, edges replicated."""
     return F.avg_pool2d(F.pad(x, (side // 2,) * 4, mode="replicate"), side, stride=1)
 
 
@@ -61,7 +61,7 @@ def test_noise_goes_and_edges_stay():
     noisy = truth + noise(48, 64, 4, seed=2)
     cleaned = denoise_chroma(noisy, luma_statistics(luma, residual, 1.0), 1.0)
     assert (cleaned - truth).square().mean() < 0.1 * (noisy - truth).square().mean()
-    # An edge that luma does not have is far above noise.
+    # An edge that luma does not have stays, because it is far above the noise.
     flat = luma_statistics(torch.full_like(luma, 70.0), residual, 1.0)
     beside = denoise_chroma(noisy, flat, 1.0)[..., 30:34]
     assert (beside - truth[..., 30:34]).abs().mean() < 6
@@ -71,7 +71,7 @@ def test_noise_goes_and_edges_stay():
 @pytest.mark.parametrize(("floor", "strength"), [(1e6, 1), (0.3, 1.5), (0, 2)])
 def test_faint_detail_comes_back_and_noise_does_not(code, floor, strength):
     upscaled, denoised = torch.zeros(1, 1, 48, 64), torch.full((1, 1, 24, 32), 90 * code)
-    # In a noisy frame half of what is faint comes back, and half of that half of 3 code values.
+    # In a noisy frame a faint residual is restored by half, and one of 3 code values by half of that.
     faint, most = strength * 3.0, strength * 0.5
     for size, share in ((0.1, most), (faint, most / 2), (10 * faint, most / 101)):
         residual = torch.full((1, 1, 24, 32), size * code)
@@ -102,12 +102,12 @@ def test_what_comes_back_is_what_the_formula_says(code, monkeypatch):
 @pytest.mark.parametrize("code", [1.0, 257.0, 1 / 219])
 def test_the_floor_is_what_nearly_all_of_a_frame_has(code):
     residual = noise(96, 160, 2)
-    # A texture on a third of it.
+    # A texture that the network took away, on a third of the frame.
     residual[..., 100:] += noise(96, 60, 9, seed=1)
     floor = noise_floor(residual * code, code) / code**2
     assert floor.shape == (1,)
     assert floor.item() == pytest.approx(4, rel=0.15)
-    # Neither what is flat nor what is no number is part of it.
+    # Neither flat blocks nor those with NaN or infinity count.
     bars = F.pad(residual, (0, 0, 60, 60), value=0.001)
     bars[..., :8, :] = torch.nan
     bars[..., 8:16, :] = torch.inf

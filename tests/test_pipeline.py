@@ -1,13 +1,16 @@
 """Whole frames: luma, chroma and colours belong together, noise goes, and faint detail stays."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.material import codes, texture
-from vs_emtcm import Color, PixelFormat, Upscaler, resample
+from vs_emtcm import Color, PixelFormat, Upscaler, chroma, noise, resample
 from vs_emtcm.formats import full_scale
+from vs_emtcm.pipeline import upscaled_planes
 
 GRAY = PixelFormat(family="gray")
 
@@ -64,7 +67,7 @@ def test_colours_of_the_same_luma_are_only_interpolated(matrix, red, blue):
 @pytest.mark.parametrize("range_", ["limited", "full"])
 def test_chroma_of_every_depth_is_the_same(range_):
     upscaler, color = Upscaler(2, tune="clean"), Color(range=range_)
-    # As of a dark film, whose noise is as large as what is to be seen.
+    # A dark film, whose noise is as large as its detail.
     shapes = (40, 60), (20, 30), (20, 30)
     planes = [(30 + 12 * texture(*shape, seed=i)).astype(np.uint8) for i, shape in enumerate(shapes)]
     results = {}
@@ -105,7 +108,7 @@ def test_black_bars_change_nothing_of_the_rest(spread):
     picture = np.round(picture).astype(np.uint8)
     barred = np.pad(picture, ((53, 53), (0, 0)), constant_values=16)
     alone, between = (upscaler.upscale([source], GRAY, bits=16)[0] / 256 for source in (picture, barred))
-    # But where the network sees them.
+    # The network sees the bars near the picture's edges, which are left out.
     assert np.abs(between[106:306] - alone)[60:-60].max() < 0.1
 
 
@@ -159,7 +162,7 @@ def test_values_far_above_white_do_not_explode():
 
 
 class Waiting(TorchDispatchMode):
-    """Refuses what makes a program wait for the device, which a CUDA graph cannot hold."""
+    """Refuses operations that wait for the device, which a CUDA graph cannot hold."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         assert func.overloadpacket.__name__ not in {
@@ -195,3 +198,47 @@ def test_no_frame_waits_for_the_device_on_its_way_there(tune, format):
     with Waiting():
         result = upscaler.upscale(planes, format)
     assert all(map(np.array_equal, result, expected))
+
+
+def doubled(luma):
+    """A network that repeats every pixel."""
+    return luma.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+
+
+def frame_of(format):
+    return [255 * torch.rand(1, 1, *format.plane_shape(index, 24, 20)) for index in range(format.planes)]
+
+
+@pytest.mark.parametrize("denoises", [True, False])
+def test_upscaled_luma_is_out_of_memory_before_chroma_is_upscaled(monkeypatch, denoises):
+    format = PixelFormat(family="yuv", subsampling=(1, 1))
+    planes = upscaled_planes(frame_of(format), format, Color(), doubled, scale=2, denoises=denoises)
+    luma = weakref.ref(next(planes))
+    upscale, held = chroma.upscale, []
+
+    def watched(*arguments):
+        held.append(luma() is not None)
+        return upscale(*arguments)
+
+    monkeypatch.setattr(chroma, "upscale", watched)
+    assert len(list(planes)) == 2
+    assert held == [False, False]
+
+
+def test_the_residual_is_out_of_memory_before_colours_are_upscaled(monkeypatch):
+    format = PixelFormat(family="rgb", alpha=True)
+    statistics, upscale, residuals, held = noise.luma_statistics, chroma.upscale_channel, [], []
+
+    def kept(denoised, residual, code_step):
+        residuals.append(weakref.ref(residual))
+        return statistics(denoised, residual, code_step)
+
+    def watched(*arguments):
+        held.append(residuals[0]() is not None)
+        return upscale(*arguments)
+
+    monkeypatch.setattr(noise, "luma_statistics", kept)
+    monkeypatch.setattr(chroma, "upscale_channel", watched)
+    planes = upscaled_planes(frame_of(format), format, Color(), doubled, scale=2, denoises=True)
+    assert len(list(planes)) == 4
+    assert held == [False] * 3

@@ -48,7 +48,7 @@ def test_integers_are_rounded_and_clamped_and_floats_are_not():
     integers = to_samples(values.clone(), PixelFormat(family="gray"))
     assert integers.dtype == torch.uint8
     assert integers.tolist() == [0, 0, 1, 255, 255]
-    # Of ten bits, the two bytes of a sample hold more than there is.
+    # The two bytes of a sample of ten bits hold more than its 1024 values.
     deep = to_samples(torch.tensor([-1.0, 1022.6, 1024.0, 7e4]), PixelFormat(family="gray", bits=10))
     assert (deep.dtype, deep.tolist()) == (torch.uint16, [0, 1023, 1023, 1023])
     floats = to_samples(values, PixelFormat(family="gray", sample_type="float", bits=32))

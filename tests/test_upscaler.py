@@ -17,8 +17,7 @@ from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, UsageError, resam
 from vs_emtcm.formats import full_scale
 
 GRAY = PixelFormat(family="gray")
-
-
+YUV = PixelFormat(family="yuv", bits=10, subsampling=(1, 1))
 FORMATS = [
     *(PixelFormat(family="gray", bits=b) for b in (8, 10, 16)),
     *(PixelFormat(family="yuv", bits=b, subsampling=(1, 1)) for b in (8, 10, 12, 16)),
@@ -169,9 +168,6 @@ def test_targets_of_another_number_are_refused_and_stay(number):
     assert all((target == 7).all() for target in targets)
 
 
-YUV = PixelFormat(family="yuv", bits=10, subsampling=(1, 1))
-
-
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
 def test_what_the_caller_asks_of_pytorch_does_not_change_the_result(backend):
     planes = codes(40, 60, bits=10), codes(20, 30, bits=10, seed=1), codes(20, 30, bits=10, seed=2)
@@ -179,7 +175,7 @@ def test_what_the_caller_asks_of_pytorch_does_not_change_the_result(backend):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         halved = Upscaler(2, backend=backend).upscale(planes, YUV)
     resample.block_matrix.cache_clear()
-    # As a program that wants its tensors on another device.
+    # A program may want its new tensors on another device.
     with torch.device("meta"):
         elsewhere = Upscaler(2, backend=backend).upscale(planes, YUV)
     resample.block_matrix.cache_clear()
@@ -207,7 +203,7 @@ def test_one_for_two_threads_is_refused():
         refused.set()
         with pytest.raises(RuntimeError, match="enough"):
             first.result()
-    # The failure is no work that goes on.
+    # After a failure the Upscaler is not at work any more.
     with pytest.raises(RuntimeError, match="enough"):
         one.upscale([codes(16, 16)], GRAY)
 
