@@ -20,16 +20,16 @@ from vs_emtcm import resample
 # Share of a residual far below FAINT_RESIDUAL that is restored. In plain areas of a frame without noise it
 # doubles, and so does FAINT_RESIDUAL.
 RESTORED_SHARE = 0.5
-# Residual, in code values, of which half of that share is restored; of larger ones less and less is.
+# Residual, in code values, of which half of RESTORED_SHARE is restored; of larger ones less and less is.
 FAINT_RESIDUAL = 3.0
 # Noise floor, as a variance, that halves the doubling.
 HALVING_FLOOR = 0.3
 # Variance of luma in a window that halves the doubling.
 HALVING_VARIANCE = 50.0
 
-# Quantile of the noise of a frame's blocks that is its noise floor.
+# The noise floor is this quantile of the noise of a frame's blocks.
 FLOOR_QUANTILE = 0.2
-# Side of these blocks, in samples.
+# Side of the blocks for the noise floor, in samples.
 FLOOR_BLOCK = 8
 # Mean square of the residual up to which a block does not count: black bars are flat, whatever the noise of
 # the rest.
@@ -41,7 +41,7 @@ MIN_CHROMA_NOISE = 0.5
 CHROMA_NOISE_PER_LUMA_NOISE = 2.0
 # The epsilon of a guided filter: variance of luma that may be noise, where chroma is regressed on it.
 GUIDE_EPSILON = 2.0
-# Smallest variance of chroma's rest, which is divided by.
+# Smallest variance of the rest of chroma that luma does not explain, because it is divided by.
 MIN_REST_VARIANCE = 1e-3
 
 # Side of the windows of the regression, in samples.
@@ -50,9 +50,9 @@ GUIDE_WINDOW = 5
 NOISE_WINDOW = 9
 # How far a sample of denoised chroma depends on chroma and luma: a window of windows.
 GUIDE_REACH = GUIDE_WINDOW // 2 * 2
-# How far it depends on the residual, whose windows lie around those of the regression.
+# How far a sample of denoised chroma depends on the residual: a window of noise windows.
 NOISE_REACH = GUIDE_WINDOW // 2 + NOISE_WINDOW // 2
-# How far upscaled chroma depends on the network's result: all of that, interpolated.
+# How far upscaled chroma depends on the network's result, which the residual is made of, in chroma samples.
 REACH = NOISE_REACH + resample.RADIUS
 
 # Error of a variance in single precision, for each unit of the squared mean.

@@ -48,7 +48,7 @@ def upscaled_planes(
     """Upscale luma by the network, chroma or colours along luma, and alpha by interpolation.
 
     The planes are computed one by one: take each out of the iterator only when the one before is no longer
-    needed, so that few are in memory at once.
+    needed, so that few are in memory at once. The caller may overwrite them.
 
     Args:
         sources: float32 (1, 1, H, W) of code values each, in the order of ``format``; see :func:`filled`.
@@ -72,8 +72,7 @@ def upscaled_planes(
         luma = _restored(source, upscaled, opacity, scale, code_step)
     else:
         luma = _Luma(source=source, denoised=source, residual=None, upscaled=upscaled)
-    # This function is no generator: it returns, and then the generators alone decide how long luma stays in
-    # memory.
+    # This function is no generator: once it has returned, only the generators keep luma in memory.
     planes: Iterator[Tensor]
     if format.family == "rgb":
         planes = _rgb_planes(sources[:3], luma, scale, code_step)
@@ -126,7 +125,7 @@ def _rgb_planes(channels: Sequence[Tensor], luma: _Luma, scale: int, code_step: 
     statistics = None
     if luma.residual is not None:
         statistics = noise.luma_statistics(denoised, luma.residual, code_step)
-    # The residual goes; upscaled luma has become the guide.
+    # Frees the residual. Upscaled luma has become the guide's detail.
     del luma
     for channel in channels:
         if statistics is not None:
@@ -142,7 +141,7 @@ def _yuv_planes(
     scale: int,
     code_step: float,
 ) -> Iterator[Tensor]:
-    """Give luma first, then upscale U and V along it."""
+    """Return upscaled luma, then upscale U and V along it."""
     denoised = chroma.luma_at_chroma(luma.denoised, subsampling, location)
     upscaled = chroma.luma_at_chroma(luma.upscaled, subsampling, location)
     statistics = None
@@ -151,7 +150,7 @@ def _yuv_planes(
         statistics = noise.luma_statistics(denoised, residual, code_step)
         del residual
     yield luma.upscaled
-    # The largest plane of all goes before chroma is worked on.
+    # Frees upscaled luma, the largest plane of all, before chroma is worked on.
     del luma
     shift = chroma.chroma_shift(subsampling, location)
     guide = chroma.luma_guide(denoised, upscaled, scale, shift, code_step)
