@@ -1,6 +1,7 @@
-"""What is transparent does not show in what is seen."""
+"""Transparent pixels do not show in visible ones."""
 
 import dataclasses
+from functools import cache
 
 import numpy as np
 import pytest
@@ -8,16 +9,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import codes
+from tests.material import codes
 from vs_emtcm import Color, PixelFormat, Upscaler
 from vs_emtcm.alpha import filled_behind
 
-UPSCALERS = {scale: Upscaler(scale, tune="clean", stages=1) for scale in (2, 3, 4)}
 FORMATS = [
     PixelFormat(family="rgb", alpha=True),
     PixelFormat(family="gray", alpha=True),
     PixelFormat(family="yuv", subsampling=(1, 1), alpha=True),
 ]
+
+
+@cache
+def upscaler(scale: int) -> Upscaler:
+    """An Upscaler that tests share."""
+    return Upscaler(scale, tune="clean", stages=1)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -30,7 +36,7 @@ def test_a_white_square_has_no_dark_seam_over_white(scale, format):
     for index, plane in enumerate(colours):
         halved = format.family == "yuv" and index > 0
         plane[(slice(5, 15), slice(4, 17)) if halved else (slice(10, 30), slice(8, 33))] = white[index]
-    *result, opacity = UPSCALERS[scale].upscale([*colours, alpha], format, Color(range="full"))
+    *result, opacity = upscaler(scale).upscale([*colours, alpha], format, Color(range="full"))
     for plane, wanted in zip(result, white, strict=False):
         rows, columns = (-(-w // p) for w, p in zip(opacity.shape, plane.shape, strict=True))
         seen = opacity[::rows, ::columns] > 0
@@ -42,8 +48,8 @@ def test_a_white_square_has_no_dark_seam_over_white(scale, format):
 @pytest.mark.parametrize("alpha", [np.full((30, 36), 255, np.uint8), np.zeros((30, 36), np.uint8)])
 def test_pictures_without_a_border_of_transparency_are_as_without_alpha(alpha):
     planes = [codes(30, 36, seed=i) for i in range(3)]
-    plain = UPSCALERS[2].upscale(planes, PixelFormat(family="rgb"))
-    *colours, _ = UPSCALERS[2].upscale([*planes, alpha], PixelFormat(family="rgb", alpha=True))
+    plain = upscaler(2).upscale(planes, PixelFormat(family="rgb"))
+    *colours, _ = upscaler(2).upscale([*planes, alpha], PixelFormat(family="rgb", alpha=True))
     for ours, theirs in zip(colours, plain, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -74,11 +80,11 @@ def test_chroma_is_seen_where_any_of_its_luma_is(width):
 
 @pytest.mark.parametrize("format", FORMATS, ids=lambda kind: kind.family)
 def test_what_is_hidden_changes_nothing_that_is_seen(format):
-    """Nor does its noise, though windows of noise reach farther than the network."""
+    """Neither by its colours nor by its noise, whose windows reach farther than the network."""
     format = dataclasses.replace(format, bits=32, sample_type="float")
     alpha = np.zeros((96, 120), np.float32)
     alpha[20:50, :30] = 1
-    upscaler, results = Upscaler(2, stages=1), []
+    video, results = Upscaler(2, stages=1), []
     for seed in (1, 2):
         planes = []
         for index in range(format.planes - 1):
@@ -87,7 +93,7 @@ def test_what_is_hidden_changes_nothing_that_is_seen(format):
             seen, hidden = (np.random.default_rng(s).uniform(0.1, 0.5, shape) for s in (0, seed))
             hidden *= seed * 0.5
             planes.append(np.where(alpha[::step, ::step] > 0, seen, hidden).astype(np.float32))
-        results.append(upscaler.upscale([*planes, alpha], format))
+        results.append(video.upscale([*planes, alpha], format))
     opacity = results[0][-1] > 0
     for one, other in zip(*results, strict=True):
         step = opacity.shape[1] // one.shape[1]

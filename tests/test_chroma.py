@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.conftest import texture
+from tests.material import texture
 from vs_emtcm import chroma, resample
 from vs_emtcm.chroma import chroma_shift, luma_at_chroma, luma_guide
-from vs_emtcm.planes import CHROMA_LOCATIONS
+from vs_emtcm.formats import CHROMA_LOCATIONS
 
 SUBSAMPLINGS = (0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (2, 2)
 # Position of a sample among the luma samples that it belongs to, 0 the first and 1 the last (H.273).
@@ -172,12 +172,12 @@ def test_the_fainter_an_edge_is_the_less_it_is_followed(height, code, across):
     product, of_luma, of_chroma = (3 * factor * height**2 for factor in (0.5, 1, 0.25))
     slope = (product / (of_luma + 24)) ** 2 * product / (of_chroma + 6)
     found = chroma._slope(0.5 * luma, guide, code)[..., 8, 8]
-    # Beside the edge there is none, and so not all agree.
-    torch.testing.assert_close(found, torch.full((1, 1), slope * (1 - chroma.AGREED)))
+    # Beside the edge there is no slope, so that the nine do not agree: a tenth is missing.
+    torch.testing.assert_close(found, torch.full((1, 1), slope * 0.9))
 
 
 def test_a_slope_that_no_neighbour_shares_counts_half():
-    """It would draw the colours of one edge onto the detail of another."""
+    """A slope of its own would draw the colours of one edge onto the detail of another."""
     slope = torch.full((1, 1, 9, 9), 0.3)
     slope[..., 4, 4] = 2.3
     agreed = chroma._in_agreement(slope.clone())
@@ -195,7 +195,7 @@ def test_bands_change_nothing(monkeypatch, scale):
     plane = detailed(37, 53, seed=3)
     whole = upscaled(plane, luma, scale)
     assert whole.shape == luma.after.shape
-    monkeypatch.setattr(resample, "CPU_ROWS", 53 * 7)
+    monkeypatch.setattr(resample, "CPU_BAND_SAMPLES", 53 * 7)
     torch.testing.assert_close(upscaled(plane, luma, scale), whole, rtol=0, atol=1e-3)
 
 

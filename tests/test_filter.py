@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-from tests.conftest import codes
+from tests.material import codes
 from vs_emtcm import Color, EmtcmError, PixelFormat, Upscaler, UsageError, emtcm, upscaler
 from vs_emtcm import lanes as lanes_module
 from vs_emtcm.engines.cpu_engine import CpuEngine
-from vs_emtcm.filter import clip_format, frame_color, numbered_device
+from vs_emtcm.filter import clip_format, numbered_device, vs_frame_color
 
 core = vs.core
 
@@ -132,7 +132,7 @@ def test_every_frame_of_the_source_is_made_once(lanes):
 )
 def test_of_properties_with_several_values_the_first_counts(properties, location, range_):
     frame = clip_of().std.SetFrameProps(**properties).get_frame(0)
-    color = frame_color(frame, PixelFormat(family="yuv", subsampling=(1, 1)))
+    color = vs_frame_color(frame, PixelFormat(family="yuv", subsampling=(1, 1)))
     assert (color.chroma_location, color.range) == (location, range_)
 
 

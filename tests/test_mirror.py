@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import codes
+from tests.material import codes
 from training.imresize import downscale
 from vs_emtcm.mirror import mirrored
 

@@ -1,4 +1,4 @@
-"""What is recorded, kept and given up, on a stand-in for CUDA."""
+"""Work is recorded, kept and given up as it should be, on a stand-in for CUDA."""
 
 import contextlib
 import threading
@@ -15,7 +15,10 @@ from vs_emtcm.recorder import Recorder
 
 @pytest.fixture
 def cuda(monkeypatch):
-    """Recorded work is done again by a replay; ``ends`` has the error that every recording ended with."""
+    """A stand-in for CUDA whose replay does recorded work again.
+
+    ``ends`` holds the error that each recording ended with, or None.
+    """
 
     class Graph:
         def pool(self):

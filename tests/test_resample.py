@@ -9,7 +9,7 @@ import vapoursynth as vs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import texture
+from tests.material import texture
 from vs_emtcm import resample
 from vs_emtcm.chroma import chroma_shift
 from vs_emtcm.resample import b_spline, product_dtype, spline36, upscale
@@ -87,7 +87,7 @@ def test_flat_planes_stay_flat(scale, height, width, value, location):
 def test_bands_change_nothing(monkeypatch, scale):
     plane = torch.from_numpy(texture(37, 53)).float()[None, None]
     whole = upscale(plane, scale, (-0.25, 0.0))
-    monkeypatch.setattr("vs_emtcm.resample.CPU_BAND", 150)
+    monkeypatch.setattr("vs_emtcm.resample.CPU_PRODUCT_SAMPLES", 150)
     torch.testing.assert_close(upscale(plane, scale, (-0.25, 0.0)), whole, rtol=0, atol=1e-6)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vs_emtcm.tiles import even_tile, spans
+from vs_emtcm.tiles import checked_tile, even_tile, spans
 
 SIDES = st.integers(1, 20_000)
 
@@ -26,7 +26,7 @@ def test_spans_cover_a_length_with_parts_of_one_size(length, size):
 
 @given(width=SIDES, height=SIDES, pixels=st.sampled_from([1 << 17, 1 << 20]))
 def test_even_tiles_bring_little_besides_themselves(width, height, pixels):
-    across, down = even_tile(width, height, pixels)
+    down, across = even_tile(height, width, pixels)
     assert across * down <= pixels
     if width * height <= pixels:
         assert (across, down) == (width, height)
@@ -39,12 +39,19 @@ def test_even_tiles_bring_little_besides_themselves(width, height, pixels):
 @pytest.mark.parametrize(
     ("picture", "pixels", "tile"),
     [
-        ((960, 540), 1 << 20, (960, 540)),
-        ((1920, 1080), 1 << 20, (960, 1080)),
-        ((3840, 2160), 1 << 20, (960, 1080)),
-        ((1920, 1080), 1 << 17, (480, 270)),
-        ((100, 5000), 1 << 17, (100, 1250)),
+        ((540, 960), 1 << 20, (540, 960)),
+        ((1080, 1920), 1 << 20, (1080, 960)),
+        ((2160, 3840), 1 << 20, (1080, 960)),
+        ((1080, 1920), 1 << 17, (270, 480)),
+        ((5000, 100), 1 << 17, (1250, 100)),
     ],
 )
 def test_tiles_of_common_pictures(picture, pixels, tile):
     assert even_tile(*picture, pixels) == tile
+
+
+@pytest.mark.parametrize(
+    ("tile", "size"), [(None, None), (0, (0, 0)), (64, (64, 64)), ((64, 24), (24, 64)), ([16, 16], (16, 16))]
+)
+def test_a_tile_is_given_as_width_and_height_and_kept_as_height_and_width(tile, size):
+    assert checked_tile(tile) == size

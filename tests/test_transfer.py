@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import codes
+from tests.material import codes
 from vs_emtcm import transfer
 from vs_emtcm.transfer import HostBuffer, packed, pinned_is_faster, unpacked
 

@@ -17,7 +17,7 @@ from training.imresize import downscale, to_8bit
 from training.pictures import PictureError, find_pictures, read_rgb
 from vs_emtcm import Color, PixelFormat, Upscaler
 from vs_emtcm.chroma import chroma_shift, luma_at_chroma
-from vs_emtcm.planes import LUMA_WEIGHTS
+from vs_emtcm.formats import LUMA_WEIGHTS
 from vs_emtcm.resample import upscale
 
 FORMAT = PixelFormat(family="yuv", subsampling=(1, 1))

@@ -28,8 +28,8 @@ from training.pictures import (
     read_rgb,
 )
 from vs_emtcm.errors import UsageError, reason
+from vs_emtcm.formats import PixelFormat
 from vs_emtcm.models import SCALES, SHIPPED
-from vs_emtcm.planes import PixelFormat
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.video.frames import av_planes
 

@@ -1,4 +1,4 @@
-"""Colour behind transparency, which upscaling would draw into what is seen beside it."""
+"""Fill in the colours of transparent pixels, which upscaling would mix into the visible ones beside them."""
 
 from __future__ import annotations
 
@@ -10,35 +10,44 @@ from torch.nn import functional as F
 
 
 def filled_behind(planes: Sequence[Tensor], subsampling: tuple[int, int], distance: int) -> list[Tensor]:
-    """Give pixels that are wholly transparent the colours of those that are not, nearby.
+    """Give wholly transparent pixels the colours of visible ones nearby.
 
-    Their own are often black, whatever is beside them, and would leave a dark seam there.
+    Their own colours are often black, whatever is beside them, and would leave a dark seam.
 
     Args:
-        planes: (1, 1, H, W) each, alpha last.
-        subsampling: base-2 logarithm, (horizontal, vertical), of the smaller ones.
-        distance: how far from what is seen, in samples of each plane.
+        planes: (1, 1, H, W) each, alpha last; a pixel is visible where alpha is above 0.
+        subsampling: base-2 logarithm, (horizontal, vertical), of the planes that are smaller than alpha.
+        distance: how far from visible pixels colours are filled in, in samples of each plane.
 
     Returns:
         The planes, alpha as it was.
     """
     *colours, alpha = planes
-    seen = (alpha > 0).to(alpha)
-    if bool(seen.all()) or not bool(seen.any()):
+    visible = (alpha > 0).to(alpha)
+    if bool(visible.all()) or not bool(visible.any()):
         return list(planes)
     filled = []
     for plane in colours:
-        whole = plane.shape == alpha.shape
-        at = seen if whole else F.max_pool2d(seen, [1 << log2 for log2 in subsampling[::-1]], ceil_mode=True)
-        filled.append(_spread(plane, at, distance))
+        mask = visible
+        if plane.shape != alpha.shape:
+            # A sample of chroma is visible where any of its pixels is.
+            mask = F.max_pool2d(visible, [1 << log2 for log2 in subsampling[::-1]], ceil_mode=True)
+        filled.append(_spread(plane, mask, distance))
     return [*filled, alpha]
 
 
-def _spread(plane: Tensor, seen: Tensor, distance: int) -> Tensor:
+def _spread(plane: Tensor, mask: Tensor, distance: int) -> Tensor:
+    """Grow the area where ``mask`` is 1 by one sample at a time, as the mean of the 3x3 samples around.
+
+    Args:
+        plane: (1, 1, H, W).
+        mask: (1, 1, H, W), 1 where a sample is visible, else 0.
+        distance: how often the area grows.
+    """
     for _ in range(distance):
-        share = F.avg_pool2d(seen, 3, stride=1, padding=1)
-        mean = F.avg_pool2d(plane * seen, 3, stride=1, padding=1) / share
-        edge = (seen == 0) & (share > 0)
+        share = F.avg_pool2d(mask, 3, stride=1, padding=1)
+        mean = F.avg_pool2d(plane * mask, 3, stride=1, padding=1) / share
+        edge = (mask == 0) & (share > 0)
         plane = torch.where(edge, mean, plane)
-        seen = seen.masked_fill(edge, 1)
+        mask = mask.masked_fill(edge, 1)
     return plane

@@ -10,7 +10,7 @@ import numpy as np
 
 from vs_emtcm.engines import Availability, availabilities
 from vs_emtcm.errors import EmtcmError
-from vs_emtcm.planes import PixelFormat
+from vs_emtcm.formats import PixelFormat
 from vs_emtcm.upscaler import Upscaler
 
 PACKAGES = (

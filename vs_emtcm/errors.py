@@ -6,7 +6,7 @@ class EmtcmError(Exception):
 
 
 class UsageError(EmtcmError):
-    """What was asked for cannot be done as asked; the command line exits with 2."""
+    """A request that cannot be met as it was given; the command line exits with 2."""
 
 
 class DamagedError(EmtcmError):
@@ -18,16 +18,17 @@ class WritingError(EmtcmError):
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, as a clause: the first line of a library's words without capital and full stop."""
-    # What follows in PyTorch's is how to debug PyTorch.
+    """Return a library's message as a clause: its first line without initial capital and full stop."""
+    # The other lines of PyTorch's messages say how to debug PyTorch.
     words = str(getattr(error, "strerror", None) or str(error).strip() or type(error).__name__)
     words = words.partition("\n")[0].rstrip(".")
-    # Names of files keep their capitals, and so does what begins with several.
+    # Words that begin with several capitals, such as CUDA, keep them.
     return words if words[:2].isupper() else words[:1].lower() + words[1:]
 
 
-# How CUDA, cuBLAS and cuDNN say that a GPU has no room, beside PyTorch's own error.
-NO_ROOM = (
+# Parts of the messages in which CUDA, cuBLAS and cuDNN say that a GPU has no memory left. PyTorch has an
+# exception of its own for that.
+OUT_OF_MEMORY = (
     "out of memory",
     "STATUS_ALLOC_FAILED",
     "ALLOCATION_FAILED",
@@ -37,11 +38,11 @@ NO_ROOM = (
 
 
 def is_host_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that the machine has too little memory."""
+    """Return whether an error says that the machine has too little memory."""
     return isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def is_device_out_of_memory(error: Exception) -> bool:
-    """Whether an error of PyTorch says that a device has too little memory."""
-    # By name: whoever only wants to print it shall not import PyTorch.
-    return type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in NO_ROOM)
+    """Return whether an error of PyTorch says that a device has too little memory."""
+    # By the exception's name, so that this module does not import PyTorch.
+    return type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in OUT_OF_MEMORY)

@@ -1,4 +1,4 @@
-"""The VapourSynth filter: lanes of ModifyFrame around Upscaler."""
+"""The VapourSynth filter: one ModifyFrame around an Upscaler for each lane, interleaved."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ import vapoursynth as vs
 
 from vs_emtcm.engines import choose_device
 from vs_emtcm.errors import EmtcmError, UsageError
+from vs_emtcm.formats import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.lanes import check_lanes, make_lanes
-from vs_emtcm.planes import CHROMA_LOCATIONS, Color, Family, PixelFormat, Plane, Range
 from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.whole import is_whole
 
 _log = logging.getLogger(__name__)
 
+# The families of VapourSynth that are accepted.
 FAMILIES: Mapping[vs.ColorFamily, Family] = {vs.GRAY: "gray", vs.YUV: "yuv", vs.RGB: "rgb"}
+# Formats that are accepted, for messages.
 ACCEPTED = "GRAY, YUV and RGB with 8 to 16 bit integer, half or single float samples"
 
 
@@ -84,6 +86,7 @@ def emtcm(
     canvas = clip.std.BlankClip(width=clip.width * scale, height=clip.height * scale, keep=True)
 
     def every(node: vs.VideoNode, lane: int) -> vs.VideoNode:
+        """Return the frames of one lane."""
         # SelectEvery refuses a cycle of one.
         return node.std.SelectEvery(count, lane, modify_duration=False) if count > 1 else node
 
@@ -97,15 +100,15 @@ def emtcm(
 
 
 def numbered_device(device: str, index: int) -> str:
-    """The name of the device with this index.
+    """Join the arguments ``device`` and ``device_index`` into the name of one device.
 
     Raises:
-        UsageError: there is none, or the name does not go with an index.
+        UsageError: the index is no number from 0, or the name does not go with it.
     """
     if not is_whole(index) or index < 0:
         raise UsageError(f"device_index is {index!r}; accepted are numbers from 0")
     if index and device not in ("auto", "cuda"):
-        # Of a name that no device has, it says so.
+        # This refuses a name that no device has, in words of its own.
         choose_device(device)
         raise UsageError(f"device is {device!r} and device_index {index}; give one of them")
     return f"cuda:{index}" if device == "cuda" or index else device
@@ -114,40 +117,52 @@ def numbered_device(device: str, index: int) -> str:
 def modify_frame(
     upscaler: Upscaler, format: PixelFormat, canvas: vs.VideoNode, lane: int, lanes: int
 ) -> Callable[[int, vs.VideoFrame], vs.VideoFrame]:
-    """The callback of one lane; VapourSynth calls it for one frame at a time, from any of its threads."""
-    # For every thread that it is used in, PyTorch keeps threads of its own, or memory of the GPU.
+    """Make the callback of one lane.
+
+    VapourSynth calls it for one frame at a time, from any of its threads.
+
+    Args:
+        upscaler: used by this lane alone.
+        format: of the clip.
+        canvas: a clip of the format and size of the result.
+        lane: number of the lane, from 0; its frame n is frame n * lanes + lane of the clip.
+        lanes: how many there are.
+    """
+    # PyTorch keeps worker threads, or memory of the GPU, for every thread that it is used in.
     own_thread = ThreadPoolExecutor(1, thread_name_prefix="emtcm")
 
     def modify(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         number = n * lanes + lane
         try:
-            color = frame_color(f, format)
+            color = vs_frame_color(f, format)
         except UsageError as error:
             raise vs.Error(f"emtcm: frame {number} {error}") from None
         target = vs.core.create_video_frame(canvas.format, canvas.width, canvas.height)
-        work = own_thread.submit(upscaler.upscale_into, frame_planes(f), frame_planes(target), format, color)
+        work = own_thread.submit(
+            upscaler.upscale_into, vs_frame_planes(f), vs_frame_planes(target), format, color
+        )
         try:
             work.result()
         except EmtcmError as error:
             raise vs.Error(f"emtcm: frame {number}: {error}") from None
-        # std.CopyFrameProps would ask for the clip's frames early, and they would be made twice. "_Alpha" is
-        # left out because it would keep its old size.
+        # Not std.CopyFrameProps: it requests frames of the clip early, so that they would be made twice.
+        # "_Alpha" is a frame, which would keep its old size.
         target.props.update({name: value for name, value in f.props.items() if name != "_Alpha"})
         return target
 
     return modify
 
 
-def frame_planes(frame: vs.VideoFrame) -> list[Plane]:
-    """Views of a frame's planes, writable where the frame is."""
+def vs_frame_planes(frame: vs.VideoFrame) -> list[Plane]:
+    """Return views of a frame's planes, writable where the frame is."""
     return [np.asarray(frame[i]) for i in range(frame.format.num_planes)]
 
 
-def frame_color(frame: vs.VideoFrame, format: PixelFormat) -> Color:
-    """What a frame's properties say of its samples.
+def vs_frame_color(frame: vs.VideoFrame, format: PixelFormat) -> Color:
+    """Read from a frame's properties what its samples mean.
 
     Raises:
-        UsageError: it is interlaced, or has a range or chroma location that does not exist.
+        UsageError: the frame is interlaced, or has a range or chroma location that does not exist.
     """
     props = frame.props
     fields = frame_number(props, "_FieldBased", range(3)) or 0
@@ -164,10 +179,14 @@ def frame_color(frame: vs.VideoFrame, format: PixelFormat) -> Color:
 
 
 def frame_range(props: Mapping[str, object], default: Range) -> Range:
-    """The range that the properties name: ``_Range``, or ``_ColorRange`` of older scripts.
+    """Read the range from a frame's properties: ``_Range``, or ``_ColorRange`` of older scripts.
+
+    Args:
+        props: of the frame.
+        default: the range where neither is there.
 
     Raises:
-        UsageError: they name none that there is.
+        UsageError: the property has a value that does not exist.
     """
     full = frame_number(props, "_Range", range(2))
     if full is not None:
@@ -179,12 +198,20 @@ def frame_range(props: Mapping[str, object], default: Range) -> Range:
 
 
 def frame_number(props: Mapping[str, object], name: str, accepted: Sequence[int]) -> int | None:
-    """A property, of several values the first as the core takes it, or None if it is not there.
+    """Read a number from a frame's properties; of several values the first counts, as in VapourSynth itself.
+
+    Args:
+        props: of the frame.
+        name: of the property.
+        accepted: consecutive numbers that it may have.
+
+    Returns:
+        The number, or None if there is no such property.
 
     Raises:
-        UsageError: it is none of those accepted.
+        UsageError: the value is not accepted.
     """
-    # Newer cores warn of whoever looks at _ColorRange, there or not.
+    # Not by get(): newer cores warn of every access to _ColorRange, even where it is missing.
     if name not in props:
         return None
     value = props[name]
@@ -196,10 +223,10 @@ def frame_number(props: Mapping[str, object], name: str, accepted: Sequence[int]
 
 
 def clip_format(clip: vs.VideoNode) -> PixelFormat:
-    """The clip's pixel format.
+    """Return the clip's pixel format.
 
     Raises:
-        UsageError: the clip is none, varies, or has a format that is not accepted.
+        UsageError: this is no clip, its format or size varies, or its format is not accepted.
     """
     if not isinstance(clip, vs.VideoNode):
         raise UsageError(f"clip is of type {type(clip).__name__}; give a VapourSynth video clip")

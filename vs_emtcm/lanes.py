@@ -1,4 +1,4 @@
-"""Lanes: how many frames are worked on at once, and what works on them."""
+"""Lanes: Upscalers that work on several frames at once."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ from vs_emtcm.upscaler import Upscaler
 from vs_emtcm.whole import is_whole
 
 _log = logging.getLogger(__name__)
-# Half of the streams that PyTorch has for a GPU: two filters may use as many.
+# Most lanes of one filter or video: half of the 32 streams in PyTorch's pool for a GPU, so that two filters
+# can have as many.
 MAX_LANES = 16
 
 
 def default_lanes(device_type: str) -> int:
-    """Lanes that keep a device busy: a CPU works on one frame with all cores, a GPU waits on copies."""
+    """Return how many lanes keep a device busy.
+
+    A CPU works on one frame with all its cores; a GPU would wait while one frame is copied.
+
+    Args:
+        device_type: PyTorch's, "cpu" or "cuda".
+    """
     return 1 if device_type == "cpu" else 3
 
 
 def check_lanes(lanes: int | None) -> None:
-    """Refuse a number of lanes that no device has.
+    """Check the ``lanes`` argument.
 
     Raises:
         UsageError: it is neither None nor 1 to :data:`MAX_LANES`.
@@ -29,16 +36,16 @@ def check_lanes(lanes: int | None) -> None:
 
 
 def make_lanes(upscaler: Upscaler, lanes: int | None, frames: int | None) -> list[Upscaler]:
-    """The upscalers of as many lanes as were asked for, or as are good for the device and fit into it.
+    """Make one Upscaler per lane, no more than there are frames.
 
     Args:
-        upscaler: the first.
-        lanes: how many; None chooses.
-        frames: that there are to work on, if that is known.
+        upscaler: the one of the first lane.
+        lanes: how many; None is as many as keep the device busy and fit into its memory.
+        frames: number of frames to upscale, or None if it is unknown.
 
     Raises:
         UsageError: see :func:`check_lanes`.
-        EmtcmError: those that were asked for do not fit.
+        EmtcmError: the device has no room for the number that was asked for.
     """
     check_lanes(lanes)
     count = lanes or default_lanes(upscaler.engine.device.type)

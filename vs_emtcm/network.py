@@ -1,4 +1,4 @@
-"""The deployed EMTCM network: two stages of plain convolutions at low resolution.
+"""The EMTCM network as it is deployed: two stages of plain convolutions at low resolution.
 
 Every convolution is "valid": the picture is extended once, mirrored over the receptive field, so that
 the border, a tile and the inside of a picture all see the same arithmetic.
@@ -20,7 +20,7 @@ from vs_emtcm.shape import BODY_SIZE, HEAD_SIZE, Shape, receptive_radius
 
 
 def cubic_difference_kernel(scale: int) -> Tensor:
-    """Catmull-Rom interpolation minus the centre pixel, as a convolution.
+    """Return the kernels of a convolution that is Catmull-Rom interpolation minus the centre pixel.
 
     Returns:
         float32 of shape (scale**2, 1, 5, 5): one kernel per sub-pixel, in the order of
@@ -50,12 +50,12 @@ class Layer(nn.Module):
         self.slope = nn.Parameter(torch.full((outputs,), 0.25))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) in, (N, outputs, H - size + 1, W - size + 1) out."""
+        """Apply the layer to (N, inputs, H, W), giving (N, outputs, H - size + 1, W - size + 1)."""
         return F.prelu(self.conv(x), self.slope)
 
 
 class Network(nn.Module):
-    """EMTCM for one scale: luma (N, 1, H, W) in, (N, 1, scale*H, scale*W) out, float.
+    """The EMTCM network of one scale: luma (N, 1, H, W) in, (N, 1, scale*H, scale*W) out, float.
 
     Values are nominally 0..1 (code / 255 of 8-bit studio-range luma); they are not clamped.
 
@@ -88,7 +88,7 @@ class Network(nn.Module):
         return self.estimates(mirrored(x, self.radius))[-1]
 
     def estimates(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The estimate of every stage, for an input that brings its own border.
+        """Return the upscaled estimate of every stage, for an input that brings its own border.
 
         Args:
             x: (N, 1, H + 2b, W + 2b) with b at least ``radius``.
@@ -99,12 +99,12 @@ class Network(nn.Module):
         return tuple(assemble(x, detail, self.scale) for detail in self.details(x))
 
     def details(self, x: Tensor) -> tuple[Tensor, ...]:
-        """What every stage adds to the pixels of the input, in sub-pixel form.
+        """Return the detail of every stage: what it adds to the pixels of the input, in sub-pixel form.
 
-        It does not change when a constant is added to ``x``.
+        A constant that is added to ``x`` does not change it.
 
         Args:
-            x: as for :meth:`estimates`.
+            x: (N, 1, H + 2b, W + 2b) with b at least ``radius``.
 
         Returns:
             One (N, scale**2, H', W') per stage, in the order of ``pixel_shuffle``.
@@ -128,12 +128,12 @@ class Network(nn.Module):
 
 
 class DetailNetwork(nn.Module):
-    """The last stage's :meth:`Network.details` alone: what engines of half precision run.
+    """The part of a network that engines of half precision run: the last stage's :meth:`Network.details`.
 
-    A half-precision number cannot hold a picture of more than 10 bits, but the small difference to it.
+    Half precision cannot hold a picture of more than 10 bits, but it can hold the small detail.
 
     Args:
-        network: whose details.
+        network: gives the details.
     """
 
     def __init__(self, network: Network) -> None:
@@ -141,34 +141,42 @@ class DetailNetwork(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor) -> Tensor:
-        """(1, 1, H + 2 * radius, W + 2 * radius) in, (1, scale**2, H, W) out."""
+        """Turn luma (1, 1, H + 2 * radius, W + 2 * radius) into detail (1, scale**2, H, W)."""
         return self.network.details(x)[-1]
 
 
 def assemble(x: Tensor, detail: Tensor, scale: int) -> Tensor:
-    """The picture that ``detail`` makes of ``x``: (N, 1, scale*H', scale*W').
+    """Add detail to the pixels of a picture, and arrange the sub-pixels as the upscaled picture.
 
     Args:
         x: (N, 1, H, W), with any border.
-        detail: (N, scale**2, H', W'), as :meth:`Network.details` gives it.
+        detail: (N, scale**2, H', W'), see :meth:`Network.details`.
         scale: upscaling factor.
+
+    Returns:
+        (N, 1, scale*H', scale*W').
     """
     border = (x.shape[-1] - detail.shape[-1]) // 2
     return F.pixel_shuffle(crop(x, border) + detail, scale)
 
 
 def assemble_at_once(x: Tensor, detail: Tensor, scale: int) -> Tensor:
-    """:func:`assemble` in a single pass over the result, for engines: it cannot be trained or exported.
+    """Do the work of :func:`assemble` in a single pass over the result, for engines.
+
+    It writes into memory that is there already, which autograd and the export to ONNX cannot follow.
 
     Args:
-        x: float32, see there.
-        detail: see there; it may be of half precision.
+        x: float32 (N, 1, H, W), with any border.
+        detail: float32 or float16 (N, scale**2, H', W'), see :meth:`Network.details`.
         scale: upscaling factor.
+
+    Returns:
+        float32 (N, 1, scale*H', scale*W').
     """
     border = (x.shape[-1] - detail.shape[-1]) // 2
     number, _, height, width = detail.shape
     result = x.new_empty((number, 1, height, scale, width, scale))
     sub_pixels = detail.view(number, 1, scale, scale, height, width).permute(0, 1, 4, 2, 5, 3)
-    # Left to itself, the sum would lie in memory as the detail does.
+    # Without ``out``, the sum would have the memory layout of the detail.
     torch.add(crop(x, border)[:, :, :, None, :, None], sub_pixels, out=result)
     return result.view(number, 1, height * scale, width * scale)

@@ -1,4 +1,7 @@
-"""The work on a frame as one CUDA graph: Python takes longer to ask for kernels than a GPU to run them."""
+"""Record the work on a frame as one CUDA graph, and replay it for the frames that follow.
+
+Without it, Python takes longer to launch the kernels than the GPU to run them.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +17,26 @@ from vs_emtcm.engines.streams import ALONE
 from vs_emtcm.errors import EmtcmError, reason
 
 _log = logging.getLogger(__name__)
-# Of recordings of a kind: what breaks one may be gone with the next frame, such as another filter that waited
-# for the whole device just then.
+# Failed recordings of one kind of work after which none is tried any more. A failure may be chance: another
+# filter that waits for the whole device breaks a recording in progress.
 TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Recording:
+    """A CUDA graph that reads ``x`` and writes ``result``, always in the same memory."""
+
     graph: torch.cuda.CUDAGraph
     x: Tensor
     result: Tensor
 
 
 class Recorder:
-    """Does the same work on one tensor after the other, from the second of a kind on as a CUDA graph.
+    """Does the same work on one tensor after the other, as a CUDA graph from the second one of a kind on.
 
-    The first chooses algorithms and makes what is kept between frames. One recording is kept: what belongs to
-    the engine at the size of its frames is gone with the next size.
+    The first tensor of a kind is not recorded: it lets libraries choose algorithms, and allocates what is
+    kept between frames. Only the recording of the last kind is kept, because engines keep their memory for
+    one size of frames.
     """
 
     def __init__(self) -> None:
@@ -40,17 +46,17 @@ class Recorder:
 
     @property
     def recorded(self) -> bool:
-        """Whether the next frame of the kind of the last one is a graph."""
+        """Whether there is a recording, which the next tensor of the same kind replays."""
         return self._recording is not None
 
     def __call__(self, kind: Hashable, x: Tensor, work: Callable[[Tensor], Tensor]) -> Tensor:
-        """``work(x)``; the next call may overwrite it, and ``x``.
+        """Return ``work(x)``, which the next call may overwrite.
 
         Args:
-            kind: two calls of one kind have ``x`` of one shape, and work that asks for the same kernels and
-                nothing else: it waits for nothing, and looks at no value.
-            x: on the GPU.
-            work: what is done, on the current stream, which is always the same.
+            kind: identifies the work. Calls of one kind have ``x`` of one shape and dtype, and launch the
+                same kernels; their work neither waits for the device nor looks at a value on it.
+            x: a tensor on the GPU.
+            work: done on the current stream, which must be the same one for all calls.
         """
         if kind != self._kind:
             self.release()
@@ -69,19 +75,21 @@ class Recorder:
         """Give back the memory of the recording."""
         self._kind = self._recording = None
         self._failures = 0
-        # Wait for recordings in progress: until they end, PyTorch gives no memory back to the device.
+        # Recordings in progress, of other lanes, must end first: until then PyTorch gives no memory back to
+        # the device.
         with ALONE:
             pass
 
     def _recorded(self, x: Tensor, work: Callable[[Tensor], Tensor]) -> _Recording | None:
-        """The recording, or None if the program or the memory does not let one be made."""
+        """Record the work, or return None if another part of the program or short memory prevents it."""
         graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
         stream = torch.cuda.current_stream(x.device)
         with ALONE:
-            # The last frame may have been another thread's, whose handles are its own.
+            # Libraries keep handles for each thread, which cannot be made in a recording, and the last frame
+            # may have been another thread's.
             work(x)
             try:
-                # Other lanes go on allocating while this one records.
+                # "thread_local", because other lanes go on allocating meanwhile.
                 with torch.cuda.graph(graph, pool, stream, capture_error_mode="thread_local"):
                     result = work(x)
             except (RuntimeError, EmtcmError) as error:
@@ -96,7 +104,7 @@ class Recorder:
 
 
 def _end_by_hand(graph: torch.cuda.CUDAGraph, pool: tuple[int, int], device: torch.device) -> None:
-    """What PyTorch 2.11 to 2.13 leave out after a broken capture: memory would never be given back."""
+    """End a broken capture, as PyTorch 2.11 to 2.13 do not: its memory would never be given back."""
     try:
         graph.pool()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Polyphase interpolation, such as Spline36 of chroma and alpha, as matrix products on any device."""
+"""Interpolate planes by polyphase filters, such as Spline36, as matrix products on any device."""
 
 from __future__ import annotations
 
@@ -10,19 +10,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-RADIUS = 4
-# Weights of samples by their distance, zero from RADIUS on.
+# A kernel gives the weights of samples by their distance in samples, zero from RADIUS on.
 type Kernel = Callable[[Tensor], Tensor]
-# Samples whose phases one matrix product makes: the fewer, the less is multiplied by zero.
+# Distance, in samples, from which all kernels are zero.
+RADIUS = 4
+# Consecutive samples that share a matrix. Smaller blocks have fewer zeros in it, but overlap more.
 BLOCK = 8
-# Samples that are worked on at once: their blocks overlap, and may be larger in double precision.
-CPU_BAND, GPU_BAND = 1 << 17, 1 << 22
-# The same of a plane and what is made of it.
-CPU_ROWS, GPU_ROWS = 1 << 16, 1 << 22
+# Samples of a plane in one matrix product on a CPU. Its operands are copies: overlapping blocks, and of twice
+# the size in double precision.
+CPU_PRODUCT_SAMPLES = 1 << 17
+# Samples of a plane in one matrix product on a GPU.
+GPU_PRODUCT_SAMPLES = 1 << 22
+# Samples of a plane in a band, see :func:`bands`, on a CPU.
+CPU_BAND_SAMPLES = 1 << 16
+# Samples of a plane in a band on a GPU.
+GPU_BAND_SAMPLES = 1 << 22
 
 
 def spline36(distance: Tensor) -> Tensor:
-    """The Spline36 kernel (Panorama Tools, H. Dersch), zero from a distance of 3 on."""
+    """Return the weights of the Spline36 kernel (Panorama Tools, H. Dersch), zero from a distance of 3 on."""
     d = distance.abs()
     near = ((13 / 11 * d - 453 / 209) * d - 3 / 209) * d + 1
     e = d - 1
@@ -34,7 +40,10 @@ def spline36(distance: Tensor) -> Tensor:
 
 
 def catmull_rom(distance: Tensor) -> Tensor:
-    """Keys' cubic kernel with a = -0.5 (IEEE ASSP 29(6), 1981), zero from a distance of 2 on."""
+    """Return the weights of Keys' cubic kernel with a = -0.5 (IEEE ASSP 29(6), 1981).
+
+    They are zero from a distance of 2 on.
+    """
     d = distance.abs()
     near = (1.5 * d - 2.5) * d * d + 1
     far = ((-0.5 * d + 2.5) * d - 4) * d + 2
@@ -42,16 +51,19 @@ def catmull_rom(distance: Tensor) -> Tensor:
 
 
 def b_spline(distance: Tensor) -> Tensor:
-    """The cubic B-spline, zero from a distance of 2 on: it smooths what it interpolates."""
+    """Return the weights of the cubic B-spline, which smooths as it interpolates.
+
+    They are zero from a distance of 2 on.
+    """
     d = distance.abs()
     near = (d / 2 - 1) * d * d + 2 / 3
     return torch.where(d <= 1, near, (2 - d).clamp(min=0) ** 3 / 6)
 
 
 def product_dtype(device: torch.device) -> torch.dtype:
-    """Of the numbers that are multiplied: double where a GPU would take ten bits of single ones (TF32).
+    """Return the dtype of matrix products: float32, or float64 where a GPU would round float32 to TF32.
 
-    Which it does once a program asks for it, for itself and all others of the process.
+    TF32 keeps ten bits of the mantissa. Any part of a program can turn it on for the whole process.
     """
     tensor_float = device.type == "cuda" and torch.backends.cuda.matmul.fp32_precision == "tf32"
     return torch.float64 if tensor_float else torch.float32
@@ -61,19 +73,21 @@ def product_dtype(device: torch.device) -> torch.dtype:
 def block_matrix(
     scale: int, shift: float, kernel: Kernel, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """From a block of samples to its phases, as differences to the sample that each belongs to.
+    """Return the matrix that interpolates a block of samples.
 
-    Differences keep a flat field flat, to one unit in the last place of a float.
+    It gives the differences of the new samples to the sample that each belongs to: these keep a flat field
+    flat, to one unit in the last place of a float.
 
     Args:
-        scale: upscaling factor.
-        shift: see :func:`upscale`.
+        scale: upscaling factor, and so the number of new samples, or phases, of each sample.
+        shift: see :func:`upscale`, in one direction.
         kernel: of the interpolation.
-        device: where it is used.
+        device: where the matrix is used.
+        dtype: see :func:`product_dtype`.
 
     Returns:
-        (BLOCK + 2 * RADIUS, scale * BLOCK): a block with its surroundings times this is ``scale`` phases of
-        its first sample, of its second, and so on.
+        (BLOCK + 2 * RADIUS, scale * BLOCK): a block with RADIUS samples around it, times this matrix, is the
+        ``scale`` phases of its first sample, then those of its second, and so on.
     """
     phases = torch.arange(scale, dtype=torch.float64, device="cpu")
     # Output sample j lies at (j + 0.5 + shift) / scale - 0.5 - shift in input samples.
@@ -89,39 +103,41 @@ def block_matrix(
 
 
 def _blocks(samples: int) -> tuple[int, int]:
-    """How many blocks so many samples are, and how many samples the last one lacks."""
+    """Return the number of blocks that hold so many samples, and how many samples the last one lacks."""
     number = -(-samples // BLOCK)
     return number, number * BLOCK - samples
 
 
 def _stretch_columns(plane: Tensor, matrix: Tensor, scale: int) -> Tensor:
+    """Interpolate (H, W) vertically to (scale * H, W), some columns at once."""
     height, width = plane.shape
     blocks, lacking = _blocks(height)
     padded = F.pad(plane[None], (0, 0, RADIUS, RADIUS + lacking), mode="replicate")[0].to(matrix.dtype)
     result = plane.new_empty((height, scale, width))
-    columns = max(1, (GPU_BAND if plane.is_cuda else CPU_BAND) // height)
+    columns = max(1, (GPU_PRODUCT_SAMPLES if plane.is_cuda else CPU_PRODUCT_SAMPLES) // height)
     for start in range(0, width, columns):
-        band = plane[:, start : start + columns]
-        size = blocks, len(matrix), band.shape[1]
+        strip = plane[:, start : start + columns]
+        size = blocks, len(matrix), strip.shape[1]
         spans = padded.as_strided(size, (BLOCK * width, width, 1), start)
-        differences = (matrix.T @ spans).float().reshape(-1, scale, band.shape[1])[:height]
-        torch.add(differences, band[:, None], out=result[..., start : start + columns])
+        differences = (matrix.T @ spans).float().reshape(-1, scale, strip.shape[1])[:height]
+        torch.add(differences, strip[:, None], out=result[..., start : start + columns])
     return result.reshape(height * scale, width)
 
 
 def _stretch_rows(plane: Tensor, matrix: Tensor, scale: int) -> Tensor:
+    """Interpolate (H, W) horizontally to (H, scale * W), some rows at once."""
     height, width = plane.shape
     blocks, lacking = _blocks(width)
     result = plane.new_empty((height, width, scale))
-    rows = max(1, (GPU_BAND if plane.is_cuda else CPU_BAND) // width)
+    rows = max(1, (GPU_PRODUCT_SAMPLES if plane.is_cuda else CPU_PRODUCT_SAMPLES) // width)
     for start in range(0, height, rows):
-        band = plane[start : start + rows]
-        padded = F.pad(band[None], (RADIUS, RADIUS + lacking), mode="replicate")[0].to(matrix.dtype)
-        spans = padded.as_strided((len(band), blocks, len(matrix)), (padded.shape[1], BLOCK, 1))
-        # One product of all blocks: a product for each row copies them as well, and takes twice as long.
+        strip = plane[start : start + rows]
+        padded = F.pad(strip[None], (RADIUS, RADIUS + lacking), mode="replicate")[0].to(matrix.dtype)
+        spans = padded.as_strided((len(strip), blocks, len(matrix)), (padded.shape[1], BLOCK, 1))
+        # One product for all rows: batched products, one for each row, copy as much and take twice as long.
         differences = (spans.reshape(-1, len(matrix)) @ matrix).float()
-        differences = differences.reshape(len(band), -1, scale)[:, :width]
-        torch.add(differences, band[..., None], out=result[start : start + rows])
+        differences = differences.reshape(len(strip), -1, scale)[:, :width]
+        torch.add(differences, strip[..., None], out=result[start : start + rows])
     return result.reshape(height, width * scale)
 
 
@@ -133,8 +149,9 @@ def upscale(
     Args:
         plane: (1, 1, H, W) float32.
         scale: upscaling factor.
-        shift: (horizontal, vertical) distance of the samples from where those of luma would lie, the same
-            before and after, each in its own samples; see :func:`vs_emtcm.chroma.chroma_shift`.
+        shift: (horizontal, vertical) distance of the samples from the centre of the luma that they belong to,
+            before as well as after upscaling, in samples of the plane and of the result; see
+            :func:`vs_emtcm.chroma.chroma_shift`.
         kernel: of the interpolation.
 
     Returns:
@@ -148,14 +165,17 @@ def upscale(
 def add_upscaled(
     target: Tensor, plane: Tensor, scale: int, shift: tuple[float, float] = (0.0, 0.0), *, factor: float
 ) -> Tensor:
-    """Add ``factor`` times a plane's interpolation by Spline36, band by band; ``target`` is overwritten.
+    """Add ``factor`` times a plane, interpolated by Spline36, to ``target``, which is overwritten.
 
     Args:
         target: (1, 1, scale * H, scale * W) float32, less what an odd size does not fill.
         plane: (1, 1, H, W) float32.
         scale: upscaling factor.
         shift: see :func:`upscale`.
-        factor: of what is added.
+        factor: of the interpolated plane.
+
+    Returns:
+        ``target``.
     """
     for band in bands(plane):
         rows = target[..., band.result_rows(scale), :]
@@ -165,11 +185,12 @@ def add_upscaled(
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """Rows of a plane that are upscaled at once, and those around them that kernels see.
+    """Rows of a plane that are worked on at once.
 
     Attributes:
-        top, end: the rows.
-        seen: with those around them.
+        top: the first row.
+        end: the row after the last.
+        seen: the rows with RADIUS more on both sides, as far as there are any, which kernels see.
     """
 
     top: int
@@ -177,19 +198,25 @@ class Band:
     seen: slice
 
     def result_rows(self, scale: int) -> slice:
-        """The rows that they become."""
+        """Return the rows of the upscaled plane that the band becomes."""
         return slice(scale * self.top, scale * self.end)
 
     def cropped(self, upscaled: Tensor, scale: int, wanted: Tensor) -> Tensor:
-        """Of what the rows seen became, that part."""
+        """Cut from ``upscaled``, the upscaled rows of ``seen``, the part that the band becomes.
+
+        Args:
+            upscaled: (1, 1, scale * rows of ``seen``, at least the width of ``wanted``).
+            scale: upscaling factor, or 1.
+            wanted: of the size of the part.
+        """
         skip = scale * (self.top - self.seen.start)
         return upscaled[..., skip : skip + wanted.shape[2], : wanted.shape[3]]
 
 
 def bands(plane: Tensor) -> Iterator[Band]:
-    """The bands of a plane (1, 1, H, W) that are upscaled one after the other."""
+    """Cut a plane (1, 1, H, W) into bands, so that intermediate results stay small, and in a CPU's cache."""
     height, width = plane.shape[-2:]
-    rows = max(1, (GPU_ROWS if plane.is_cuda else CPU_ROWS) // width)
+    rows = max(1, (GPU_BAND_SAMPLES if plane.is_cuda else CPU_BAND_SAMPLES) // width)
     for top in range(0, height, rows):
         end = min(height, top + rows)
         seen = slice(max(0, top - RADIUS), min(height, end + RADIUS))

@@ -1,11 +1,13 @@
-"""The size of a network, and what follows from it."""
+"""The size of a network, and what follows from it: how far it sees, and what it costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+# Side of the first convolution's kernel, in pixels.
 HEAD_SIZE = 5
+# Side of all other kernels, in pixels.
 BODY_SIZE = 3
 
 
@@ -25,10 +27,11 @@ class Shape:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Shape:
-        """The size that the metadata of a weights file gives.
+        """Read the size from the metadata of a weights file.
 
         Raises:
-            KeyError, ValueError: they give none.
+            KeyError: a number is missing.
+            ValueError: a number is not whole, or below 1.
         """
         numbers = {part.name: int(metadata[part.name]) for part in fields(cls)}
         if min(numbers.values()) < 1:
@@ -37,7 +40,7 @@ class Shape:
 
 
 def receptive_radius(shape: Shape, stages: int) -> int:
-    """Input pixels on each side of a pixel that its upscaled block depends on."""
+    """Return how many input pixels on each side of a pixel its upscaled block depends on."""
     radius = HEAD_SIZE // 2 + shape.stage1 + BODY_SIZE // 2
     if stages == 2:
         radius += shape.stage2 + BODY_SIZE // 2
@@ -45,7 +48,7 @@ def receptive_radius(shape: Shape, stages: int) -> int:
 
 
 def macs_per_pixel(shape: Shape, scale: int, stages: int) -> int:
-    """Multiply-accumulates per input pixel, the fixed interpolation included."""
+    """Return the multiply-accumulates per input pixel, the fixed interpolation included."""
     c, r2 = shape.channels, scale * scale
     total = HEAD_SIZE**2 * (c + r2) + BODY_SIZE**2 * (shape.stage1 * c * c + c * r2)
     if stages == 2:

@@ -1,4 +1,4 @@
-"""How a picture is cut into the tiles that an engine works on."""
+"""Cut a picture into the tiles that an engine works on; sizes are (height, width) in input pixels."""
 
 from __future__ import annotations
 
@@ -9,22 +9,32 @@ from functools import lru_cache
 from vs_emtcm.errors import UsageError
 from vs_emtcm.whole import is_whole
 
+# (height, width) in input pixels.
+type Size = tuple[int, int]
+
+# Smallest side that may be asked for, in pixels.
 MINIMUM_TILE = 16
-# Pixels, of both sides together, that a layer works on beyond a tile, on average over all layers.
+# Pixels that a layer computes beyond a tile, on both sides together, on average over all layers.
 SURROUNDINGS = 16
 
 
 @lru_cache
-def even_tile(width: int, height: int, pixels: int) -> tuple[int, int]:
-    """(width, height) of the tiles of at most ``pixels`` that have the least surroundings to bring."""
+def even_tile(height: int, width: int, pixels: int) -> Size:
+    """Return the size of equal tiles, of at most ``pixels`` each, that cost the least work.
 
-    def tile(columns: int) -> tuple[int, int]:
+    Args:
+        height: of the picture.
+        width: of the picture.
+        pixels: most that a tile may have; the surroundings, which cost work as well, do not count.
+    """
+
+    def tile(columns: int) -> Size:
         across = -(-width // columns)
         rows = -(-height // min(height, pixels // across))
-        return across, -(-height // rows)
+        return -(-height // rows), across
 
     def work(columns: int) -> int:
-        across, down = tile(columns)
+        down, across = tile(columns)
         return columns * -(-height // down) * (across + SURROUNDINGS) * (down + SURROUNDINGS)
 
     fewest = -(-width * min(height, MINIMUM_TILE) // pixels)
@@ -34,7 +44,7 @@ def even_tile(width: int, height: int, pixels: int) -> tuple[int, int]:
 def spans(length: int, size: int) -> Iterator[tuple[int, int]]:
     """Cover ``length`` with parts of one size, of at most ``size``: (start, length) of each.
 
-    Neighbours have a sample in common where the length does not divide: what an engine keeps for a size then
+    Neighbours overlap by a sample where the length does not divide: what an engine keeps for a size then
     serves all of them.
     """
     parts = -(-length // size)
@@ -43,8 +53,14 @@ def spans(length: int, size: int) -> Iterator[tuple[int, int]]:
         yield (length - part) * i // max(1, parts - 1), part
 
 
-def checked_tile(tile: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    """(width, height) of the tile that was asked for; (0, 0) is never, None is automatic.
+def checked_tile(tile: int | tuple[int, int] | None) -> Size | None:
+    """Check the ``tile`` argument of an Upscaler.
+
+    Args:
+        tile: (width, height), or one number for both; 0 never tiles, None chooses.
+
+    Returns:
+        (height, width); (0, 0) never tiles, None chooses.
 
     Raises:
         UsageError: it is neither 0 nor at least 16.
@@ -55,4 +71,5 @@ def checked_tile(tile: int | tuple[int, int] | None) -> tuple[int, int] | None:
     whole = len(size) == 2 and all(is_whole(side) for side in size)
     if not whole or (size != (0, 0) and min(size) < MINIMUM_TILE):
         raise UsageError(f"tile is {tile!r}; accepted are 0 (never) and sizes from {MINIMUM_TILE}")
-    return int(size[0]), int(size[1])
+    width, height = size
+    return int(height), int(width)

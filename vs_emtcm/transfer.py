@@ -1,4 +1,4 @@
-"""Frames between the host and the device of an engine: one packed copy each way."""
+"""Copy frames between the host and the device of an engine, all planes at once each way."""
 
 from __future__ import annotations
 
@@ -12,22 +12,29 @@ import torch
 from torch import Tensor
 
 from vs_emtcm.errors import reason
-from vs_emtcm.planes import Plane, torch_dtype
+from vs_emtcm.formats import Plane
+from vs_emtcm.samples import torch_dtype
 
 _log = logging.getLogger(__name__)
-# 8-bit luma of the trial: 1080p in, twice that out.
+# Size of the 8-bit luma that a trial of page-locked memory uploads, (height, width).
 TRIAL_SIZE = (1080, 1920)
+# Factor by which the luma that it downloads is larger.
 TRIAL_SCALE = 2
+# Frames of a trial whose time is taken; the fastest counts.
 TRIALS = 5
 
 
 class HostBuffer:
-    """The host memory of one lane, through which its frames come and go.
+    """A buffer in host memory through which the frames of one lane go to the device and back.
 
     Args:
         device: of the engine.
-        pinned: page-locked memory, which a GPU reads and writes by itself while the CPU goes on. Where
-            the system has no more of it, ordinary memory serves.
+        pinned: use page-locked memory, which a GPU reads and writes by itself while the CPU goes on. Where
+            the system has no more of it, ordinary memory is used.
+
+    Attributes:
+        device: as given.
+        pinned: whether the memory is page-locked.
     """
 
     def __init__(self, device: torch.device, *, pinned: bool) -> None:
@@ -36,6 +43,7 @@ class HostBuffer:
         self._memory = torch.empty(0, dtype=torch.uint8, device="cpu")
 
     def _bytes(self, size: int) -> Tensor:
+        """Return ``size`` bytes of the buffer, (size,) uint8, which grows as needed."""
         if self._memory.numel() < size:
             try:
                 self._memory = torch.empty(size, dtype=torch.uint8, device="cpu", pin_memory=self.pinned)
@@ -50,12 +58,15 @@ class HostBuffer:
         return self._memory[:size]
 
     def upload(self, planes: Sequence[Plane]) -> Tensor:
-        """Planes of one dtype on the device, one after the other; see :func:`unpacked`.
+        """Copy planes to the device.
 
-        The arrays are not kept, and on a CPU the result is the host memory itself.
+        The arrays are not kept. On a CPU the result is the buffer itself, until the next upload or download.
 
         Args:
-            planes: (H, W) each, read-only ones and any strides included.
+            planes: (H, W) each, all of one dtype; they may be read-only and have any strides.
+
+        Returns:
+            The samples on the device, (number of samples,), one plane after the other; see :func:`unpacked`.
         """
         memory = self._bytes(sum(plane.nbytes for plane in planes)).view(torch_dtype(planes[0].dtype))
         host, start = memory.numpy(), 0
@@ -65,10 +76,10 @@ class HostBuffer:
         return memory.to(self.device, non_blocking=self.pinned)
 
     def download(self, packed: Tensor, targets: Sequence[Plane]) -> None:
-        """Write samples into planes; they are complete when this returns.
+        """Copy samples from the device into planes, which are complete when this returns.
 
         Args:
-            packed: of all planes, on the device; see :func:`packed`.
+            packed: samples of all planes on the device, see :func:`packed`.
             targets: (H, W) each, of the same dtype.
         """
         memory = self._bytes(packed.nbytes).view(packed.dtype)
@@ -84,7 +95,7 @@ class HostBuffer:
             start += target.size
 
     def _wait(self) -> None:
-        """For all that the lane has asked of the GPU, asleep: an encoder may want the core."""
+        """Wait until the GPU has done the lane's work, in sleep: an encoder may need the CPU core."""
         if self.device.type == "cpu":
             return
         done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
@@ -93,31 +104,37 @@ class HostBuffer:
 
 
 def unpacked(packed: Tensor, shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
-    """Code values of every plane, float32 (1, 1, H, W).
+    """Split samples into planes of code values.
 
     Args:
-        packed: what :meth:`HostBuffer.upload` gave.
+        packed: (number of samples,), see :meth:`HostBuffer.upload`.
         shapes: (H, W) of every plane.
+
+    Returns:
+        float32 (1, 1, H, W) of every plane.
     """
     parts = torch.split(packed, [height * width for height, width in shapes])
     return [part.view(1, 1, *shape).float() for part, shape in zip(parts, shapes, strict=True)]
 
 
 def packed(samples: Iterable[Tensor]) -> Tensor:
-    """Samples of one dtype, one plane after the other.
+    """Join planes into one tensor, one plane after the other.
 
     Args:
-        samples: (1, 1, H, W) each.
+        samples: (1, 1, H, W) each, all of one dtype.
+
+    Returns:
+        (number of samples,).
     """
     return torch.cat([plane.reshape(-1) for plane in samples])
 
 
 @functools.cache
 def pinned_is_faster(device: torch.device) -> bool:
-    """Whether a frame comes and goes faster through page-locked memory than through ordinary memory.
+    """Measure whether frames go to a device and back faster through page-locked memory.
 
-    That depends on card, driver and system: it is measured where it matters, once for each device, in
-    a few hundredths of a second.
+    The answer depends on card, driver and system. Each device is measured once, in a few hundredths of a
+    second.
 
     Args:
         device: a CUDA device.
@@ -126,12 +143,13 @@ def pinned_is_faster(device: torch.device) -> bool:
     seconds = _trial_seconds(pinned), _trial_seconds(ordinary)
     _log.debug(
         "a 1080p frame comes and goes in %.2f ms through page-locked memory, %.2f ms through ordinary memory",
-        *(1e3 * taken for taken in seconds),
+        *(1e3 * part for part in seconds),
     )
     return pinned.pinned and seconds[0] < seconds[1]
 
 
 def _trial_seconds(buffer: HostBuffer) -> float:
+    """Return the seconds that a frame takes to the device and back, the least of several trials."""
     source = np.zeros(TRIAL_SIZE, np.uint8)
     target = np.zeros((TRIAL_SCALE * TRIAL_SIZE[0], TRIAL_SCALE * TRIAL_SIZE[1]), np.uint8)
     result = torch.zeros(target.size, dtype=torch.uint8, device=buffer.device)

@@ -1,12 +1,11 @@
-"""Upscaler: one frame's planes in, upscaled planes out; the only place where pixels meet the network."""
+"""The Upscaler: frames of numpy planes in, upscaled frames out, on the device of an engine."""
 
 from __future__ import annotations
 
 import copy
-import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,30 +18,15 @@ from torch import Tensor
 from vs_emtcm import models
 from vs_emtcm.engines import create_engine
 from vs_emtcm.engines.engine import Engine
-from vs_emtcm.errors import EmtcmError, is_device_out_of_memory, is_host_out_of_memory, reason
-from vs_emtcm.mirror import mirrored
+from vs_emtcm.errors import EmtcmError, reason
+from vs_emtcm.fork import check_process
+from vs_emtcm.formats import Color, PixelFormat, Plane, check_planes, check_targets, with_bits
 from vs_emtcm.pipeline import filled, upscaled_planes
-from vs_emtcm.planes import (
-    Color,
-    PixelFormat,
-    Plane,
-    check_planes,
-    check_shapes,
-    deepened,
-    to_samples,
-    with_bits,
-)
 from vs_emtcm.recorder import Recorder
-from vs_emtcm.tiles import checked_tile, even_tile, spans
+from vs_emtcm.samples import deepened, to_samples
+from vs_emtcm.tiles import checked_tile
+from vs_emtcm.tiling import Tiling, no_host_memory
 from vs_emtcm.transfer import HostBuffer, packed, pinned_is_faster, unpacked
-
-_log = logging.getLogger(__name__)
-# Where the memory of a device ends, tiles are halved down to this side; their features take a few megabytes.
-SMALLEST_FOR_ROOM = 128
-
-# The process that first worked with several threads of PyTorch's. One that is forked from it inherits the
-# number, but not the threads, and PyTorch would wait for them for ever.
-_first_at_work: int | None = None
 
 
 class Upscaler:
@@ -66,10 +50,10 @@ class Upscaler:
         EmtcmError: the engine could not be built.
 
     Attributes:
-        scale: as given.
-        engine: what runs the network.
-        recorder: what records the work on a frame, on a GPU.
-        provenance: what the result depends on besides the frames, by name.
+        scale: upscaling factor.
+        engine: runs the network.
+        recorder: records the work on a frame as a CUDA graph; None where the engine has no CUDA stream.
+        provenance: everything that the result depends on besides the frames and their formats, by name.
 
     Example:
         >>> up = Upscaler(scale=2)
@@ -90,19 +74,16 @@ class Upscaler:
     ) -> None:
         models.check_scale(scale)
         models.check_stages(stages)
-        # A small number of numpy's would overflow where sizes are multiplied by it.
+        # Small integers of numpy's would overflow where sizes are multiplied by them.
         scale, stages = int(scale), int(stages)
-        self.tile = checked_tile(tile)
-        # The size of the last frame, and of the tiles that the memory had room for.
-        self._size = self._roomy = (0, 0)
-        # Twins share it.
-        self._warned = threading.Event()
+        self._tiling = Tiling(checked_tile(tile))
         self._at_work = threading.Lock()
         path = models.resolve(model, tune)
         weights = models.load(path, scale)
         self.scale = scale
-        self._takes_noise = weights.tune == "video"
-        # Before the engine, which it uses, for attributes are given up in the order in which they came.
+        self._denoises = weights.tune == "video"
+        # Python drops attributes in the order in which they were set: a CUDA graph must go before the engine
+        # whose memory it uses.
         self.recorder: Recorder | None = None
         self.engine = create_engine(
             weights,
@@ -118,20 +99,22 @@ class Upscaler:
             "engine": self.engine.description,
             "weights (of model and tune)": models.fingerprint(weights),
         }
-        place = self.engine.device
+        device_used = self.engine.device
         try:
-            self.host = HostBuffer(place, pinned=place.type == "cuda" and pinned_is_faster(place))
+            pinned = device_used.type == "cuda" and pinned_is_faster(device_used)
+            self.host = HostBuffer(device_used, pinned=pinned)
         except RuntimeError as error:
-            raise EmtcmError(f"device {str(place)!r} cannot be used: {reason(error)}") from error
+            raise EmtcmError(f"device {str(device_used)!r} cannot be used: {reason(error)}") from error
         self.recorder = _recorder_of(self.engine)
 
     def another(self) -> Self:
-        """One more of the same for another thread; it shares the weights, and TensorRT's engine.
+        """Return an equal Upscaler for another thread; the two share the weights and TensorRT's engine.
 
         Raises:
             EmtcmError: the device has no room for it.
         """
         twin = copy.copy(self)
+        twin._tiling = self._tiling.another()
         twin._at_work = threading.Lock()
         twin.engine = self.engine.another()
         twin.host = HostBuffer(self.host.device, pinned=self.host.pinned)
@@ -152,16 +135,17 @@ class Upscaler:
             planes: one (H, W) array per plane of ``format``, of its dtype, in its order: Y, U, V or
                 R, G, B, then alpha. Any strides.
             format: how the samples are stored.
-            color: what they mean; None is what :class:`Color` is by itself.
-            bits: of the samples of the result, as many as those of ``format`` or more, as 8 bits round away
-                much of what the network makes of a slow gradient. None is as many.
+            color: what they mean; None is the defaults of :class:`Color`.
+            bits: bits per sample of the result, at least those of ``format``; None keeps them. More bits keep
+                what 8 would round away of slow gradients.
 
         Returns:
             New planes of the result's format, ``scale`` times the size: (scale * H, scale * W). Chroma of
             an odd-sized picture is as large as the larger picture needs, its size rounded up.
 
         Raises:
-            ValueError: number, kind, shape or dtype of the planes do not fit the format, or it has more bits.
+            ValueError: number, kind, shape or dtype of the planes do not fit the format, or ``bits`` is less
+                than it has.
             EmtcmError: see :meth:`upscale_into`.
         """
         check_planes(planes, format)
@@ -173,7 +157,7 @@ class Upscaler:
         try:
             targets = tuple(np.empty(shape, result.dtype) for shape in shapes)
         except MemoryError as error:
-            raise self._too_large(width, height) from error
+            raise no_host_memory((height, width), self.scale) from error
         self.upscale_into(planes, targets, format, color, bits=bits)
         return targets
 
@@ -187,54 +171,41 @@ class Upscaler:
         *,
         bits: int | None = None,
     ) -> None:
-        """:meth:`upscale` into arrays that are there already, such as the planes of a frame.
+        """Upscale one frame into existing arrays, such as the planes of a frame of another library.
+
+        Args:
+            planes: see :meth:`upscale`.
+            targets: one writable array per plane of the result, of the shapes and the dtype that
+                :meth:`upscale` returns. Any strides.
+            format: see :meth:`upscale`.
+            color: see :meth:`upscale`.
+            bits: see :meth:`upscale`.
 
         Raises:
-            ValueError: number, kind, shape or dtype of the planes do not fit the format, or it has more bits.
+            ValueError: number, kind, shape or dtype of the planes do not fit the format, a target cannot be
+                written to, or ``bits`` is less than the format has.
             EmtcmError: the device has no room for the picture, not even in tiles; this is at work in
                 another thread; or PyTorch had worked with several threads before this process was forked.
         """
         check_planes(planes, format)
         height, width = planes[0].shape
         result = with_bits(format, bits)
-        check_shapes(targets, result, self.scale * width, self.scale * height)
-        _check_process()
+        check_targets(targets, result, self.scale * height, self.scale * width)
+        check_process()
         if not self._at_work.acquire(blocking=False):
             raise EmtcmError("this Upscaler is at work in another thread; give each its own, by another()")
         try:
             color = Color() if color is None else color
-            self._in_room(width, height, partial(self._upscale_once, planes, targets, format, result, color))
+            work = partial(self._upscale_once, planes, targets, format, result, color)
+            self._tiling.fit_memory(self.engine, (height, width), work, self._release)
         finally:
             self._at_work.release()
 
-    def _in_room(self, width: int, height: int, work: Callable[[], None]) -> None:
-        """Do the work of a frame of this size, in smaller tiles where the device has no room for it."""
-        if self._size != (width, height):
-            self._size = self._roomy = width, height
-        released = False
-        while True:
-            try:
-                # Whoever calls may have asked for half precision of everything.
-                with torch.autocast(self.engine.device.type, enabled=False), _stream_of(self.engine):
-                    work()
-                return
-            except (RuntimeError, MemoryError) as error:
-                if self.engine.device.type == "cpu" and is_host_out_of_memory(error):
-                    raise self._too_large(width, height) from error
-                if not is_device_out_of_memory(error):
-                    raise
-            # What is kept for other sizes may be all that is in the way.
-            if self.recorder is not None:
-                self.recorder.release()
-            self.engine.release()
-            if released:
-                self._make_room()
-            released = True
-
-    def _too_large(self, width: int, height: int) -> EmtcmError:
-        return EmtcmError(
-            f"there is no memory for {width}x{height} pixels at {self.scale}x; a smaller scale takes less"
-        )
+    def _release(self) -> None:
+        """Give back the memory of the device that is kept between frames."""
+        if self.recorder is not None:
+            self.recorder.release()
+        self.engine.release()
 
     def _upscale_once(
         self,
@@ -244,22 +215,24 @@ class Upscaler:
         result: PixelFormat,
         color: Color,
     ) -> None:
-        shapes = [plane.shape for plane in planes]
-        # What this holds on the device is gone when it fails.
-        sent = self.host.upload(planes)
-        samples = partial(self._samples, shapes=shapes, format=format, result=result, color=color)
-        if format.alpha:
-            sources = filled(
-                unpacked(sent, shapes), format, self.engine.radius, takes_noise=self._takes_noise
-            )
-            sent = packed(sources)
-            del sources
-        if self.recorder is None:
-            for part, target in zip(samples(sent), targets, strict=True):
-                np.copyto(target, part[0, 0].numpy())
-            return
-        kind = *shapes, format, result, color, self._tile_size(*shapes[0][::-1])
-        self.host.download(self.recorder(kind, sent, lambda sent: packed(samples(sent))), targets)
+        """Upscale a frame; when this fails, nothing of it stays on the device."""
+        # The caller may have turned on autocast for its whole program.
+        with torch.autocast(self.engine.device.type, enabled=False), _stream_of(self.engine):
+            shapes = [plane.shape for plane in planes]
+            sent = self.host.upload(planes)
+            samples = partial(self._samples, shapes=shapes, format=format, result=result, color=color)
+            if format.alpha:
+                # Outside of the recorded work, because it waits for values.
+                sources = unpacked(sent, shapes)
+                sources = filled(sources, format, self.engine.radius, denoises=self._denoises)
+                sent = packed(sources)
+                del sources
+            if self.recorder is None:
+                for part, target in zip(samples(sent), targets, strict=True):
+                    np.copyto(target, part[0, 0].numpy())
+                return
+            kind = *shapes, format, result, color, self._tiling.tile_size(self.engine, shapes[0])
+            self.host.download(self.recorder(kind, sent, lambda sent: packed(samples(sent))), targets)
 
     def _samples(
         self,
@@ -270,98 +243,42 @@ class Upscaler:
         result: PixelFormat,
         color: Color,
     ) -> Iterator[Tensor]:
-        """Samples (1, 1, H, W) of every plane of the result."""
+        """Compute the samples (1, 1, H, W) of each plane of the result, one after the other.
+
+        Args:
+            sent: the samples of all planes on the device, see :func:`vs_emtcm.transfer.packed`.
+            shapes: (H, W) of each plane.
+            format: of the frame.
+            result: format of the result.
+            color: what the samples mean.
+        """
         upscaled = upscaled_planes(
             unpacked(sent, shapes),
             format,
             color,
-            self._run,
+            partial(self._tiling.upscale, self.engine),
             scale=self.scale,
-            takes_noise=self._takes_noise,
+            denoises=self._denoises,
         )
-        # One plane after the other, and none is held on to: samples take a quarter of the room of what they
-        # are made of.
+        # Nothing here may hold a plane of code values while the next one is computed: they take up to four
+        # times the memory of samples.
         for index in range(result.planes):
             plane = deepened(next(upscaled), index, format, result, color.range_in(format.family))
             yield to_samples(plane, result)
             del plane
-
-    def _run(self, luma: Tensor) -> Tensor:
-        """(1, 1, H, W) network values in, (1, 1, scale * H, scale * W) out."""
-        radius, scale = self.engine.radius, self.scale
-        height, width = luma.shape[-2:]
-        padded = mirrored(luma, radius)
-        tile_width, tile_height = self._tile_size(width, height)
-        if (tile_width, tile_height) == (width, height):
-            return self.engine(padded)
-        result = luma.new_empty((1, 1, scale * height, scale * width))
-        for y, rows in spans(height, tile_height):
-            for x, columns in spans(width, tile_width):
-                part = padded[..., y : y + rows + 2 * radius, x : x + columns + 2 * radius]
-                place = (
-                    slice(scale * y, scale * (y + rows)),
-                    slice(scale * x, scale * (x + columns)),
-                )
-                result[..., *place] = self.engine(part)
-        return result
-
-    def _make_room(self) -> None:
-        """Go on in tiles of half the size, this frame and those of its size after it.
-
-        Raises:
-            EmtcmError: they are small already.
-        """
-        width, height = self._size
-        tile_width, tile_height = self._tile_size(width, height)
-        if max(tile_width, tile_height) <= SMALLEST_FOR_ROOM:
-            raise EmtcmError(
-                f"device {str(self.engine.device)!r} has no room for {width}x{height} pixels at "
-                f"{self.scale}x, not even in tiles; use device 'cpu' or a smaller scale"
-            )
-        self._roomy = (
-            max(min(tile_width, SMALLEST_FOR_ROOM), tile_width // 2),
-            max(min(tile_height, SMALLEST_FOR_ROOM), tile_height // 2),
-        )
-        if not self._warned.is_set():
-            _log.warning(
-                "emtcm: not enough GPU memory for %dx%d pixels at once; going on in tiles, "
-                "with the same result; fewer lanes or a tile size avoid this",
-                tile_width,
-                tile_height,
-            )
-        self._warned.set()
-
-    def _tile_size(self, width: int, height: int) -> tuple[int, int]:
-        wanted = (width, height) if self.tile == (0, 0) else self.tile
-        if wanted is None:
-            pixels = self.engine.tile_pixels
-            wanted = (width, height) if pixels is None else even_tile(width, height, pixels)
-        highest, widest = self.engine.largest or (height, width)
-        return min(self._roomy[0], wanted[0], widest), min(self._roomy[1], wanted[1], highest)
 
 
 def _recorder_of(engine: Engine) -> Recorder | None:
     return None if engine.stream is None else Recorder()
 
 
-def _check_process() -> None:
-    """Remember the process that works; refuse another that was forked from it."""
-    global _first_at_work
-    if torch.get_num_threads() == 1:
-        # It is the caller's own.
-        return
-    if _first_at_work is None:
-        _first_at_work = os.getpid()
-    elif _first_at_work != os.getpid():
-        raise EmtcmError("PyTorch has worked before fork(); start processes by spawn or forkserver")
-
-
 @contextmanager
 def _stream_of(engine: Engine) -> Iterator[None]:
-    # PyTorch would look for a GPU for no stream as well.
+    """Make the engine's CUDA stream the current one; do nothing for an engine without one."""
     if engine.stream is None:
+        # PyTorch would look for a GPU even where the stream is None.
         yield
         return
-    # Without the first, the second would leave a context on GPU 0, whichever was used.
+    # Without torch.cuda.device, torch.cuda.stream would leave a context on GPU 0, whichever GPU is used.
     with torch.cuda.device(engine.device), torch.cuda.stream(engine.stream):
         yield

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import av
     import vapoursynth as vs
 
-    from vs_emtcm.planes import PixelFormat, Plane
+    from vs_emtcm.formats import PixelFormat, Plane
     from vs_emtcm.upscaler import Upscaler
 
 # Largest difference to the CPU of an engine's result, in whole 8-bit code values.
@@ -87,7 +87,7 @@ def engine_differences(engine: Engine, reference: Engine, size: tuple[int, int])
 
 def check_frames(session: Session) -> list[dict[str, Any]]:
     """Compare whole frames of every kind of format with the CPU's, and between several lanes."""
-    from vs_emtcm.planes import PixelFormat
+    from vs_emtcm.formats import PixelFormat
     from vs_emtcm.upscaler import Upscaler
 
     formats = {
@@ -161,7 +161,7 @@ def same_bits(planes: Sequence[Plane], expected: Sequence[Plane]) -> bool:
 
 def check_front_ends(session: Session) -> list[dict[str, Any]]:
     """Compare the bits of the filter and of video files with those of ``Upscaler``."""
-    from vs_emtcm.planes import PixelFormat
+    from vs_emtcm.formats import PixelFormat
     from vs_emtcm.upscaler import Upscaler
 
     rows = []

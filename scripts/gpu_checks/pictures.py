@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from vs_emtcm.planes import PixelFormat, Plane
+    from vs_emtcm.formats import PixelFormat, Plane
 
 
 def texture(height: int, width: int) -> Tensor:

@@ -188,7 +188,7 @@ def time_frames(session: Session) -> list[dict[str, Any]]:
 
 def whole_frame(upscaler: Upscaler, size: tuple[int, int]) -> Callable[[], None]:
     """Return a function that upscales one 8-bit 4:2:0 frame of a size (height, width), host to host."""
-    from vs_emtcm.planes import PixelFormat
+    from vs_emtcm.formats import PixelFormat
 
     planes, format = noise_frame(*size), PixelFormat(family="yuv", subsampling=(1, 1))
     targets = noise_frame(size[0] * upscaler.scale, size[1] * upscaler.scale)

@@ -12,11 +12,11 @@ from PIL import Image, TiffImagePlugin
 from tests.conftest import codes
 from tests.pictures.samples import MODES, PROFILE, UPSCALER, decoded, deep, save_png
 from vs_emtcm import PixelFormat, UsageError
+from vs_emtcm.formats import Color
 from vs_emtcm.pictures import Picture, read_picture, upscale_picture, write_picture
 from vs_emtcm.pictures.deep_png import write_deep_png
 from vs_emtcm.pictures.deep_reader import read_deep
 from vs_emtcm.pictures.deep_tiff import write_deep_tiff
-from vs_emtcm.planes import Color
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff"])

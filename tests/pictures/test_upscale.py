@@ -7,8 +7,8 @@ from PIL import Image, ImageCms
 from tests.conftest import codes
 from tests.pictures.samples import GREY, RGB, RGBA, UPSCALER, pixels_of, save
 from vs_emtcm import PixelFormat
+from vs_emtcm.formats import Color
 from vs_emtcm.pictures import upscale_picture
-from vs_emtcm.planes import Color
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp"])

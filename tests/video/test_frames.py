@@ -6,7 +6,7 @@ import pytest
 from av.video.format import names
 
 from vs_emtcm import UsageError
-from vs_emtcm.planes import PixelFormat
+from vs_emtcm.formats import PixelFormat
 from vs_emtcm.video.frames import (
     av_color,
     av_planes,

@@ -34,13 +34,13 @@ class CpuEngine:
         self.tile_pixels: int | None = TILE_PIXELS
         self.radius = network.radius
         self.description = f"torch {torch.__version__} on cpu, float32"
-        self._scale = weights.scale
+        self.scale = weights.scale
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, x: Tensor) -> Tensor:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
         detail: Tensor = self._network.details(x.contiguous(memory_format=torch.channels_last))[-1]
-        return assemble_at_once(x, detail, self._scale)
+        return assemble_at_once(x, detail, self.scale)
 
     def another(self) -> Self:
         """See :class:`vs_emtcm.engines.engine.Engine`; threads may share this engine."""

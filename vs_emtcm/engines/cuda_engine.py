@@ -51,7 +51,7 @@ class CudaEngine:
         self.largest: tuple[int, int] | None = None
         self.tile_pixels: int | None = TILE_PIXELS
         self.radius = network.radius
-        self._scale = weights.scale
+        self.scale = weights.scale
         with _cuda_errors():
             self.description = f"torch {torch.__version__} on {torch.cuda.get_device_name(device)}, float16"
             self._network = DetailNetwork(network).to(
@@ -70,7 +70,7 @@ class CudaEngine:
 
     def __call__(self, x: Tensor) -> Tensor:
         """See :class:`vs_emtcm.engines.engine.Engine`."""
-        return assemble_at_once(x, self._network(to_half(x)), self._scale)
+        return assemble_at_once(x, self._network(to_half(x)), self.scale)
 
     def another(self) -> Self:
         """See :class:`vs_emtcm.engines.engine.Engine`."""

@@ -12,6 +12,7 @@ class Engine(Protocol):
     """Runs one network on one device; used by one thread at a time.
 
     Attributes:
+        scale: upscaling factor.
         device: where its tensors live.
         stream: the CUDA stream that callers must make current before they call it, or None.
         largest: (height, width) in pixels of the largest picture that it takes, without the border, or None.
@@ -21,6 +22,7 @@ class Engine(Protocol):
         description: the library, its version, the device and the precision, for people.
     """
 
+    scale: int
     device: torch.device
     stream: torch.cuda.Stream | None
     largest: tuple[int, int] | None

@@ -48,10 +48,10 @@ class OpenvinoBfloat16Engine(OpenvinoEngine):
         Raises:
             EmtcmError: OpenVINO failed.
         """
-        corrections = F.pixel_shuffle(self._corrections(x) - self._flat, self._scale)
+        corrections = F.pixel_shuffle(self._corrections(x) - self._flat, self.scale)
         reach = HEAD_SIZE // 2
-        cubic = upscale(crop(x, self.radius - reach), self._scale, kernel=catmull_rom)
-        return crop(cubic, reach * self._scale) + corrections
+        cubic = upscale(crop(x, self.radius - reach), self.scale, kernel=catmull_rom)
+        return crop(cubic, reach * self.scale) + corrections
 
     @cached_property
     def _split(self) -> Network:
@@ -60,7 +60,7 @@ class OpenvinoBfloat16Engine(OpenvinoEngine):
     def _corrections(self, x: Tensor) -> Tensor:
         """Compute what is added to the cubic interpolation of a picture: (N, scale**2, H, W)."""
         rows, columns = (n - 2 * self.radius for n in x.shape[-2:])
-        return self._infer(split_picture(x), x.new_empty((len(x), self._scale**2, rows, columns)))
+        return self._infer(split_picture(x), x.new_empty((len(x), self.scale**2, rows, columns)))
 
     def _graph(self, x: Any) -> Any:
         """Record the network without its cubic interpolation, which needs more bits than bfloat16 has."""

@@ -85,7 +85,7 @@ class OpenvinoEngine:
         self.largest: tuple[int, int] | None = None
         self.tile_pixels: int | None = TILE_PIXELS
         self.radius = self._network.radius
-        self._scale = weights.scale
+        self.scale = weights.scale
         self._error_sentence = REINSTALL
         with _openvino_errors(self._error_sentence):
             self._openvino = _openvino()
@@ -103,7 +103,7 @@ class OpenvinoEngine:
         Raises:
             EmtcmError: OpenVINO failed.
         """
-        rows, columns = (self._scale * (n - 2 * self.radius) for n in x.shape[-2:])
+        rows, columns = (self.scale * (n - 2 * self.radius) for n in x.shape[-2:])
         return self._infer(x.contiguous(), x.new_empty((x.shape[0], 1, rows, columns)))
 
     def _infer(self, source: Tensor, result: Tensor) -> Tensor:

@@ -134,7 +134,7 @@ class TensorrtEngine:
         self.largest: tuple[int, int] | None = PROFILE.maximum
         self.tile_pixels: int | None = None
         self.radius = plan.radius
-        self._scale = weights.scale
+        self.scale = weights.scale
         name = torch.cuda.get_device_name(device)
         self.description = f"TensorRT {plan.spec.tensorrt} on {name}, float16"
         self._input = self._engine.get_tensor_name(0)
@@ -168,7 +168,7 @@ class TensorrtEngine:
         half = to_half(x).contiguous()
         if below or right:
             half = F.pad(half, (0, right, 0, below))
-        detail = half.new_empty((1, self._scale**2, rows + below, columns + right))
+        detail = half.new_empty((1, self.scale**2, rows + below, columns + right))
         context = self._context
         ready = (
             self._prepare(half.shape)
@@ -177,7 +177,7 @@ class TensorrtEngine:
         )
         if not ready or not self._execute():
             raise EmtcmError("backend 'tensorrt': the engine failed; its own message is above")
-        return assemble_at_once(x, detail[..., :rows, :columns], self._scale)
+        return assemble_at_once(x, detail[..., :rows, :columns], self.scale)
 
     def _execute(self) -> bool:
         """Ask for the kernels on the current stream; False if TensorRT refuses."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
-from vs_emtcm.planes import Plane
+from vs_emtcm.formats import Plane
 
 type DeepPixels = NDArray[np.uint16]
 

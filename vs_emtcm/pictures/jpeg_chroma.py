@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vs_emtcm import chroma
 from vs_emtcm.errors import is_host_out_of_memory
-from vs_emtcm.planes import Plane
+from vs_emtcm.formats import Plane
 
 # Weights of R'G'B' from Y'CbCr (JFIF 1.02, ITU-T T.871).
 RED_CR = 1.402

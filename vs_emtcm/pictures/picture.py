@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vs_emtcm.formats import PixelFormat, Plane
 from vs_emtcm.pictures.png_chunks import Chunk
-from vs_emtcm.planes import PixelFormat, Plane
 
 # A mode is Pillow's name for the samples of a picture. Pillow has no mode for 16-bit colour; the names here
 # follow its style.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vs_emtcm.formats import Color
 from vs_emtcm.pictures.exif import upscaled_exif
 from vs_emtcm.pictures.kinds import (
     becomes_colour,
@@ -21,7 +22,6 @@ from vs_emtcm.pictures.png_chunks import is_plain_srgb
 from vs_emtcm.pictures.reader import read_picture
 from vs_emtcm.pictures.tags import DAMAGED_EXIF
 from vs_emtcm.pictures.writer import fits_tiff, write_picture
-from vs_emtcm.planes import Color
 from vs_emtcm.upscaler import Upscaler
 
 

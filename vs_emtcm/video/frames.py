@@ -15,7 +15,7 @@ from av.video.format import VideoFormat
 from av.video.format import names as pix_fmts
 
 from vs_emtcm.errors import UsageError
-from vs_emtcm.planes import CHROMA_LOCATIONS, Color, PixelFormat, Plane
+from vs_emtcm.formats import CHROMA_LOCATIONS, Color, PixelFormat, Plane
 from vs_emtcm.video.ffmpeg import AVCOL_RANGE_FULL, AVCOL_RANGE_UNSPECIFIED
 
 # The digits in a format's name, and the base-2 logarithm of the chroma subsampling, (horizontal, vertical).

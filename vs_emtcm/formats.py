@@ -1,4 +1,4 @@
-"""Pixel formats, and the conversion between code values and what the network sees."""
+"""Describe the planes of a frame: how their samples are stored, and what they mean."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from vs_emtcm.whole import is_whole
 
@@ -20,7 +18,7 @@ Matrix = Literal["bt601", "bt709", "bt2020"]
 ChromaLocation = Literal["left", "center", "top_left", "top", "bottom_left", "bottom"]
 Plane = NDArray[np.uint8 | np.uint16 | np.float16 | np.float32]
 
-# In the order of H.273's chroma sample location types 0 to 5.
+# Ordered by their numbers in H.273, chroma sample location types 0 to 5.
 CHROMA_LOCATIONS: tuple[ChromaLocation, ...] = (
     "left",
     "center",
@@ -37,17 +35,10 @@ LUMA_WEIGHTS: dict[Matrix, tuple[float, float]] = {
     "bt2020": (0.2627, 0.0593),
 }
 
-_TORCH_DTYPES = {
-    "uint8": torch.uint8,
-    "uint16": torch.uint16,
-    "float16": torch.float16,
-    "float32": torch.float32,
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class PixelFormat:
-    """How the samples of a frame are stored, one plane after the other.
+    """The way in which the samples of a frame are stored, one plane after the other.
 
     Attributes:
         family: "gray" (one plane), "yuv" (Y, U, V) or "rgb" (R, G, B).
@@ -77,7 +68,7 @@ class PixelFormat:
         halved = tuple(self.subsampling) if isinstance(self.subsampling, Sequence) else ()
         if len(halved) != 2 or not all(map(is_whole, halved)):
             raise ValueError(f"subsampling is {self.subsampling!r}; accepted are two of 0, 1 and 2")
-        # Small numbers of numpy's would overflow where sizes are calculated.
+        # Small integers of numpy's would overflow where sizes are calculated.
         object.__setattr__(self, "bits", int(self.bits))
         object.__setattr__(self, "subsampling", (int(halved[0]), int(halved[1])))
         object.__setattr__(self, "alpha", bool(self.alpha))
@@ -106,7 +97,13 @@ class PixelFormat:
         return (1 if self.family == "gray" else 3) + self.alpha
 
     def plane_shape(self, index: int, width: int, height: int) -> tuple[int, int]:
-        """(height, width) of a plane; a subsampled size is rounded up, as FFmpeg does."""
+        """Return (height, width) of a plane; a subsampled size is rounded up, as FFmpeg does.
+
+        Args:
+            index: of the plane.
+            width: of the frame, in pixels.
+            height: of the frame, in pixels.
+        """
         if self.family == "yuv" and index in (1, 2):
             horizontal, vertical = self.subsampling
             return -(-height >> vertical), -(-width >> horizontal)
@@ -115,7 +112,7 @@ class PixelFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class Color:
-    """What the samples of a frame mean.
+    """The meaning of the samples of a frame.
 
     Attributes:
         range: "limited" (studio: 16 to 235 in 8 bits, nominal 0..1 for float) or "full"; None is full for
@@ -124,7 +121,7 @@ class Color:
         matrix: which luma RGB is split into; not used for YUV and grey.
 
     Raises:
-        ValueError: one of them does not exist.
+        ValueError: a range, location or matrix does not exist.
     """
 
     range: Range | None = None
@@ -143,42 +140,20 @@ class Color:
                 )
 
     def range_in(self, family: Family) -> Range:
-        """The range of samples of such a family."""
+        """Return the range of the samples of a frame of this family."""
         return self.range or ("full" if family == "rgb" else "limited")
 
 
 def full_scale(format: PixelFormat) -> float:
-    """The largest code value, or 1 for float samples."""
+    """Return the largest code value, or 1 for float samples."""
     return float((1 << format.bits) - 1) if format.sample_type == "integer" else 1.0
 
 
-def luma_slope_and_offset(format: PixelFormat, range: Range) -> tuple[float, float]:
-    """``slope`` and ``offset`` with network value = code value * slope + offset.
-
-    The network sees 8-bit studio-range luma divided by 255. Float luma 0..1 is the nominal range, as
-    is full-range luma.
-    """
-    if format.sample_type == "integer" and range == "limited":
-        return 1 / (255 << (format.bits - 8)), 0.0
-    return 219 / 255 / full_scale(format), 16 / 255
-
-
-def to_network(samples: Tensor, slope: float, offset: float) -> Tensor:
-    """Code values of luma as the network sees them; see :func:`luma_slope_and_offset`."""
-    values = samples * slope
-    return values.add_(offset) if offset else values
-
-
-def from_network(values: Tensor, slope: float, offset: float) -> Tensor:
-    """The code values of what the network gives, which is overwritten."""
-    return (values.sub_(offset) if offset else values).div_(slope)
-
-
 def with_bits(format: PixelFormat, bits: int | None) -> PixelFormat:
-    """A format with as many bits or more; None changes nothing.
+    """Return a format with ``bits`` bits per sample; None leaves them as they are.
 
     Raises:
-        ValueError: there is no such format, or it has fewer.
+        ValueError: there is no such format, or it has fewer bits.
     """
     if bits is None:
         return format
@@ -188,42 +163,8 @@ def with_bits(format: PixelFormat, bits: int | None) -> PixelFormat:
     return deeper
 
 
-def deepened(values: Tensor, plane: int, format: PixelFormat, deeper: PixelFormat, range: Range) -> Tensor:
-    """Code values of a plane in another depth (ITU-T H.273, 8.3); they are overwritten.
-
-    Args:
-        values: of ``format``.
-        plane: its index.
-        deeper: the format that they get.
-        range: of the samples.
-    """
-    if deeper.bits == format.bits or format.sample_type == "float":
-        return values
-    is_chroma = format.family == "yuv" and plane in (1, 2)
-    is_alpha = format.alpha and plane == format.planes - 1
-    if range == "limited" and not is_alpha:
-        return values.mul_(1 << (deeper.bits - format.bits))
-    middle, deeper_middle = (1 << (each.bits - 1) if is_chroma else 0 for each in (format, deeper))
-    return values.sub_(middle).mul_(full_scale(deeper) / full_scale(format)).add_(deeper_middle)
-
-
-def to_samples(values: Tensor, format: PixelFormat) -> Tensor:
-    """Code values as a plane holds them: in its dtype, rounded and clamped if that is of integers.
-
-    The values are overwritten: a large picture has room for them once.
-    """
-    if format.sample_type == "integer":
-        values = values.round_().clamp_(0, full_scale(format))
-    return values.to(torch_dtype(format.dtype))
-
-
-def torch_dtype(dtype: np.dtype[np.uint8 | np.uint16 | np.float16 | np.float32]) -> torch.dtype:
-    """PyTorch's name for the dtype of a plane."""
-    return _TORCH_DTYPES[dtype.name]
-
-
 def check_planes(planes: Sequence[Plane], format: PixelFormat) -> None:
-    """Refuse planes that do not fit their format.
+    """Refuse planes that do not fit their format; the first one gives the size of the frame.
 
     Raises:
         ValueError: number, type, shape or dtype are wrong; the message says what is needed.
@@ -232,16 +173,24 @@ def check_planes(planes: Sequence[Plane], format: PixelFormat) -> None:
     shape = planes[0].shape
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"the first plane has the shape {shape}; it must be (height, width)")
-    check_shapes(planes, format, shape[1], shape[0])
+    _check_shapes(planes, format, shape[0], shape[1])
 
 
-def check_shapes(planes: Sequence[Plane], format: PixelFormat, width: int, height: int) -> None:
-    """Refuse planes that do not belong to a picture of this size.
+def check_targets(targets: Sequence[Plane], format: PixelFormat, height: int, width: int) -> None:
+    """Refuse planes that a frame of this format and size cannot be written to.
 
     Raises:
-        ValueError: number, a type, a shape or a dtype is wrong; the message says what is needed.
+        ValueError: number, type, shape or dtype are wrong, or one is read-only; the message says what is
+            needed.
     """
-    _check_arrays(planes, format)
+    _check_arrays(targets, format)
+    _check_shapes(targets, format, height, width)
+    for index, target in enumerate(targets):
+        if not target.flags.writeable:
+            raise ValueError(f"target plane {index} is read-only; give arrays that can be written to")
+
+
+def _check_shapes(planes: Sequence[Plane], format: PixelFormat, height: int, width: int) -> None:
     for index, plane in enumerate(planes):
         wanted = format.plane_shape(index, width, height)
         if plane.shape != wanted or plane.dtype != format.dtype:
