@@ -7,11 +7,12 @@ from safetensors.torch import load_file
 
 from tests.conftest import codes
 from tests.training.runs import PAIRS, phase, recipe, steps, trained
+from training.checkpoint import CHECKPOINT
 from training.errors import TrainingError
 from training.log import LOG
 from training.loop import WEIGHTS, train
 from training.optimizers import Optimizers
-from training.run import CHECKPOINT, Run
+from training.run import Run
 from vs_emtcm import PixelFormat, Upscaler
 from vs_emtcm.errors import UsageError
 

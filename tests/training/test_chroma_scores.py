@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.conftest import codes
-from training.chroma import evaluate_chroma, to_yuv
+from training.chroma_scores import evaluate_chroma, to_yuv
 from training.cli import app
 from training.pictures import PictureError
 from vs_emtcm import Upscaler
