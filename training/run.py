@@ -9,22 +9,21 @@ from pathlib import Path
 import msgspec
 import torch
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 
 from training.amx import AmxError
-from training.checkpoint import CHECKPOINT, Checkpoint, below, read_checkpoint, read_held, write_checkpoint
-from training.checks import check_scales, differences, scale_names
+from training.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint, write_checkpoint
+from training.checks import check_scales, differences
 from training.config import Phase, Recipe
 from training.crops import CropSource
 from training.distributed import Part
 from training.errors import TrainingError
-from training.files import read_tensors, write_weights
+from training.files import write_weights
 from training.form import TrainedForm
-from training.objective import Objective, phase_objective
+from training.objective import phase_objective
 from training.optimizers import Optimizers
 from training.schedule import learning_rate
+from training.start import load_weights, start_from
 from training.stepper import Stepper
-from vs_emtcm.shape import Shape
 
 # Above these losses of the pixel task, a training has diverged. "charbonnier": 60 times the error of cubic
 # interpolation; an untrained network's is 20 times that. "log": an error that no picture can have.
@@ -98,7 +97,8 @@ class Run:
             self._resume(folder / CHECKPOINT)
         else:
             if start is not None:
-                self._start_from(start)
+                self.held = start_from(self.form, recipe, start)
+                self.average = self._copied_weights()
             check_scales(recipe, self.held, 0)
             self.begin_phase(0)
 
@@ -108,36 +108,6 @@ class Run:
 
     def _copied_weights(self) -> dict[str, Tensor]:
         return {k: v.clone() for k, v in self.form.state_dict().items()}
-
-    def _on_device(self, path: Path, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Move a state dict, read from ``path``, to the device; refuse that of another network."""
-        wanted = {k: v.shape for k, v in self.form.state_dict().items()}
-        if {k: v.shape for k, v in weights.items()} != wanted:
-            raise TrainingError(f"{path} is a checkpoint of another network; start in a new folder")
-        return {k: v.to(self.device) for k, v in weights.items()}
-
-    def _start_from(self, path: Path) -> None:
-        """Take the weights of another run's checkpoint or of a weights file."""
-        tensors, metadata = read_tensors(path)
-        if "format" not in metadata:
-            self.average = self._on_device(path, below(tensors, "average/"))
-            self.held = read_held(path, metadata)
-        else:
-            try:
-                if Shape.from_metadata(metadata) != self.recipe.model.shape:
-                    raise ValueError("of another shape")
-                self.assign(tensors)
-            except (KeyError, ValueError, RuntimeError) as error:
-                raise TrainingError(
-                    f"{path} holds the weights of another network; start from another"
-                ) from error
-        started = {scale for phase in self.recipe.phases for scale in phase.start}
-        missing = scale_names(s for s in self.recipe.model.scales if s not in self.held | started)
-        if missing:
-            raise TrainingError(
-                f"{path} holds no {missing}; start from another file, or let a phase start them "
-                "from a scale that is there"
-            )
 
     def assign(self, tensors: Mapping[str, Tensor]) -> None:
         """Take the weights of a weights file; see :meth:`training.form.TrainedForm.assign`."""
@@ -177,8 +147,9 @@ class Run:
         self.held = saved.held
         self.loss_sum, self.loss_steps = saved.loss_sum, saved.loss_steps
         self.cache = saved.cache
-        self.form.load_state_dict(self._on_device(path, saved.network))
-        self.average = self._on_device(path, saved.average)
+        load_weights(self.form, saved.average, path)
+        self.average = self._copied_weights()
+        load_weights(self.form, saved.network, path)
         try:
             self._choose_parameters(saved.phase)
             if not self._start_of_phase() <= self.step <= self.end_of_phase():
@@ -254,30 +225,27 @@ class Run:
         model = msgspec.structs.replace(self.recipe.model, scales=scales)
         write_weights(path, self.averaged(), model, self.step)
 
-    def objective(self, sources: Mapping[int, CropSource]) -> Objective | DistributedDataParallel:
-        """Return the loss of the present phase; see :func:`training.objective.phase_objective`."""
-        return phase_objective(
+    def stepper(self, sources: Mapping[int, CropSource]) -> Stepper:
+        """Return what takes the steps of the present phase."""
+        phase = self.present_phase()
+        objective = phase_objective(
             self.form,
             self.recipe,
-            self.present_phase(),
+            phase,
             sources,
             device=self.device,
             part=self.part,
             compiled=self.compiled,
             amx=self.amx,
         )
-
-    def stepper(self, sources: Mapping[int, CropSource]) -> Stepper:
-        """Return what takes the steps of the present phase."""
-        batch = self.present_phase().batch
         return Stepper(
-            self.objective(sources),
+            objective,
             sources,
             self.trained,
             self.average,
             self.optimizers,
-            batch=batch,
-            share=self.part.share(batch),
+            batch=phase.batch,
+            share=self.part.share(phase.batch),
             captured=self.device.type == "cuda" and self.part.size == 1,
         )
 

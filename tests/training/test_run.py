@@ -79,25 +79,6 @@ def test_the_averages_remember_as_long_as_the_recipe_says(tmp_path, monkeypatch)
     assert decays[50] < decays[100] == decays[-1] == 0.9
 
 
-def test_a_run_starts_from_another_ones_average(tmp_path):
-    first = trained(tmp_path / "first")
-    settings = recipe((phase(),), scales=(2, 3, 4), seed=9)
-    second = Run(settings, tmp_path / "second", start=tmp_path / "first" / CHECKPOINT)
-    assert (second.step, second.held) == (0, {2, 3, 4})
-    for name, value in second.form.state_dict().items():
-        torch.testing.assert_close(value, first.average[name])
-
-
-def test_a_run_starts_from_a_weights_file(tmp_path):
-    first = trained(tmp_path / "first")
-    settings = recipe((phase(),), scales=(2, 3, 4), seed=9)
-    second = Run(settings, tmp_path / "second", start=tmp_path / "first" / WEIGHTS)
-    assert second.held == {2, 3, 4}
-    x = torch.rand(1, 1, 30, 30)
-    for scale in (2, 3, 4):
-        torch.testing.assert_close(second.form.deployed(scale)(x), first.averaged().deployed(scale)(x))
-
-
 def test_checkpoints_of_other_networks_and_recipes_are_refused(tmp_path):
     trained(tmp_path)
     other = msgspec.structs.replace(
