@@ -25,7 +25,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         name: what is changed.
-        set: tables that override those of the recipe, see :func:`laid_over`.
+        set: tables that override those of the recipe, see :func:`overridden`.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Ablations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     variants: Annotated[tuple[Variant, ...], msgspec.Meta(min_length=1)]
 
 
-def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tables of ``below``, overridden key by key by those of ``above``, at any depth."""
-    merged = dict(below)
-    for key, value in above.items():
-        old = below.get(key)
-        merged[key] = laid_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+def overridden(tables: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tables whose values are replaced key by key, at any depth, by those of ``overrides``."""
+    merged = dict(tables)
+    for key, value in overrides.items():
+        old = tables.get(key)
+        merged[key] = overridden(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
 
 
@@ -76,9 +76,9 @@ def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
             )
     if len(set(folders)) < len(folders):
         raise ConfigError(f"{ablations} has two variants of one name; each needs its own")
-    common = laid_over(tables, file.common)
+    common = overridden(tables, file.common)
     recipes = {
-        v.name: parse_recipe(laid_over(common, v.set), f"{ablations}, {v.name!r},") for v in file.variants
+        v.name: parse_recipe(overridden(common, v.set), f"{ablations}, {v.name!r},") for v in file.variants
     }
     for name, made in recipes.items():
         try:

@@ -65,9 +65,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
             loss_sum=loss_sum,
             loss_steps=loss_steps,
             cache=metadata["cache"],
-            network=below(tensors, "network/"),
-            average=below(tensors, "average/"),
-            optimizer=below(tensors, "optimizer/"),
+            network=with_prefix(tensors, "network/"),
+            average=with_prefix(tensors, "average/"),
+            optimizer=with_prefix(tensors, "optimizer/"),
         )
     except (KeyError, ValueError) as error:
         raise TrainingError(f"{path} is a checkpoint of another version; start in a new folder") from error
@@ -105,6 +105,6 @@ def read_held(path: Path, metadata: Mapping[str, str]) -> frozenset[int]:
         raise TrainingError(f"{path} is a checkpoint of another version; start in a new folder") from error
 
 
-def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the tensors whose names begin with a prefix, by the rest of their names."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -68,7 +68,7 @@ def details_loss(scale: int, loss: Loss, pixel: Pixel, unit: float) -> DetailsLo
     return compute
 
 
-def joined(details: Details, loss: DetailsLoss) -> ScaleLoss:
+def scale_loss(details: Details, loss: DetailsLoss) -> ScaleLoss:
     """Return the loss of one scale as a function of a network's weights and a batch.
 
     Args:
@@ -145,10 +145,10 @@ def phase_objective(
         if amx:
             crops = len(range(phase.batch)[part.share(phase.batch)])
             details = AmxDetails(scale, shape, source.size, crops)
-            losses[scale] = joined(details, _maybe_compiled(loss, compiled))
+            losses[scale] = scale_loss(details, _maybe_compiled(loss, compiled))
         else:
             make = bfloat16_details if device.type == "cuda" else torch_details
-            losses[scale] = _maybe_compiled(joined(make(scale, shape, device), loss), compiled)
+            losses[scale] = _maybe_compiled(scale_loss(make(scale, shape, device), loss), compiled)
     objective = Objective(form, losses)
     return objective if part.size == 1 else DistributedDataParallel(objective)
 

@@ -1,6 +1,6 @@
 """The optimizers of a phase: SOAP or Adam for kernels, Adam for slopes and biases.
 
-A step is three calls: :meth:`Optimizers.prepare`, :meth:`Optimizers.follow` and :meth:`Optimizers.finish`.
+A step is three calls: :meth:`Optimizers.prepare`, :meth:`Optimizers.update` and :meth:`Optimizers.finish`.
 The second works on the device alone, so that a CUDA graph can hold it.
 """
 
@@ -62,7 +62,7 @@ class Optimizers:
         self.rate.fill_(learning_rate)
         self.vector_rate.fill_(learning_rate * self.settings.vector_rate)
 
-    def follow(self) -> None:
+    def update(self) -> None:
         """Update the parameters by their gradients; by the first ones SOAP only begins its statistics."""
         if self.soap is not None and self.done == 0:
             self.soap.begin()
@@ -80,7 +80,7 @@ class Optimizers:
     def step(self, learning_rate: float) -> None:
         """Take a whole step."""
         self.prepare(learning_rate)
-        self.follow()
+        self.update()
         self.finish()
 
     def _soap_tensors(self) -> dict[str, Tensor]:

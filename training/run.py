@@ -193,7 +193,7 @@ class Run:
         """
         network = self.form.state_dict()
         if not all(bool(v.isfinite().all()) for v in (*network.values(), *self.average.values())):
-            raise TrainingError(f"weights are not finite at step {self.step}; {self._way_on()}")
+            raise TrainingError(f"weights are not finite at step {self.step}; {self._advice()}")
         checkpoint = Checkpoint(
             step=self.step,
             phase=self.phase,
@@ -208,7 +208,7 @@ class Run:
         )
         write_checkpoint(self.folder / CHECKPOINT, checkpoint)
 
-    def _way_on(self) -> str:
+    def _advice(self) -> str:
         """Return what to do after a divergence, for a message."""
         kept = "the last good checkpoint is kept, " if (self.folder / CHECKPOINT).exists() else ""
         return f"{kept}lower learning_rate of phases[{self.phase}]"
@@ -284,4 +284,4 @@ class Run:
 
     def _refuse_diverged(self, loss: float, pixels: float) -> None:
         if not (math.isfinite(loss) and pixels < DIVERGED[self.present_phase().pixel]):
-            raise TrainingError(f"the loss is {loss:.3g} at step {self.step}; {self._way_on()}")
+            raise TrainingError(f"the loss is {loss:.3g} at step {self.step}; {self._advice()}")

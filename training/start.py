@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from training.checkpoint import below, read_held
+from training.checkpoint import read_held, with_prefix
 from training.checks import scale_names
 from training.config import Recipe
 from training.errors import TrainingError
@@ -33,7 +33,7 @@ def start_from(form: TrainedForm, recipe: Recipe, path: Path) -> frozenset[int]:
     """
     tensors, metadata = read_tensors(path)
     if "format" not in metadata:
-        load_weights(form, below(tensors, "average/"), path)
+        load_weights(form, with_prefix(tensors, "average/"), path)
         held = read_held(path, metadata)
     else:
         try:

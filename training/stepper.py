@@ -157,7 +157,7 @@ class Stepper:
         losses[0].backward()
         self._losses += losses.detach()
         torch.nn.utils.clip_grad_norm_(self.trained.values(), MAXIMUM_NORM)
-        self.optimizers.follow()
+        self.optimizers.update()
         with torch.no_grad():
             for name, parameter in self.trained.items():
                 self.average[name].lerp_(parameter, 1 - self._decay)

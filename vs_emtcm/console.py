@@ -11,7 +11,10 @@ import typer
 
 from vs_emtcm.errors import EmtcmError, UsageError, is_device_out_of_memory, is_host_out_of_memory, reason
 
-FAILURE, USAGE = 1, 2
+# Exit code of a command that failed.
+FAILURE = 1
+# Exit code of a command that was given wrong options.
+USAGE = 2
 
 
 @contextmanager

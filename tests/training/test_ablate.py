@@ -1,6 +1,6 @@
 """Variants are recipes with one thing changed."""
 
-from training.ablate import Variant, ablation_table, folder_name, laid_over, variants
+from training.ablate import Variant, ablation_table, folder_name, overridden, variants
 from training.report import gmac
 
 
@@ -12,10 +12,10 @@ def test_the_cost_in_the_name_of_an_ablation_is_its_networks(pytestconfig):
     assert f"| {name} |" in (pytestconfig.rootpath / "docs" / "model.md").read_text()
 
 
-def test_tables_are_laid_over_each_other_at_any_depth():
+def test_tables_are_overridden_each_other_at_any_depth():
     below = {"a": 1, "b": {"c": 2, "d": {"e": 3}}, "f": [1]}
     above = {"b": {"d": {"e": 4, "g": 5}}, "f": [2, 3], "a": {"h": 6}}
-    assert laid_over(below, above) == {"a": {"h": 6}, "b": {"c": 2, "d": {"e": 4, "g": 5}}, "f": [2, 3]}
+    assert overridden(below, above) == {"a": {"h": 6}, "b": {"c": 2, "d": {"e": 4, "g": 5}}, "f": [2, 3]}
     assert below == {"a": 1, "b": {"c": 2, "d": {"e": 3}}, "f": [1]}
 
 

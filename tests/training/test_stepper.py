@@ -29,13 +29,13 @@ def test_every_scale_and_step_has_random_numbers_of_its_own(tmp_path, monkeypatc
 
 def test_no_step_follows_a_gradient_that_is_longer_than_one(tmp_path, monkeypatch):
     lengths = []
-    follow = Optimizers.follow
+    update = Optimizers.update
 
     def watched(optimizers):
         lengths.append(torch.cat([p.grad.flatten() for p in run.trained.values()]).norm().item())
-        follow(optimizers)
+        update(optimizers)
 
-    monkeypatch.setattr(Optimizers, "follow", watched)
+    monkeypatch.setattr(Optimizers, "update", watched)
     tasks = TaskWeights(luminance=100, contrast=100, structure=100, distribution=10)
     run = Run(recipe((phase(),), loss=Loss(stage1=50, stage2=50, tasks=tasks, sample=2)), tmp_path)
     steps(run, 2)
