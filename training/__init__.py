@@ -1,1 +1,1 @@
-"""Makes the models: data, degradations, losses, the cross-scale loop, evaluation and export."""
+"""Training of EMTCM models: data, degradations, losses, the cross-scale loop, evaluation and export."""

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import msgspec
 import torch
 
-from training.cache import PairStore
 from training.checks import check_scales
 from training.config import ConfigError, Recipe, parse_recipe, read_toml
 from training.errors import TrainingError
@@ -17,6 +16,7 @@ from training.lock import locked
 from training.loop import train
 from training.markdown import table
 from training.run import Run
+from training.store import PairStore
 from training.validate import validate
 
 
@@ -24,37 +24,41 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A change of a recipe.
 
     Attributes:
-        name: what it is.
-        set: tables laid over those of the recipe.
+        name: what is changed.
+        set: tables that override those of the recipe, see :func:`overridden`.
     """
 
     name: str
-    set: dict[str, Any] = {}
+    set: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Ablations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An ablation file.
 
     Attributes:
-        common: laid over the recipe for every variant: fewer steps.
-        variants: each is trained in a folder of its own.
+        common: tables that override those of the recipe in every variant, such as for fewer steps.
+        variants: the changes; each variant is trained in a folder of its own.
     """
 
     common: dict[str, Any]
     variants: Annotated[tuple[Variant, ...], msgspec.Meta(min_length=1)]
 
 
-def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables of ``below`` with the keys of ``above`` instead of theirs."""
-    merged = dict(below)
-    for key, value in above.items():
-        old = below.get(key)
-        merged[key] = laid_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+def overridden(tables: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tables whose values are replaced key by key, at any depth, by those of ``overrides``."""
+    merged = dict(tables)
+    for key, value in overrides.items():
+        old = tables.get(key)
+        merged[key] = overridden(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
 
 
 def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
-    """The recipes of all variants, by name.
+    """Return the recipes of all variants, by name.
+
+    Args:
+        recipe: a TOML file, see :class:`training.config.Recipe`.
+        ablations: a TOML file, see :class:`Ablations`.
 
     Raises:
         ConfigError: a file cannot be used, or a variant is no valid recipe.
@@ -72,9 +76,9 @@ def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
             )
     if len(set(folders)) < len(folders):
         raise ConfigError(f"{ablations} has two variants of one name; each needs its own")
-    common = laid_over(tables, file.common)
+    common = overridden(tables, file.common)
     recipes = {
-        v.name: parse_recipe(laid_over(common, v.set), f"{ablations}, {v.name!r},") for v in file.variants
+        v.name: parse_recipe(overridden(common, v.set), f"{ablations}, {v.name!r},") for v in file.variants
     }
     for name, made in recipes.items():
         try:
@@ -85,7 +89,7 @@ def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
 
 
 def folder_name(variant: str) -> str:
-    """The folder of a variant's run: its words, joined by hyphens."""
+    """Return the name of a variant's folder: the words of its name in lower case, joined by hyphens."""
     return "-".join("".join(c if c.isalnum() else " " for c in variant.lower()).split())
 
 
@@ -101,7 +105,18 @@ def run_variant(
     compiled: bool,
     amx: bool,
 ) -> dict[str, float]:
-    """Train a variant to its end, or go on with it, and score it; see :func:`training.validate.validate`."""
+    """Train a variant to its end, or go on with an unfinished run of it, and score it.
+
+    Args:
+        name: of the variant.
+        recipe: of the variant.
+        folder: that holds the variants' folders.
+        training, validation: pairs by scale.
+        cache, device, compiled, amx: see :class:`training.run.Run`.
+
+    Returns:
+        The scores of all scales, see :func:`training.validate.validate`.
+    """
     own = folder / folder_name(name)
     with locked(own):
         run = Run(recipe, own, device=device, compiled=compiled, amx=amx, cache=cache)
@@ -114,7 +129,7 @@ def run_variant(
 
 
 def ablation_table(scores: Mapping[str, Mapping[str, float]]) -> str:
-    """A Markdown table: PSNR / SSIM of each scale and stage."""
+    """Return a Markdown table of the variants' scores: PSNR / SSIM of each scale and stage."""
     columns = [f"x{s}/{stage}" for s in (2, 3, 4) for stage in (1, 2)]
     rows = []
     for name, values in scores.items():

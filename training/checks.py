@@ -1,4 +1,4 @@
-"""Whether a recipe can be trained, and whether it is the one that a run began with."""
+"""Checks that a recipe can be trained, and that it is the one that a run began with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def check_scales(recipe: Recipe, held: frozenset[int], first: int) -> None:
     Args:
         recipe: what is trained.
         held: scales that have weights already.
-        first: the phase from which on it is trained.
+        first: index of the first phase that is still to be trained.
 
     Raises:
         TrainingError: no phase trains or starts a scale, or one starts it from a scale without weights.
@@ -39,14 +39,21 @@ def check_scales(recipe: Recipe, held: frozenset[int], first: int) -> None:
 
 
 def scale_names(scales: Iterable[int]) -> str:
-    """Such as "x2, x3"."""
+    """Return scales for a message, such as "x2, x3"."""
     return ", ".join(f"x{scale}" for scale in scales)
 
 
 def differences(one: Recipe, other: Recipe, phase: int) -> Iterator[tuple[str, Any, Any]]:
-    """Keys by which two recipes train otherwise until the end of a phase, each with both values.
+    """Find the keys whose values make two recipes train differently up to the end of a phase.
 
-    How often they evaluate and save, and later phases, may differ.
+    How often they evaluate and save makes no difference.
+
+    Args:
+        one, other: the recipes.
+        phase: index of the last phase that counts.
+
+    Yields:
+        A key, its value in ``one`` and its value in ``other``.
     """
     first, second = (
         msgspec.to_builtins(
@@ -62,6 +69,7 @@ def differences(one: Recipe, other: Recipe, phase: int) -> Iterator[tuple[str, A
 
 
 def _differences(one: Any, other: Any, name: str) -> Iterator[tuple[str, Any, Any]]:
+    """Compare the tables, or the values, that both recipes have at the key ``name``."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in {**one, **other}:
             below = f"{name}.{key}" if name else f"{key}"

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from training.making import ablate, export, narrow, prepare, train
-from training.measuring import compare, evaluate, evaluate_clips, evaluate_colours, report
+from training.commands.ablate import ablate
+from training.commands.compare import compare
+from training.commands.evaluate import evaluate
+from training.commands.evaluate_chroma import evaluate_chroma
+from training.commands.evaluate_video import evaluate_video
+from training.commands.export import export
+from training.commands.narrow import narrow
+from training.commands.prepare import prepare
+from training.commands.report import report
+from training.commands.train import train
 
 app = typer.Typer(
     help="Make and measure EMTCM models.",
@@ -13,14 +21,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (prepare, train, narrow, ablate, export, evaluate):
+for command in (
+    prepare,
+    train,
+    narrow,
+    ablate,
+    export,
+    evaluate,
+    evaluate_chroma,
+    evaluate_video,
+    report,
+    compare,
+):
+    # evaluate_video becomes evaluate-video.
     app.command()(command)
-app.command("evaluate-chroma")(evaluate_colours)
-app.command("evaluate-video")(evaluate_clips)
-app.command()(report)
-app.command()(compare)
 
 
 def main() -> None:
-    """The entry point."""
+    """Run the command line."""
     app()

@@ -1,4 +1,4 @@
-"""The recipe of a model: a TOML file with these sections and no other keys."""
+"""The recipe of a model: a TOML file with the tables of :class:`Recipe` and no other keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ConfigError(UsageError):
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table that gives a :class:`vs_emtcm.shape.Shape`."""
+    """The size of a deployed network, as a table; see :class:`vs_emtcm.shape.Shape`."""
 
     channels: Positive
     stage1: Positive
@@ -32,14 +32,15 @@ class Size(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is made.
+    """The model that is made.
 
     Attributes:
         name: "base", "large", ...
         tune: "clean" or "video".
-        size: of the deployed network; ``shape`` in the file.
-        scales: in one file.
-        shared: kernels that all scales have in common, see :func:`training.form.kernel_names`.
+        size: of the deployed network; called ``shape`` in the recipe.
+        scales: that the model has.
+        shared: names of the kernels that all scales have in common; see
+            :func:`training.kernels.kernel_names`.
         width: channels of wide kernels; without it, kernels are trained as they are deployed.
     """
 
@@ -52,19 +53,19 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def shape(self) -> Shape:
-        """Size of the deployed network."""
+        """The size of the deployed network."""
         return Shape(**msgspec.structs.asdict(self.size))
 
 
 class Optimizer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How weights follow gradients.
+    """The optimizer.
 
     Attributes:
-        name: "soap" (Vyas et al., 2024) or "adam".
+        name: of the kernels' optimizer: "soap" (Vyas et al., 2024) or "adam".
         vector_rate: learning rate of slopes and biases, relative to that of kernels. They are
             always trained with Adam.
-        weight_decay: of kernels: each step takes this times the learning rate off them, apart from the
-            gradient (Loshchilov and Hutter, ICLR 2019).
+        weight_decay: of kernels, decoupled from the gradient (Loshchilov and Hutter, ICLR 2019): each step
+            takes this times the learning rate off them.
     """
 
     name: Literal["soap", "adam"]
@@ -73,18 +74,18 @@ class Optimizer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Some steps on some scales.
+    """A part of the training: a number of steps on some scales.
 
     Attributes:
         scales: each step sees one batch of each.
-        steps: how many.
+        steps: their number.
         batch: crops of each scale in a step.
-        crop: side of a low-resolution crop, its border included.
+        crop: side of a low-resolution crop in pixels, with the border that convolutions consume.
         learning_rate: the peak.
         end_rate: the learning rate at the end.
-        pixel: the pixel task, "charbonnier" or "log" (of each crop's squared error).
-        start: scale -> the scale whose weights it starts from.
-        freeze_shared: the shared kernels stay as they are.
+        pixel: the pixel task: "charbonnier", or "log" for the logarithm of each crop's mean squared error.
+        start: for scales that start from another scale's weights, that scale.
+        freeze_shared: do not train the shared kernels.
     """
 
     scales: Annotated[tuple[Scale, ...], msgspec.Meta(min_length=1)]
@@ -94,20 +95,21 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     learning_rate: Rate
     end_rate: Weight = 0.0
     pixel: Pixel = "charbonnier"
-    start: dict[Scale, Scale] = {}
+    start: dict[Scale, Scale] = msgspec.field(default_factory=dict)
     freeze_shared: bool = False
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all phases have in common.
+    """The settings that all phases have in common.
 
     Attributes:
-        form: of the learning rate in each phase. "cosine": a linear rise over ``warmup`` steps, then a
+        form: course of the learning rate in each phase. "cosine": a linear rise over ``warmup`` steps, then a
             cosine to the end; "one-cycle": a cosine rise over a third of the phase, then a cosine to the end.
-        warmup: steps.
-        ema: decay of the averaged weights, which are the ones shipped.
+        warmup: number of steps in which the learning rate rises, for "cosine".
+        ema: decay per step of the averaged weights, which are the ones shipped.
         seed: of weights and crops.
-        evaluate_every, checkpoint_every: steps.
+        evaluate_every: number of steps between evaluations.
+        checkpoint_every: number of steps between checkpoints.
     """
 
     form: Literal["cosine", "one-cycle"] = "cosine"
@@ -124,7 +126,7 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         stage1, stage2: weights of the loss of each estimate.
         tasks: weights of the tasks beside the pixel task.
-        sample: crops of each batch on which those tasks are computed.
+        sample: number of crops of each batch on which these tasks are computed.
     """
 
     stage1: Weight
@@ -167,12 +169,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def steps(self) -> int:
-        """Of all phases."""
+        """The number of steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
 
 def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
-    """All numbers below a table, and what they are called."""
+    """Find all floating-point numbers in a table, at any depth, each with its key.
+
+    Args:
+        value: a table, an array or a value.
+        name: the key of ``value``.
+    """
     if isinstance(value, dict):
         for key, below in value.items():
             yield from _numbers(below, str(key))
@@ -184,11 +191,11 @@ def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
 
 
 def parse_recipe(settings: dict[str, Any], source: str) -> Recipe:
-    """A recipe from the tables of a TOML file.
+    """Return the recipe that the tables of a TOML file hold.
 
     Args:
         settings: the tables.
-        source: what to call them in messages.
+        source: what to call the file in messages.
 
     Raises:
         ConfigError: unknown, missing, mistyped or contradictory keys.
@@ -200,7 +207,7 @@ def parse_recipe(settings: dict[str, Any], source: str) -> Recipe:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file.
+    """Read the tables of a TOML file.
 
     Raises:
         ConfigError: the file is missing or is not TOML.

@@ -10,18 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.cache import PairStore
+from training.store import PairStore
 from vs_emtcm.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Random numbers that say which crops a batch is made of; twice as many crops as are taken.
+    """Random numbers that choose the crops of a batch. Of each two candidates one is taken.
 
     Attributes:
-        chosen: (2 * batch,) int64; a position in all pictures.
-        place: (2, 2 * batch) float64 in 0..1, down and across its picture.
-        turn: (3, batch, 1, 1, 1) bool, of its orientation.
+        chosen: (2 * batch,) int64; numbers of positions, counted through all pictures, which choose pictures.
+        place: (2, 2 * batch) float64 in 0..1; where in its picture a crop is, down and across.
+        turn: (3, batch, 1, 1, 1) bool; whether a crop is flipped down, flipped across and transposed.
     """
 
     chosen: Tensor
@@ -29,21 +29,28 @@ class Choice:
     turn: Tensor
 
     def to(self, device: torch.device) -> Choice:
-        """On another device."""
+        """Return a copy on another device."""
         return Choice(chosen=self.chosen.to(device), place=self.place.to(device), turn=self.turn.to(device))
 
     def copy_(self, other: Choice) -> None:
-        """Become another choice of as many crops."""
+        """Take the numbers of another choice of as many crops."""
         self.chosen.copy_(other.chosen, non_blocking=True)
         self.place.copy_(other.place, non_blocking=True)
         self.turn.copy_(other.turn, non_blocking=True)
 
 
 def check_crops(pairs: PairStore, size: int) -> NDArray[np.bool_]:
-    """Which pairs are large enough for crops of ``size`` low-resolution pixels, surroundings included.
+    """Return which pairs are large enough for crops, borders included.
+
+    Args:
+        pairs: of one scale.
+        size: side of a low-resolution crop in pixels.
+
+    Returns:
+        (N,) for the N pairs.
 
     Raises:
-        UsageError: none is.
+        UsageError: none is large enough.
     """
     large = np.minimum(pairs.heights, pairs.widths) >= size
     if not large.any():
@@ -55,12 +62,12 @@ def check_crops(pairs: PairStore, size: int) -> NDArray[np.bool_]:
 
 
 class CropSource:
-    """Draws batches from the pairs of one scale, from all positions of all pictures and their surroundings.
+    """Draws batches of crops from the pairs of one scale; all positions are equally likely, borders included.
 
     Args:
-        pairs: of one scale; those smaller than a crop, surroundings included, are left out.
-        size: side of a low-resolution crop.
-        device: where the pixels are kept and the crops are cut. On a GPU, they are copied there once.
+        pairs: of one scale; those that are smaller than a crop, border included, are left out.
+        size: side of a low-resolution crop in pixels.
+        device: where crops are cut. The pixels are copied to a GPU once.
 
     Raises:
         UsageError: no pair is large enough.
@@ -68,7 +75,7 @@ class CropSource:
 
     def __init__(self, pairs: PairStore, size: int, device: torch.device) -> None:
         if device.type != "cpu":
-            # On a GPU, only this scale's part of the cache.
+            # Other scales' pixels need not be copied to the GPU.
             pairs = pairs.alone()
         large = check_crops(pairs, size)
         self.scale = pairs.scale
@@ -82,13 +89,13 @@ class CropSource:
         self._cumulative = positions.cumsum(0)
         self._positions = int(self._cumulative[-1])
         with warnings.catch_warnings():
-            # The file is open for reading alone; nothing here writes.
+            # A cache is opened for reading; nothing here writes to the tensor.
             warnings.filterwarnings("ignore", "The given NumPy array is not writable")
             pixels = torch.from_numpy(pairs.pixels)
             self._pixels = pixels.to(device)
 
     def choose(self, rng: np.random.Generator, batch: int) -> Choice:
-        """The random numbers of one batch, on the CPU, so that every device draws the same crops."""
+        """Draw the random numbers of one batch, on the CPU, so that every device cuts the same crops."""
         return Choice(
             chosen=torch.from_numpy(rng.integers(self._positions, size=2 * batch)),
             place=torch.from_numpy(rng.random((2, 2 * batch))),
@@ -96,10 +103,14 @@ class CropSource:
         )
 
     def cut(self, choice: Choice) -> tuple[Tensor, Tensor]:
-        """One batch of values in 0..1: (batch, 1, size, size) and (batch, 1, scale*size, scale*size).
+        """Cut the crops of a batch.
 
         Args:
-            choice: on the device.
+            choice: on the source's device.
+
+        Returns:
+            Low resolution (batch, 1, size, size) and high resolution (batch, 1, scale*size, scale*size),
+            float32 with values in 0..1.
         """
         n, s, batch = self.size, self.scale, choice.turn.shape[1]
         pair = torch.searchsorted(self._cumulative, choice.chosen, right=True)
@@ -114,17 +125,28 @@ class CropSource:
         return _turned(low[taken][:, None], choice.turn), _turned(high[:, None], choice.turn)
 
     def draw(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:
-        """A batch of random crops; see :meth:`cut`."""
+        """Return a batch of random crops; see :meth:`cut`."""
         return self.cut(self.choose(rng, batch).to(self.device))
 
     def _cut(self, starts: Tensor, widths: Tensor, y: Tensor, x: Tensor, size: int) -> Tensor:
-        # Whole rows are gathered: an index for each pixel would take longer than its training.
+        """Cut N squares out of planes.
+
+        Args:
+            starts: (N,) positions of the planes in the pixels.
+            widths: (N,) of the planes.
+            y, x: (N,) top and left of the squares.
+            size: side of the squares.
+
+        Returns:
+            (N, size, size) float32 with values in 0..1.
+        """
+        # Whole rows are gathered: indexing every pixel would take longer than training on it.
         rows = (starts + y * widths + x)[:, None] + torch.arange(size, device=self.device) * widths[:, None]
         return self._pixels.unfold(0, size, 1)[rows].float() / 255
 
 
 def _turned(crops: Tensor, turn: Tensor) -> Tensor:
-    """Each of (N, 1, H, H) in one of its eight orientations; ``turn`` is (3, N, 1, 1, 1) of bools."""
+    """Turn each of (N, 1, H, H) crops into one of its eight orientations; see :class:`Choice`."""
     crops = torch.where(turn[0], crops.flip(2), crops)
     crops = torch.where(turn[1], crops.flip(3), crops)
     return torch.where(turn[2], crops.transpose(2, 3), crops)

@@ -1,4 +1,4 @@
-"""Several processes: started by ``torchrun``, each with its part of every batch."""
+"""Training by several processes that ``torchrun`` starts; each takes its share of every batch."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ class Part:
     """One process of several.
 
     Attributes:
-        rank: 0 is the one that writes files.
-        size: how many there are.
+        rank: number of the process; 0 is the one that writes files.
+        size: number of processes.
     """
 
     rank: int = 0
     size: int = 1
 
     def share(self, batch: int) -> slice:
-        """The crops of a batch that are this process's.
+        """Return which crops of a batch are this process's.
+
+        Args:
+            batch: number of crops, over all processes.
 
         Raises:
             UsageError: the batch cannot be divided evenly.
@@ -40,7 +43,7 @@ class Part:
         return slice(self.rank, None, self.size)
 
     def mean(self, values: Tensor) -> list[float]:
-        """The mean of each of some values over all processes."""
+        """Return the mean over all processes of each of (N,) values, which are overwritten."""
         if self.size > 1:
             dist.all_reduce(values)
         return (values / self.size).tolist()
@@ -48,11 +51,18 @@ class Part:
 
 @contextmanager
 def join(device: torch.device) -> Iterator[Part]:
-    """The part of this process, by the environment that ``torchrun`` makes; alone without it."""
+    """Join the other processes that ``torchrun`` started, and leave them at the end; alone without it.
+
+    Args:
+        device: of this process, see :func:`training_device`.
+
+    Yields:
+        The part of this process.
+    """
     if "WORLD_SIZE" not in os.environ:
         yield Part()
         return
-    # The others wait while the first one evaluates.
+    # Long enough for an evaluation by the first process, for which the others wait.
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
         timeout=timedelta(hours=2),
@@ -65,10 +75,13 @@ def join(device: torch.device) -> Iterator[Part]:
 
 
 def training_device(name: str) -> torch.device:
-    """The device called ``name``; of several GPUs, each process takes its own.
+    """Return the device called ``name``; of several GPUs, each process takes its own.
+
+    Args:
+        name: "cpu" or "cuda".
 
     Raises:
-        UsageError: there is no such device.
+        UsageError: the name is another one, or there is no GPU for this process.
     """
     if name == "cpu":
         return torch.device("cpu")

@@ -1,4 +1,4 @@
-"""What ends a training."""
+"""The error that ends a training."""
 
 from vs_emtcm.errors import EmtcmError
 

@@ -1,4 +1,4 @@
-"""Checkpoints and weights files."""
+"""Safetensors files: reading any, and writing those that are whole at any moment."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from vs_emtcm.output import complete_file
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the metadata of a file.
+    """Read the tensors, on the CPU, and the metadata of a safetensors file.
 
     Raises:
-        TrainingError: it cannot be read, or is of another kind.
+        TrainingError: it cannot be read, or is no safetensors file.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -31,14 +31,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a file; a kill at any moment leaves the old one or the new one.
+    """Write a safetensors file; a kill at any moment leaves the old one or the new one.
 
     Raises:
         TrainingError: it cannot be written.
     """
     try:
         with complete_file(path) as temporary:
-            # The library's own way to a file makes one that nobody else can read.
+            # safetensors' own save_file makes a file that only its owner can read.
             temporary.write_bytes(save(tensors, metadata))
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"{path} cannot be written: {reason(error)}") from error
@@ -49,9 +49,12 @@ def write_weights(path: Path, form: TrainedForm, model: Model, steps: int) -> No
 
     Args:
         path: of the file.
-        form: of the model's shape.
-        model: what it is called, and which scales of the form are written.
-        steps: that it was trained for.
+        form: the weights, of the model's shape.
+        model: what the model is called, and which scales of the form are written.
+        steps: number of steps that it was trained for.
+
+    Raises:
+        TrainingError: the file cannot be written.
     """
     metadata = {
         "format": FORMAT,

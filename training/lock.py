@@ -9,10 +9,10 @@ from vs_emtcm import lock
 
 
 def locked(folder: Path) -> AbstractContextManager[None]:
-    """Refuse a folder that another training works in, where the system can tell; it is made if it is missing.
+    """Hold the lock of a run's folder, where the system has such locks; the folder is made if it is missing.
 
     Raises:
-        UsageError: another one does.
+        UsageError: another training holds it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     return lock.locked(

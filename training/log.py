@@ -1,4 +1,4 @@
-"""What a run tells while it trains: a CSV file, TensorBoard and a progress bar."""
+"""The log of a run: a CSV file, TensorBoard and a progress bar."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from torch.utils.tensorboard import SummaryWriter
 
 from vs_emtcm.output import complete_file
 
+# CSV file of a run's folder.
 LOG = "log.csv"
 
 
 def progress_bar() -> Progress:
-    """On stderr; its tasks have a ``rate``, which is a text."""
+    """Return a progress bar on stderr; its tasks have a field ``rate``, a text shown beside the bar."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -30,13 +31,13 @@ def progress_bar() -> Progress:
 
 
 class Log:
-    """The log of a run in its folder.
+    """The log of a run, in its folder; a context manager that shows the progress bar.
 
     Args:
         folder: of the run.
-        columns: of the CSV file, beside the step.
-        done: the step to go on from; what was logged after it is dropped.
-        steps: of the whole run.
+        columns: names of the CSV file's columns beside the step.
+        done: the step from which the run goes on; rows of later steps are dropped.
+        steps: number of steps of the whole run.
     """
 
     def __init__(self, folder: Path, columns: Sequence[str], done: int, steps: int) -> None:
@@ -52,6 +53,7 @@ class Log:
         self._task = self._progress.add_task("training", total=steps, completed=done, rate="")
 
     def _rows_until(self, step: int) -> list[dict[str, str]]:
+        """Read the rows of the CSV file up to a step, without its header and rows that are damaged."""
         if not self.path.exists():
             return []
         with self.path.open(newline="") as file:
@@ -69,12 +71,18 @@ class Log:
         self._board.close()
 
     def advance(self, description: str, done: int, seconds: float) -> None:
-        """So many steps are done; one takes so many seconds."""
+        """Show the progress.
+
+        Args:
+            description: what is being trained.
+            done: number of steps done.
+            seconds: that a step takes.
+        """
         rate = f"{seconds * 1e3:.3g} ms"
         self._progress.update(self._task, completed=done, description=description, rate=rate)
 
     def scores(self, step: int, values: Mapping[str, float]) -> None:
-        """Values of some of the columns."""
+        """Log the values of some of the columns at a step."""
         rounded = {name: round(value, 5) for name, value in values.items()}
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, self.columns).writerow({"step": step, **rounded})

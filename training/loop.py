@@ -1,4 +1,4 @@
-"""The training loop: phases of steps, looks at the loss, evaluations and checkpoints between them."""
+"""The training loop: steps, and between them checks of the loss, evaluations and checkpoints."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import sys
 import time
 from collections.abc import Mapping
 
-from training.cache import PairStore
+from training.checkpoint import CHECKPOINT
 from training.config import Phase
 from training.crops import CropSource, check_crops
 from training.errors import TrainingError
 from training.log import Log
-from training.run import CHECKPOINT, Run
+from training.run import Run
+from training.store import PairStore
 from training.validate import sample_sheet, validate
 
+# Weights file of a run's folder.
 WEIGHTS = "weights.safetensors"
-# Steps between two looks at the loss: each waits for the device.
+# Steps between two checks of the loss, each of which waits for the device.
 LOOK_EVERY = 20
 
 
@@ -25,11 +27,16 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
     Writes the log, sample sheets, the checkpoint and the collapsed averaged weights into the run's
     folder.
 
+    Args:
+        run: at any step.
+        training: pairs by scale.
+        validation: pairs by scale that are not trained on.
+
     Raises:
         TrainingError: the loss diverged, or a cache lacks a scale of the recipe.
         UsageError: a phase's crops are larger than all pictures, or its batch cannot be divided by the
             processes.
-        KeyboardInterrupt: says what is kept.
+        KeyboardInterrupt: its message says what is kept.
     """
     recipe = run.recipe
     for cache, name in ((training, "training"), (validation, "validation")):
@@ -39,7 +46,7 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
                 f"the {name} cache holds no pairs for {', '.join(missing)}; "
                 "run 'python -m training prepare' on larger pictures"
             )
-    # What would stop a later phase is said before the first.
+    # Whatever would stop a later phase is refused before the first.
     for phase in recipe.phases[run.phase :]:
         run.part.share(phase.batch)
         for scale in phase.scales:
@@ -63,6 +70,7 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
 def _train_phases(
     run: Run, training: Mapping[int, PairStore], validation: Mapping[int, PairStore], log: Log | None
 ) -> None:
+    """Train the present phase and those after it; without a log, this process writes nothing."""
     while True:
         _train_phase(run, training, validation, log)
         if run.phase + 1 == len(run.recipe.phases):
@@ -73,19 +81,20 @@ def _train_phases(
 def _train_phase(
     run: Run, training: Mapping[int, PairStore], validation: Mapping[int, PairStore], log: Log | None
 ) -> None:
-    phase, end = run.recipe.phases[run.phase], run.end_of_phase()
+    """Train the present phase from the present step to its end."""
+    phase, end = run.present_phase(), run.end_of_phase()
     schedule = run.recipe.schedule
     scales: tuple[int, ...] = phase.scales
     sources = {s: CropSource(training[s], phase.crop, run.device) for s in scales}
-    step = run.stepper(sources)
+    stepper = run.stepper(sources)
     began, timed = time.monotonic(), 0
     while run.step < end:
         first = run.step
         every = (schedule.evaluate_every, schedule.checkpoint_every, LOOK_EVERY)
         stop = min(end, *(first - first % n + n for n in every))
         while run.step < stop:
-            run.train_step(step)
-        run.loss_sum += run.loss(step) * (stop - first)
+            run.train_step(stepper)
+        run.loss_sum += run.loss(stepper) * (stop - first)
         run.loss_steps += stop - first
         timed += stop - first
         if log is None:
@@ -93,7 +102,7 @@ def _train_phase(
         seconds = (time.monotonic() - began) / timed
         saves = stop % schedule.checkpoint_every == 0 or stop == end
         if saves:
-            run.check(step)
+            run.check(stepper)
         log.advance(" ".join(f"x{s}" for s in phase.scales), stop, seconds)
         if stop % schedule.evaluate_every == 0 or stop == end:
             values = {"loss": run.loss_sum / run.loss_steps, "seconds": seconds}
@@ -108,6 +117,7 @@ def _train_phase(
 def _evaluate(
     run: Run, phase: Phase, validation: Mapping[int, PairStore], log: Log, values: dict[str, float]
 ) -> None:
+    """Score the averaged weights on the scales of a phase, write sample sheets, and log all values."""
     form = run.averaged()
     for scale in phase.scales:
         network = form.deployed(scale).to(run.device)

@@ -10,9 +10,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Pixel = Literal["charbonnier", "log"]
-
-
+"""A pixel task: :func:`charbonnier` or :func:`log_error`."""
 TaskWeight = Annotated[float, msgspec.Meta(ge=0)]
+
+
+# Side of the windows of SSIM and of the blocks of histograms, in pixels.
+WINDOW = 8
+# Number of a histogram's bins.
+BINS = 8
+# Width of a bin, where 1 is the range of 8-bit code values.
+BIN_WIDTH = 12 / 255
+# About the mean squared error of rounding to 8 bits; nothing is gained below it.
+ROUNDING = 2e-6
 
 
 class TaskWeights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,23 +38,17 @@ class TaskWeights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     distribution: TaskWeight
 
 
-WINDOW = 8
-BINS = 8
-BIN_WIDTH = 12 / 255
-# About the error of rounding to 8 bits: what is better than this is perfect.
-ROUNDING = 2e-6
-
-
 def charbonnier(result: Tensor, truth: Tensor) -> Tensor:
-    """Mean of sqrt(d^2 + eps^2), eps = 1/1000 (Charbonnier et al., ICIP 1994)."""
+    """Return the mean of sqrt(d^2 + eps^2), eps = 1/1000 (Charbonnier et al., ICIP 1994)."""
     return torch.sqrt((result - truth).square() + 1e-6).mean()
 
 
 def log_error(result: Tensor, truth: Tensor) -> Tensor:
-    """A quarter of the mean logarithm of each crop's mean squared error: -40 / ln 10 of it is PSNR in dB.
+    """Return a quarter of the mean over crops of the logarithm of their mean squared errors.
 
-    A benchmark is the mean PSNR of its pictures, so that a smooth picture, whose errors are small,
-    counts as much as a busy one. Charbonnier's error of a batch is that of its busy crops.
+    Times -40 / ln 10 it is the mean PSNR in dB. A benchmark is the mean PSNR of its pictures, in which a
+    smooth picture, whose errors are small, counts as much as a busy one. :func:`charbonnier` of a batch is
+    mostly the error of its busy crops.
 
     Args:
         result, truth: (N, 1, H, W) of values in 0..1.
@@ -55,10 +58,12 @@ def log_error(result: Tensor, truth: Tensor) -> Tensor:
 
 
 def ssim_terms(result: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """One minus the mean luminance, contrast and structure term of SSIM.
+    """Return one minus the mean of SSIM's luminance, contrast and structure term each.
+
+    Windows are squares of 8x8 pixels that overlap by half.
 
     Args:
-        result, truth: (N, 1, H, W) of values in 0..1. Square windows of 8x8, half overlapping.
+        result, truth: (N, 1, H, W) of values in 0..1.
     """
     c1, c2 = 0.01**2, 0.03**2
     c3 = c2 / 2
@@ -75,14 +80,16 @@ def ssim_terms(result: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def local_histograms(picture: Tensor, mean: Tensor) -> Tensor:
-    """Soft histograms of each 8x8 block's deviations from ``mean``.
+    """Return soft histograms of each 8x8 block's deviations from a local mean.
+
+    A value is shared linearly by the two nearest bins.
 
     Args:
-        picture: (N, 1, H, W); mean: the local mean, same shape.
+        picture: (N, 1, H, W) of values in 0..1.
+        mean: the local mean, of the same shape.
 
     Returns:
-        (N, BINS, H // 8, W // 8), each summing to one over its bins. A value is shared linearly by
-        the two nearest bins.
+        (N, BINS, H // 8, W // 8), each summing to one over its bins.
     """
     bins = torch.arange(BINS, device=picture.device, dtype=picture.dtype) - (BINS - 1) / 2
     position = ((picture - mean) / BIN_WIDTH).clamp(-(BINS - 1) / 2, (BINS - 1) / 2)
@@ -91,7 +98,11 @@ def local_histograms(picture: Tensor, mean: Tensor) -> Tensor:
 
 
 def distribution_divergence(result: Tensor, truth: Tensor) -> Tensor:
-    """Mean KL divergence of ``result``'s local histograms from those of ``truth``."""
+    """Return the mean Kullback-Leibler divergence of ``result``'s local histograms from those of ``truth``.
+
+    Args:
+        result, truth: (N, 1, H, W) of values in 0..1.
+    """
     height, width = (n // WINDOW * WINDOW for n in truth.shape[-2:])
     result, truth = result[..., :height, :width], truth[..., :height, :width]
     mean = F.interpolate(F.avg_pool2d(truth, WINDOW), scale_factor=WINDOW, mode="nearest")
@@ -103,14 +114,17 @@ def distribution_divergence(result: Tensor, truth: Tensor) -> Tensor:
 def multi_task_loss(
     result: Tensor, truth: Tensor, pixel: Pixel, tasks: TaskWeights, sample: int, unit: float
 ) -> Tensor:
-    """The weighted sum of all tasks for one estimate, and the pixel task alone, without gradient; (2,).
+    """Return the loss of one estimate.
 
     Args:
         result, truth: (N, 1, H, W) of values in 0..1.
         pixel: the pixel task; its weight is 1.
         tasks: weights of the other tasks.
-        sample: those are computed on so many of the N crops; they cost more than the network.
-        unit: Charbonnier's error and the other tasks are relative to this.
+        sample: number of crops on which the other tasks are computed; they cost more than the network.
+        unit: what Charbonnier's error and the other tasks are divided by.
+
+    Returns:
+        (2,): the weighted sum of all tasks, and the pixel task alone, without gradient.
     """
     pixels = charbonnier(result, truth) / unit if pixel == "charbonnier" else log_error(result, truth)
     loss = pixels

@@ -1,4 +1,4 @@
-"""PSNR and SSIM as super-resolution papers report them."""
+"""PSNR, SSIM and VIF of (H, W) luma in 8-bit code values, as super-resolution papers report them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 Picture = NDArray[np.number]
+# Side of SSIM's window in pixels.
 SSIM_WINDOW = 11
 
 
@@ -17,7 +18,10 @@ def _without_border(picture: Picture, border: int) -> NDArray[np.float64]:
 
 
 def psnr(result: Picture, truth: Picture, border: int) -> float:
-    """Peak signal-to-noise ratio in dB, peak 255, ``border`` pixels on each side left out."""
+    """Return the peak signal-to-noise ratio in dB; infinite if the pictures are identical.
+
+    The peak is 255; ``border`` pixels on each side are left out.
+    """
     difference = _without_border(result, border) - _without_border(truth, border)
     mse = float(np.mean(difference**2))
     return float("inf") if mse == 0 else 10 * float(np.log10(255**2 / mse))
@@ -43,9 +47,10 @@ def _filter_valid(picture: NDArray[np.float64], window: NDArray[np.float64]) -> 
 
 
 def ssim(result: Picture, truth: Picture, border: int) -> float:
-    """Structural similarity (Wang et al., IEEE TIP 13(4), 2004) of 8-bit code values.
+    """Return the mean structural similarity (Wang et al., IEEE TIP 13(4), 2004), at most 1.
 
-    An 11x11 Gaussian window of sigma 1.5, "valid" positions only, K1 = 0.01, K2 = 0.03, peak 255.
+    An 11x11 Gaussian window of sigma 1.5, "valid" positions only, K1 = 0.01, K2 = 0.03, peak 255. ``border``
+    pixels on each side are left out.
     """
     a, b = _without_border(result, border), _without_border(truth, border)
     window = _gaussian_window()
@@ -61,11 +66,11 @@ def ssim(result: Picture, truth: Picture, border: int) -> float:
 
 
 def vif(result: Picture, truth: Picture, border: int) -> float:
-    """Visual information fidelity in the pixel domain (Sheikh and Bovik, IEEE TIP 15(2), 2006).
+    """Return the visual information fidelity in the pixel domain (Sheikh and Bovik, IEEE TIP 15(2), 2006).
 
-    One of the features that VMAF is made of. At least 41 pixels on each side.
+    It is one of the features of VMAF. ``border`` pixels on each side are left out; at least 41 must remain.
     """
-    # Only who scores video pays for the import.
+    # A slow import, which only video needs.
     from torchmetrics.functional.image import visual_information_fidelity
 
     a, b = (torch.from_numpy(_without_border(p, border)).float()[None, None] for p in (result, truth))

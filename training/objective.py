@@ -2,104 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 
-from training.config import Loss
+from training.amx import AmxDetails
+from training.config import Loss, Phase, Recipe
 from training.crops import CropSource
+from training.details import Details, bfloat16_details, torch_details
+from training.distributed import Part
 from training.form import TrainedForm
 from training.losses import Pixel, charbonnier, multi_task_loss
-from vs_emtcm.network import Layer, Network, assemble, crop
-from vs_emtcm.shape import BODY_SIZE, HEAD_SIZE, Shape
+from vs_emtcm.network import assemble, crop
 
 Batch = tuple[Tensor, Tensor]
-Details = Callable[[dict[str, Tensor], Tensor], tuple[Tensor, ...]]
+"""Low-resolution crops (N, 1, H, H) and high-resolution crops (N, 1, scale*H, scale*H), values in 0..1."""
 DetailsLoss = Callable[[tuple[Tensor, ...], Tensor, Tensor], Tensor]
+"""From the details of both stages and a batch to (2,), see :func:`details_loss`."""
 ScaleLoss = Callable[[dict[str, Tensor], Tensor, Tensor], Tensor]
+"""From a network's state dict and a batch to (2,), see :func:`details_loss`."""
+# Number of crops on which cubic interpolation is scored.
 UNIT_CROPS = 64
 
 
 def cubic_unit(source: CropSource) -> float:
-    """What cubic interpolation scores on crops of ``source``: the unit of its scale's loss.
+    """Return the loss of cubic interpolation on crops of ``source``, by which its scale's loss is divided.
 
-    The division by it gives every scale the same say in shared kernels.
+    The division gives every scale the same say in shared kernels.
     """
     low, high = source.draw(np.random.default_rng(0), UNIT_CROPS)
     blurred = F.interpolate(low, scale_factor=source.scale, mode="bicubic", align_corners=False)
     return float(charbonnier(blurred, high)) + 1 / 255
 
 
-class _Details(nn.Module):
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        return self.network.details(x)
-
-
-def _stateless(network: Network, device: torch.device) -> Details:
-    # Only its structure and its fixed interpolation are used.
-    module = _Details(network).requires_grad_(False).to(device)
-
-    def compute(state: dict[str, Tensor], low: Tensor) -> tuple[Tensor, ...]:
-        weights = {f"network.{name}": value for name, value in state.items()}
-        details: tuple[Tensor, ...] = functional_call(module, weights, (low,))
-        return details
-
-    return compute
-
-
-def torch_details(scale: int, shape: Shape, device: torch.device) -> Details:
-    """:meth:`vs_emtcm.network.Network.details` as a function of a state dict and a batch of crops.
-
-    Args:
-        scale, shape: of the network.
-        device: of the batches.
-    """
-    details = _stateless(Network(scale, shape), device)
-
-    def compute(state: dict[str, Tensor], low: Tensor) -> tuple[Tensor, ...]:
-        return details(state, low.contiguous(memory_format=torch.channels_last))
-
-    return compute
-
-
-class _RoundedResult(Layer):
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x).to(torch.bfloat16, memory_format=torch.channels_last)
-
-
-class _RoundedInput(Layer):
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.to(torch.bfloat16, memory_format=torch.channels_last))
-
-
-def bfloat16_details(scale: int, shape: Shape, device: torch.device) -> Details:
-    """As :func:`torch_details`, with features and all kernels but the head's rounded to bfloat16.
-
-    The head, the interpolation and the details stay in single precision: a pixel has more bits than
-    bfloat16.
-    """
-    network = Network(scale, shape)
-    network.head = _RoundedResult(1, shape.channels, HEAD_SIZE)
-    network.fuse = _RoundedInput(shape.channels + scale * scale, shape.channels, BODY_SIZE)
-    details = _stateless(network, device)
-
-    def compute(state: dict[str, Tensor], low: Tensor) -> tuple[Tensor, ...]:
-        rounded = {n: value if n.startswith("head") else value.bfloat16() for n, value in state.items()}
-        return details(rounded, low)
-
-    return compute
-
-
 def details_loss(scale: int, loss: Loss, pixel: Pixel, unit: float) -> DetailsLoss:
-    """The loss of one scale as a function of the details of both stages and a batch.
+    """Return the loss of one scale as a function of the details of both stages and a batch.
 
     Args:
         scale: of the network.
@@ -125,12 +68,12 @@ def details_loss(scale: int, loss: Loss, pixel: Pixel, unit: float) -> DetailsLo
     return compute
 
 
-def joined(details: Details, loss: DetailsLoss) -> ScaleLoss:
-    """The loss of one scale as a function of a network's weights and a batch.
+def scale_loss(details: Details, loss: DetailsLoss) -> ScaleLoss:
+    """Return the loss of one scale as a function of a network's weights and a batch.
 
     Args:
-        details: from the weights.
-        loss: from the details.
+        details: from the weights to the details.
+        loss: from the details to the loss.
     """
 
     def compute(state: dict[str, Tensor], low: Tensor, high: Tensor) -> Tensor:
@@ -140,7 +83,7 @@ def joined(details: Details, loss: DetailsLoss) -> ScaleLoss:
 
 
 class Objective(nn.Module):
-    """The mean loss of one batch of each scale, and that of the pixel task; see :func:`details_loss`.
+    """The mean over several scales of the loss of one batch each.
 
     Args:
         form: what is trained.
@@ -153,8 +96,62 @@ class Objective(nn.Module):
         self.losses = losses
 
     def forward(self, batches: Mapping[int, Batch]) -> Tensor:
-        """One batch of low- and high-resolution crops for each scale in, (2,) as of its loss out."""
+        """Return (2,): the mean loss, and that of the pixel task; see :func:`details_loss`.
+
+        Args:
+            batches: one for each scale.
+        """
         each = []
         for scale, (low, high) in batches.items():
             each.append(self.losses[scale](self.form.collapse(scale), low, high))
         return torch.stack(each).mean(dim=0)
+
+
+def phase_objective(
+    form: TrainedForm,
+    recipe: Recipe,
+    phase: Phase,
+    sources: Mapping[int, CropSource],
+    *,
+    device: torch.device,
+    part: Part,
+    compiled: bool,
+    amx: bool,
+) -> Objective | DistributedDataParallel:
+    """Return the objective of a phase; of several processes, all of them together compute its gradient.
+
+    Args:
+        form: what is trained.
+        recipe: its loss and shape count.
+        phase: one of the recipe's.
+        sources: crops of each scale of the phase.
+        device: where it is trained; on a GPU, features are bfloat16.
+        part: this process's, of several.
+        compiled: compile the losses with ``torch.compile``.
+        amx: run the network on the processor's matrix unit, see :mod:`training.amx`.
+
+    Raises:
+        AmxError: the matrix unit cannot be used here.
+    """
+    # Each phase compiles losses of its own, and PyTorch limits how many a process may hold.
+    torch.compiler.reset()
+    losses: dict[int, ScaleLoss] = {}
+    shape = recipe.model.shape
+    # The tasks' crops are shared by the processes; each takes at least one.
+    sample = math.ceil(recipe.loss.sample / part.size)
+    settings = msgspec.structs.replace(recipe.loss, sample=sample)
+    for scale, source in sources.items():
+        loss = details_loss(scale, settings, phase.pixel, cubic_unit(source))
+        if amx:
+            crops = len(range(phase.batch)[part.share(phase.batch)])
+            details = AmxDetails(scale, shape, source.size, crops)
+            losses[scale] = scale_loss(details, _maybe_compiled(loss, compiled))
+        else:
+            make = bfloat16_details if device.type == "cuda" else torch_details
+            losses[scale] = _maybe_compiled(scale_loss(make(scale, shape, device), loss), compiled)
+    objective = Objective(form, losses)
+    return objective if part.size == 1 else DistributedDataParallel(objective)
+
+
+def _maybe_compiled(function: Callable[..., Tensor], compiled: bool) -> Callable[..., Tensor]:
+    return torch.compile(function, dynamic=False) if compiled else function

@@ -1,7 +1,7 @@
-"""The optimizers: one for kernels, Adam for slopes and biases, and their state as named tensors.
+"""The optimizers of a phase: SOAP or Adam for kernels, Adam for slopes and biases.
 
-A step is three calls: :meth:`Optimizers.prepare`, :meth:`Optimizers.follow` and :meth:`Optimizers.finish`.
-The one in the middle touches the device alone, so that a CUDA graph can hold it.
+A step is three calls: :meth:`Optimizers.prepare`, :meth:`Optimizers.update` and :meth:`Optimizers.finish`.
+The second works on the device alone, so that a CUDA graph can hold it.
 """
 
 from __future__ import annotations
@@ -14,15 +14,23 @@ from torch import Tensor, nn
 from training.config import Optimizer
 from training.soap import EVERY, Soap
 
+# What PyTorch's Adam keeps for each parameter.
 ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
 class Optimizers:
-    """Steps every parameter that takes gradients.
+    """The optimizers of all parameters that are trained.
 
     Args:
-        settings: which optimizer, the rate of vectors, the decay of kernels.
+        settings: of the recipe.
         named: parameters by name, all on one device; matrices are kernels, vectors are slopes and biases.
+
+    Attributes:
+        done: number of steps taken.
+        rate, vector_rate: learning rates of kernels and of vectors; scalars on the device, as a CUDA graph
+            reads the same memory each time.
+        soap: of the kernels, or None.
+        adams: Adam optimizers, each with its parameters' names and its learning rate.
     """
 
     def __init__(self, settings: Optimizer, named: Mapping[str, nn.Parameter]) -> None:
@@ -54,8 +62,8 @@ class Optimizers:
         self.rate.fill_(learning_rate)
         self.vector_rate.fill_(learning_rate * self.settings.vector_rate)
 
-    def follow(self) -> None:
-        """Follow the gradients; SOAP only looks at its first."""
+    def update(self) -> None:
+        """Update the parameters by their gradients; by the first ones SOAP only begins its statistics."""
         if self.soap is not None and self.done == 0:
             self.soap.begin()
         elif self.soap is not None:
@@ -64,22 +72,22 @@ class Optimizers:
             adam.step()
 
     def finish(self) -> None:
-        """What is done between steps."""
+        """End a step: renew SOAP's bases when it is time."""
         if self.soap is not None and self.done and self.done % EVERY == 0:
             self.soap.renew()
         self.done += 1
 
     def step(self, learning_rate: float) -> None:
-        """A whole step."""
+        """Take a whole step."""
         self.prepare(learning_rate)
-        self.follow()
+        self.update()
         self.finish()
 
     def _soap_tensors(self) -> dict[str, Tensor]:
         return {} if self.soap is None else {f"soap/{k}": v for k, v in self.soap.tensors().items()}
 
     def state(self) -> dict[str, Tensor]:
-        """Everything a resumed run needs."""
+        """Return everything that a resumed run needs, as named tensors."""
         tensors = self._soap_tensors()
         for adam, names, _ in self.adams:
             for index, entries in adam.state_dict()["state"].items():
@@ -87,14 +95,17 @@ class Optimizers:
         return {**tensors, "done": torch.tensor(self.done)}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what :meth:`state` gave.
+        """Go on from a state.
+
+        Args:
+            tensors: of :meth:`state`.
 
         Raises:
-            ValueError: that was the state of another optimizer.
+            ValueError: they are the state of another optimizer or of other parameters.
         """
         done = int(tensors.get("done", 0))
         own = self._soap_tensors()
-        # Adam's state begins with its first step.
+        # Adam has no state before its first step.
         named = [n for _, names, _ in self.adams for n in names] if done else []
         if {*own, *(f"adam/{n}/{key}" for n in named for key in ADAM_STATE), "done"} != {*tensors}:
             raise ValueError(f"this is not a state of {self.settings.name} for these parameters")

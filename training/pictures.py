@@ -12,8 +12,9 @@ from PIL import Image
 from vs_emtcm.errors import UsageError
 from vs_emtcm.pictures.pillow import UNREADABLE, opened_formats
 
+# Suffixes of the files that are taken for pictures.
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"})
-
+# Pillow's 8-bit modes that can be read, beside 16-bit grey.
 MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "YCbCr", "HSV"})
 
 
@@ -22,7 +23,7 @@ class PictureError(UsageError):
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """All pictures below ``folder``, sorted by path, without hidden files and folders.
+    """Find all pictures below ``folder``, sorted by path, without hidden files and folders.
 
     Raises:
         PictureError: the folder does not exist or holds no picture.
@@ -37,7 +38,7 @@ def find_pictures(folder: Path) -> list[Path]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether this is a file that is named like a picture, and not hidden."""
+    """Return whether a path is a file that is named like a picture, and not hidden."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
@@ -46,7 +47,14 @@ def _hidden(path: Path) -> bool:
 
 
 def each_picture[T](paths: Iterable[Path], read: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
-    """What ``read`` makes of each picture; after a bad one, the others are only looked at.
+    """Read pictures one after the other; after a bad one, the others are read but not yielded.
+
+    Args:
+        paths: of the pictures.
+        read: reads one, and raises :class:`PictureError` if it is bad.
+
+    Yields:
+        A path, and what ``read`` made of it.
 
     Raises:
         PictureError: after the last picture, if any is bad; the message names all.
@@ -65,13 +73,13 @@ def each_picture[T](paths: Iterable[Path], read: Callable[[Path], T]) -> Iterato
 
 
 def luma_of_rgb(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Studio-range luma (16..235) of 8-bit RGB, not rounded (ITU-R BT.601, MATLAB's ``rgb2ycbcr``).
+    """Return the studio-range luma of 8-bit RGB (ITU-R BT.601, MATLAB's ``rgb2ycbcr``).
 
     Args:
         rgb: (H, W, 3).
 
     Returns:
-        (H, W) float64.
+        (H, W) float64 of 16..235, not rounded.
     """
     weights = np.array([65.481, 128.553, 24.966]) / 255
     return rgb.astype(np.float64) @ weights + 16
@@ -121,7 +129,7 @@ def read_picture(path: Path) -> Image.Image:
             picture.load()
             if picture.mode in MODES:
                 return picture.copy()
-            # Pillow would clamp, not scale.
+            # Pillow's own conversion from 16 bits would clamp, not scale.
             return Image.fromarray(((np.asarray(picture).astype(np.float64) + 128) // 257).astype(np.uint8))
     except (Image.DecompressionBombError, *UNREADABLE) as error:
         raise PictureError(f"{path} cannot be read as a picture: {error}") from error

@@ -2,76 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import msgspec
-import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
-from training.cache import Plane
-from training.evaluate import Method, Reduction, Score
 from training.markdown import table
-from vs_emtcm.errors import UsageError
+from training.peers import SETS, read_peers
+from training.scores import Reduction, Score
 from vs_emtcm.models import load, resolve
 from vs_emtcm.output import complete_file
 from vs_emtcm.shape import Shape, macs_per_pixel
 
-SETS = ("Set5", "Set14", "BSD100", "Urban100")
+# Size of the output by which papers state a network's cost.
 OUTPUT_PIXELS = 1280 * 720
 
 
-class Peer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A published network; scores are in the order of ``SETS``.
-
-    Attributes:
-        name: of the network.
-        source: of its scores.
-        gmac: at x2, see :func:`gmac`.
-        x2, x3, x4: PSNR.
-        ssim_x2, ssim_x3, ssim_x4: SSIM.
-    """
-
-    name: str
-    source: str
-    gmac: float
-    x2: list[float] = []
-    x3: list[float] = []
-    x4: list[float] = []
-    ssim_x2: list[float] = []
-    ssim_x3: list[float] = []
-    ssim_x4: list[float] = []
-
-    def cells(self, scale: int) -> list[str]:
-        """One cell of a table for each of its sets."""
-        psnr, ssim = getattr(self, f"x{scale}"), getattr(self, f"ssim_x{scale}")
-        return (
-            [f"{p:.2f} / {s:.4f}" for p, s in zip(psnr, ssim, strict=True)]
-            if ssim
-            else [f"{p:.2f}" for p in psnr]
-        )
-
-
-def read_peers() -> list[Peer]:
-    """The peers of ``peers.toml``."""
-    text = Path(__file__).with_name("peers.toml").read_bytes()
-    return msgspec.toml.decode(text, type=dict[str, list[Peer]])["peers"]
-
-
 def gmac(shape: Shape, scale: int, stages: int) -> float:
-    """Multiply-accumulates for a 1280x720 output, in thousands of millions."""
+    """Return the multiply-accumulates of a network for a 1280x720 output, in thousands of millions."""
     return macs_per_pixel(shape, scale, stages) * OUTPUT_PIXELS / scale**2 / 1e9
 
 
 def ordered_sets(scores: Iterable[Score]) -> list[str]:
-    """Names of the sets that were scored: those of ``SETS`` first, in their order."""
+    """Return the names of the sets that were scored: those of ``SETS`` first, in their order."""
     found = dict.fromkeys(score.name for score in scores)
     return [*(name for name in SETS if name in found), *(name for name in found if name not in SETS)]
 
 
 def cost(method: str, scale: int) -> tuple[int, float] | None:
-    """Parameters and GMAC of a shipped network such as ``base-clean/2``; None of other methods."""
+    """Return the number of parameters and the GMAC of a network, see :func:`training.methods.networks`.
+
+    Other methods have no known cost: None.
+    """
     model, _, stages = method.rpartition("/")
     if model.endswith(".safetensors"):
         weights = load(Path(model), scale)
@@ -88,10 +50,10 @@ def cost(method: str, scale: int) -> tuple[int, float] | None:
 
 
 def picture_table(scores: Iterable[Score], scale: int, reduction: Reduction) -> str:
-    """A Markdown table of one scale: ours by cost, then the peers.
+    """Return a Markdown table of PSNR / SSIM at one scale: our methods, then the peers.
 
-    Published figures stand beside reductions of luma, figures measured with the peers' own weights
-    beside reductions of RGB, which is what they were measured on.
+    The peers' published figures stand beside reductions of luma. Figures measured with the peers' own weights
+    stand beside reductions of RGB, on which they were measured.
     """
     found = {(s.method, s.name): s for s in scores if (s.scale, s.reduction) == (scale, reduction)}
     sets = ordered_sets(found.values())
@@ -116,7 +78,7 @@ def picture_table(scores: Iterable[Score], scale: int, reduction: Reduction) -> 
 
 
 def video_table(scores: Sequence[Score]) -> str:
-    """A Markdown table of clips: PSNR, SSIM and VIF of every method."""
+    """Return a Markdown table of clips: PSNR / SSIM / VIF of every method."""
     methods = list(dict.fromkeys(s.method for s in scores))
     rows = []
     for clip, scale in dict.fromkeys((s.name, s.scale) for s in scores):
@@ -132,9 +94,14 @@ def _psnr_ssim_vif(score: Score) -> str:
 
 
 def pareto_plot(scores: Iterable[Score], name: str, path: Path) -> None:
-    """Plot PSNR against GMAC at x2 on one set, ours and the peers', as a PNG; ours on reductions of RGB.
+    """Plot PSNR against GMAC at x2 on one set, ours (on reductions of RGB) and the peers', as a PNG.
 
-    Methods of unknown cost and sets that the peers were not scored on are left out.
+    Methods of unknown cost, and peers that have no score on the set, are left out.
+
+    Args:
+        scores: ours, of any set, scale and reduction.
+        name: of the set.
+        path: of the PNG.
     """
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot(
@@ -171,32 +138,3 @@ def pareto_plot(scores: Iterable[Score], name: str, path: Path) -> None:
     axes.legend()
     with complete_file(path) as temporary:
         figure.savefig(temporary, dpi=110)
-
-
-def comparison(
-    low: Plane, high: Plane, methods: Mapping[str, Method], corner: tuple[int, int], side: int
-) -> Plane:
-    """A cut-out of every method's result and the truth side by side, enlarged twice.
-
-    Args:
-        low, high: a picture and its low-resolution version.
-        methods: from left to right.
-        corner: top and left of the cut-out in ``high``.
-        side: of the cut-out.
-
-    Raises:
-        UsageError: it is not within the picture.
-    """
-    top, left = corner
-    height, width = high.shape
-    if top + side > height or left + side > width:
-        raise UsageError(
-            f"{side} pixels from {top} down and {left} across are not all within the picture of "
-            f"{width}x{height}; change --top, --left or --side"
-        )
-    parts = [
-        picture[top : top + side, left : left + side]
-        for picture in (*(run(low.astype(np.float64)) for run in methods.values()), high)
-    ]
-    row = Image.fromarray(np.hstack(parts))
-    return np.asarray(row.resize((row.width * 2, row.height * 2), Image.Resampling.NEAREST))

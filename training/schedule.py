@@ -8,7 +8,13 @@ from training.config import Phase, Schedule
 
 
 def learning_rate(schedule: Schedule, phase: Phase, step: int) -> float:
-    """The rate at a step of a phase; see :class:`training.config.Schedule`."""
+    """Return the learning rate at a step of a phase.
+
+    Args:
+        schedule: the form of its course; see :class:`training.config.Schedule`.
+        phase: its peak and end.
+        step: counted from 0 at the start of the phase.
+    """
     rise = schedule.warmup if schedule.form == "cosine" else phase.steps // 3
     if step < rise:
         share = (step + 1) / rise

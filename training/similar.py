@@ -13,16 +13,15 @@ from training.pictures import PictureError, each_picture, read_picture
 # Bits of 64 in which the hashes of two copies of one picture may differ after scaling, compression
 # or a change of brightness. Different pictures differ in about half of them.
 TOLERANCE = 6
-
-
-# Pixels of a side that the hash looks at.
+# Side in pixels to which a picture is reduced before it is hashed.
 SIDE = 32
 
 
 def perceptual_hashes(path: Path) -> list[imagehash.ImageHash]:
-    """Hashes of a picture in its eight orientations, its own first: crops are trained in all of them.
+    """Return the hashes of a picture in its eight orientations, its own first.
 
-    The hash is that of the low frequencies of its cosine transform (Zauner, 2010), 64 bits.
+    Crops are trained on in all eight. The hash has 64 bits, one for each low frequency of the picture's
+    cosine transform (Zauner, 2010).
 
     Raises:
         PictureError: the file cannot be read as a picture.
@@ -33,10 +32,10 @@ def perceptual_hashes(path: Path) -> list[imagehash.ImageHash]:
 
 
 def refuse_similar(pictures: Iterable[Path], others: Iterable[Path]) -> None:
-    """See to it that none of the pictures is one of ``others``.
+    """Refuse pictures that show the same as one of ``others``.
 
     Raises:
-        PictureError: some are, or some cannot be read as a picture; the message names all.
+        PictureError: some do, or some cannot be read as a picture; the message names them all.
     """
     found = find_similar(pictures, others)
     if found:
@@ -45,10 +44,10 @@ def refuse_similar(pictures: Iterable[Path], others: Iterable[Path]) -> None:
 
 
 def find_similar(pictures: Iterable[Path], others: Iterable[Path]) -> list[tuple[Path, Path]]:
-    """Pairs of a picture and one of ``others`` that show the same.
+    """Find pairs of a picture and one of ``others`` that show the same.
 
     Raises:
-        PictureError: some cannot be read as a picture; the message names all.
+        PictureError: some cannot be read as a picture; the message names them all.
     """
     known = [(path, hashes[0]) for path, hashes in each_picture(others, perceptual_hashes)]
     return [

@@ -11,23 +11,29 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+# Decay per step of all running means.
 BETA = 0.95
+# Added to Adam's denominator.
 EPSILON = 1e-8
 # Steps between two renewals of the bases.
 EVERY = 10
-# Share of the sum of all eigenvalues that is added to each: no direction without gradients is lost.
+# Share of the sum of all eigenvalues that is added to each, so that no direction without gradients is lost.
 FLOOR = 1e-9
+# Added to each eigenvalue, so that a matrix without any gradient keeps its basis.
 TINY = 1e-30
 
 
 def orthonormal(columns: Tensor) -> Tensor:
-    """The Q of a QR decomposition with a positive diagonal of R.
+    """Return the Q of a QR decomposition whose R has a positive diagonal.
 
-    By Cholesky factors of the scaled columns in double precision, three times over (shifted CholeskyQR3,
-    Fukaya et al., SIAM J. Sci. Comput. 42(1), 2020): a batch of them waits for nothing on a GPU.
+    It is computed in double precision by three Cholesky factorisations (shifted CholeskyQR3, Fukaya et al.,
+    SIAM J. Sci. Comput. 42(1), 2020), which do not synchronise a GPU with the CPU.
 
     Args:
         columns: (N, n, n).
+
+    Returns:
+        (N, n, n) of the dtype of ``columns``.
     """
     q = columns.double()
     q = q / q.norm(dim=-2, keepdim=True).clamp_min(1e-300)
@@ -41,10 +47,17 @@ def orthonormal(columns: Tensor) -> Tensor:
 
 
 class Stack:
-    """Matrices of one shape and all that is known about them.
+    """Matrices of one shape and their optimizer state.
 
     Args:
         matrices: each (rows, columns).
+
+    Attributes:
+        mean: (N, rows, columns) running mean of the gradients.
+        square: (N, rows, columns) running mean of the squared gradients in the eigenbases.
+        left, right: (N, rows, rows) and (N, columns, columns) running means of G G' and G' G for gradients G:
+            Shampoo's statistics.
+        left_basis, right_basis: their eigenvectors, as columns in the order of falling eigenvalues.
     """
 
     def __init__(self, matrices: Sequence[nn.Parameter]) -> None:
@@ -59,30 +72,30 @@ class Stack:
         self.right_basis = torch.zeros_like(self.right)
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a resumed run needs, by name."""
+        """Return the state by name."""
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def _gradients(self) -> Tensor:
         return torch.stack([m.grad for m in self.matrices if m.grad is not None])
 
-    def _look(self, gradients: Tensor) -> None:
+    def _add_to_statistics(self, gradients: Tensor) -> None:
         self.left.lerp_(gradients @ gradients.mT, 1 - BETA)
         self.right.lerp_(gradients.mT @ gradients, 1 - BETA)
 
     def begin(self) -> None:
-        """Take the first bases from the first gradients."""
-        self._look(self._gradients())
+        """Take the first bases from the first gradients; the matrices stay as they are."""
+        self._add_to_statistics(self._gradients())
         for statistics, basis in ((self.left, self.left_basis), (self.right, self.right_basis)):
-            # Gradients that are not finite are for whoever looks at the loss.
+            # eigh() would fail on values that are not finite; the check of the loss reports them.
             basis.copy_(torch.linalg.eigh(statistics.nan_to_num()).eigenvectors.flip(-1))
 
     def step(self, rate: Tensor, correction: Tensor, weight_decay: float) -> None:
-        """Follow the gradients.
+        """Update the matrices by their gradients.
 
         Args:
             rate: the learning rate.
-            correction: of the two means, which began at zero.
-            weight_decay: share of each weight, times the rate, that goes.
+            correction: factor for the bias of ``mean`` and ``square``, which began at zero.
+            weight_decay: each weight loses this share of itself, times the rate.
         """
         gradients = self._gradients()
         left, right = self.left_basis, self.right_basis
@@ -92,10 +105,10 @@ class Stack:
         changes = (left @ scaled @ right.mT) * (rate * correction)
         for matrix, change in zip(self.matrices, changes, strict=True):
             matrix.sub_(change).mul_(1 - rate * weight_decay)
-        self._look(gradients)
+        self._add_to_statistics(gradients)
 
     def renew(self) -> None:
-        """One power iteration of both bases, their columns in the order of falling eigenvalues."""
+        """Improve both bases by one power iteration, and sort their columns by falling eigenvalues."""
         for statistics, basis, axis in ((self.left, self.left_basis, 1), (self.right, self.right_basis, 2)):
             total = statistics.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None]
             product = statistics @ basis + (FLOOR * total + TINY) * basis
@@ -105,11 +118,11 @@ class Stack:
 
 
 class Soap:
-    """Steps matrices.
+    """The optimizer of matrices of any shapes.
 
     Args:
         named: the matrices by name.
-        weight_decay: each step takes this times the learning rate off them, apart from the gradient.
+        weight_decay: decoupled from the gradient: each step takes this times the learning rate off them.
     """
 
     def __init__(self, named: Mapping[str, nn.Parameter], weight_decay: float) -> None:
@@ -120,7 +133,7 @@ class Soap:
         self.steps = torch.zeros((), device=device)
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a resumed run needs, by name; changed in place by every step."""
+        """Return the state by name; every step changes it in place."""
         named = {
             f"{rows}x{columns}/{name}": value
             for (rows, columns), stack in self.stacks.items()
@@ -130,13 +143,13 @@ class Soap:
 
     @torch.no_grad()
     def begin(self) -> None:
-        """Look at the first gradients, and change nothing."""
+        """Take the first bases from the first gradients; the matrices stay as they are."""
         for stack in self.stacks.values():
             stack.begin()
 
     @torch.no_grad()
     def step(self, rate: Tensor) -> None:
-        """Follow the gradients at a learning rate, a scalar on the device."""
+        """Update the matrices by their gradients at a learning rate, a scalar on the device."""
         self.steps.add_(1)
         correction = (1 - BETA**self.steps).rsqrt()
         for stack in self.stacks.values():
@@ -144,6 +157,6 @@ class Soap:
 
     @torch.no_grad()
     def renew(self) -> None:
-        """New bases from what was seen; wanted after every :data:`EVERY` steps."""
+        """Renew the bases, which must happen after every :data:`EVERY` steps."""
         for stack in self.stacks.values():
             stack.renew()

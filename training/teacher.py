@@ -1,24 +1,24 @@
-"""Targets half made by a larger network: less noise than the truth alone."""
+"""Training targets that a larger network makes half of."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from training.cache import Pair
-from training.evaluate import Method
 from training.imresize import to_8bit
+from training.methods import Method
+from training.pairs import Pair
 
 
 def taught(pair: Pair, teacher: Method) -> Pair:
-    """The mean of the truth and of what a teacher makes of the low resolution.
+    """Return a pair whose high resolution is the mean of the truth and of a teacher's result.
 
-    Much of a truth cannot be known from its low resolution. To a small network that part is noise, and a
+    Much of the truth cannot be known from its low resolution. To a small network that part is noise, and a
     larger network leaves it out.
 
     Args:
-        pair: with the truth.
-        teacher: from low resolution to high resolution. It sees the picture in four orientations; the mean of
-            its answers is better than each (Lim et al., EDSR, CVPRW 2017).
+        pair: a low resolution and the truth.
+        teacher: upscales the low resolution in four orientations; the mean of its results is better than each
+            (Lim et al., EDSR, CVPRW 2017).
     """
     low = pair.low.astype(np.float64)
     answers = [np.rot90(teacher(np.rot90(low, turn).copy()), -turn) for turn in range(4)]

@@ -11,20 +11,27 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.cache import Pair, Plane
 from training.imresize import to_8bit, upscale
 from training.metrics import psnr, ssim
+from training.pairs import Pair, Plane
 from vs_emtcm.mirror import mirrored
 from vs_emtcm.network import Network, crop
 from vs_emtcm.output import complete_file
 
+# Number of pictures, one a row, of a sample sheet.
 SHEET_PICTURES = 4
+# Largest side of a sheet's cut-outs in pixels.
 SHEET_SIDE = 192
 
 
 @torch.inference_mode()
 def both_stages(network: Network, low: Plane) -> list[Plane]:
-    """The estimates of both stages for a whole picture, as 8-bit luma."""
+    """Return the estimates of both stages for a whole picture, (scale*H, scale*W) uint8 luma each.
+
+    Args:
+        network: on any device.
+        low: (H, W) uint8 luma.
+    """
     x = torch.from_numpy(np.array(low))[None, None].to(network.cubic.device).float() / 255
     padded = mirrored(x, network.radius).contiguous(memory_format=torch.channels_last)
     width = low.shape[1] * network.scale
@@ -36,7 +43,7 @@ def both_stages(network: Network, low: Plane) -> list[Plane]:
 
 
 def validate(network: Network, pairs: Iterable[Pair]) -> dict[str, float]:
-    """Mean PSNR and SSIM of both stages: ``x2/1 PSNR``, ``x2/1 SSIM``, ..."""
+    """Return the mean PSNR (in dB) and SSIM of both stages: ``x2/1 PSNR``, ``x2/1 SSIM``, ..."""
     scale = network.scale
     values: list[list[tuple[float, float]]] = [[], []]
     for pair in pairs:
@@ -51,7 +58,13 @@ def validate(network: Network, pairs: Iterable[Pair]) -> dict[str, float]:
 
 
 def sample_sheet(network: Network, pairs: Iterable[Pair], path: Path) -> None:
-    """Write a picture of cut-outs side by side: bicubic, stage 1, stage 2, truth."""
+    """Write a picture of cut-outs; each row is bicubic, stage 1, stage 2 and the truth of one pair.
+
+    Args:
+        network: whose stages are shown.
+        pairs: of which the first ``SHEET_PICTURES`` are shown.
+        path: of the picture; its folder is made if it is missing.
+    """
     rows = []
     for pair in islice(pairs, SHEET_PICTURES):
         columns = (to_8bit(upscale(pair.low, network.scale)), *both_stages(network, pair.low), pair.high)
@@ -63,9 +76,11 @@ def sample_sheet(network: Network, pairs: Iterable[Pair], path: Path) -> None:
 
 
 def _centre(picture: Plane) -> Plane:
+    """Return the cut-out of the middle of a picture."""
     top, left = (max(0, (n - SHEET_SIDE) // 2) for n in picture.shape)
     return picture[top : top + SHEET_SIDE, left : left + SHEET_SIDE]
 
 
 def _padded(row: NDArray[np.uint8], width: int) -> Plane:
+    """Extend a row of cut-outs to a width by black on the right."""
     return np.pad(row, ((0, 0), (0, width - row.shape[1])))

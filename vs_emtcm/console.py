@@ -11,37 +11,49 @@ import typer
 
 from vs_emtcm.errors import EmtcmError, UsageError, is_device_out_of_memory, is_host_out_of_memory, reason
 
-FAILURE, USAGE = 1, 2
+# Exit code of a command that failed.
+FAILURE = 1
+# Exit code of a command that was given wrong options.
+USAGE = 2
 
 
 @contextmanager
-def exit_codes() -> Iterator[None]:
-    """Turn errors into one line on stderr and an exit code: 2 for usage, 1 for failure."""
+def exit_codes(
+    *,
+    program: str = "vs-emtcm",
+    memory_advice: str = "a smaller --scale needs less, and on a GPU a smaller --tile does",
+) -> Iterator[None]:
+    """Turn errors into one line on stderr and an exit code: 2 for usage, 1 for failure.
+
+    Args:
+        program: what the line begins with.
+        memory_advice: what needs less memory, said when there is too little.
+    """
     try:
         yield
     except UsageError as error:
-        say(f"error: {error}")
+        say(f"error: {error}", program)
         raise typer.Exit(USAGE) from error
     except EmtcmError as error:
-        say(f"error: {error}")
+        say(f"error: {error}", program)
         raise typer.Exit(FAILURE) from error
     except OSError as error:
         # Such as a folder that may not be searched, or a name that is too long.
         place = f"{error.filename}: " if error.filename else ""
-        say(f"error: {place}{reason(error)}")
+        say(f"error: {place}{reason(error)}", program)
         raise typer.Exit(FAILURE) from error
     except (MemoryError, RuntimeError) as error:
         if not is_host_out_of_memory(error) and not is_device_out_of_memory(error):
             raise
-        say("error: out of memory; a smaller --scale needs less, and on a GPU a smaller --tile does")
+        say(f"error: out of memory; {memory_advice}", program)
         raise typer.Exit(FAILURE) from error
     except KeyboardInterrupt as error:
         # Whoever is impatient presses it twice.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        say(str(error) or "interrupted; no unfinished file was left behind")
+        say(str(error) or "interrupted; no unfinished file was left behind", program)
         raise typer.Exit(FAILURE) from error
 
 
-def say(message: str) -> None:
-    """One line on stderr."""
-    print(f"vs-emtcm: {message}", file=sys.stderr, flush=True)
+def say(message: str, program: str = "vs-emtcm") -> None:
+    """Print one line on stderr."""
+    print(f"{program}: {message}", file=sys.stderr, flush=True)

@@ -1,7 +1,9 @@
 """What the tests of several modules need."""
 
 import pytest
+from PIL import Image
 
+from tests.conftest import codes
 from training.amx import AmxError
 from training.amx.library import load_library
 
@@ -46,3 +48,13 @@ batch = 1
 crop = 24
 learning_rate = 1e-3
 """
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A data folder of one set of two pictures."""
+    folder = tmp_path / "data" / "Set"
+    folder.mkdir(parents=True)
+    for i in range(2):
+        Image.fromarray(codes(300, 310, seed=i)).save(folder / f"{i}.png")
+    return tmp_path / "data"

@@ -3,12 +3,13 @@
 import torch
 
 from tests.conftest import codes
-from training.cache import clean_pair, pack
 from training.config import Loss, Model, Optimizer, Phase, Recipe, Schedule, Size
 from training.crops import CropSource
 from training.loop import train
 from training.losses import TaskWeights
+from training.pairs import clean_pair
 from training.run import Run
+from training.store import pack
 
 PAIRS = pack(clean_pair(codes(144, 144, seed=i), s) for s in (2, 3, 4) for i in range(2))
 
@@ -54,9 +55,9 @@ def steps(run, number):
     sources = {
         s: CropSource(PAIRS[s], size, torch.device("cpu")) for s in run.recipe.phases[run.phase].scales
     }
-    step = run.stepper(sources)
+    stepper = run.stepper(sources)
     losses = []
     for _ in range(number):
-        run.train_step(step)
-        losses.append(run.loss(step))
+        run.train_step(stepper)
+        losses.append(run.loss(stepper))
     return losses

@@ -8,7 +8,7 @@ from tests.training.conftest import with_amx
 from training.amx import AmxDetails, AmxError
 from training.amx import library as amx_library
 from training.amx.library import load_library
-from training.objective import torch_details
+from training.details import torch_details
 from vs_emtcm.network import Network
 from vs_emtcm.shape import Shape
 

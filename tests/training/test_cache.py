@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import codes
-from training.cache import (
-    SURROUNDINGS,
-    CacheError,
-    clean_pair,
-    fingerprint,
-    pack,
-    read_cache,
-    write_cache,
-)
+from training.cache import CacheError, fingerprint, read_cache, write_cache
+from training.pairs import clean_pair
 from training.pictures import PictureError
 
 
@@ -67,16 +60,6 @@ def test_other_pairs_have_another_fingerprint(tmp_path):
     for name, seed in (("one", 0), ("same", 0), ("other", 1)):
         write_cache(tmp_path / name, [clean_pair(codes(40, 40, seed=seed), 2)])
     assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "same") != fingerprint(tmp_path / "other")
-
-
-def test_a_scale_alone_takes_no_more_room_than_its_own_pictures():
-    pairs = [clean_pair(codes(72, 96, seed=i), s) for i in range(3) for s in (2, 3)]
-    alone = pack(pairs)[3].alone()
-    height, width = 24 + 2 * SURROUNDINGS, 32 + 2 * SURROUNDINGS
-    assert alone.pixels.size == 3 * (1 + 9) * height * width
-    for found, wanted in zip(alone, pairs[1::2], strict=True):
-        np.testing.assert_array_equal(found.low, wanted.low)
-        np.testing.assert_array_equal(found.high, wanted.high)
 
 
 def test_bad_caches_are_refused(tmp_path):

@@ -5,13 +5,9 @@ import pytest
 import torch
 
 from tests.conftest import codes
-from training.cache import (
-    SURROUNDINGS,
-    Pair,
-    clean_pair,
-    pack,
-)
 from training.crops import CropSource
+from training.pairs import Pair, clean_pair
+from training.store import SURROUNDINGS, pack
 from vs_emtcm.errors import UsageError
 
 CPU = torch.device("cpu")

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from tests.conftest import codes
-from training.cache import clean_pair, write_cache
+from training.cache import write_cache
 from training.distributed import Part, training_device
+from training.pairs import clean_pair
 from vs_emtcm.errors import UsageError
 
 RECIPE = """

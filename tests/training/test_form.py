@@ -1,68 +1,23 @@
-"""The trained form collapses into the deployed form exactly, and flat fields stay flat."""
+"""The trained form collapses into the deployed form exactly."""
 
 import pytest
 import torch
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from training.form import PlainKernel, TrainedForm, WideKernel, kernel_names, subpixel_interpolation
+from tests.training.forms import SHAPE, SHARED, random_form
+from training.form import TrainedForm
+from training.kernels import kernel_names
+from training.subpixels import subpixel_interpolation
 from vs_emtcm.errors import UsageError
 from vs_emtcm.models import find, load
 from vs_emtcm.network import Network, crop
 from vs_emtcm.shape import Shape
 
-SHAPE = Shape(channels=6, stage1=2, stage2=3)
-SHARED = ("body1.0",)
-
 
 @pytest.fixture(params=[None, 200], ids=["plain", "wide"])
 def form(request):
-    torch.manual_seed(0)
-    form = TrainedForm((2, 3, 4), SHAPE, request.param, SHARED)
-    # Away from the special values of initialisation.
-    with torch.no_grad():
-        for parameter in form.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return form.double()
-
-
-@pytest.mark.parametrize("identity", [True, False])
-def test_a_wide_kernel_is_its_chain_of_convolutions(identity):
-    torch.manual_seed(1)
-    kernel = WideKernel(5, 5, 3, 32, 1.0, identity).double()
-    x = torch.rand(2, 5, 9, 9, dtype=torch.float64)
-    wide = F.conv2d(x, kernel.expand.reshape(32, 5, 3, 3))
-    chain = F.conv2d(wide, kernel.project[:, :, None, None])
-    if identity:
-        chain = chain + x[..., 1:-1, 1:-1]
-    torch.testing.assert_close(F.conv2d(x, kernel()), chain)
-
-
-@pytest.mark.parametrize("identity", [True, False])
-def test_kernels_become_what_they_are_given(identity):
-    wanted = torch.rand(5, 4, 3, 3)
-    for kernel in (PlainKernel(4, 5, 3, 1.0, identity), WideKernel(4, 5, 3, 64, 1.0, identity)):
-        kernel.assign(wanted)
-        torch.testing.assert_close(kernel(), wanted, atol=1e-4, rtol=1e-4)
-
-
-def test_a_narrow_product_becomes_the_nearest_of_its_rank():
-    torch.manual_seed(2)
-    wanted = torch.randn(6, 4, 3, 3)
-    kernel = WideKernel(4, 6, 3, 2, 1.0, False)
-    kernel.assign(wanted)
-    # Eckart and Young: what is missing are the other singular values.
-    missing = torch.linalg.svdvals(wanted.reshape(6, -1))[2:].square().sum().sqrt()
-    torch.testing.assert_close((kernel() - wanted).norm(), missing)
-
-
-@pytest.mark.parametrize("identity", [True, False])
-def test_a_wide_kernel_can_be_trained_from_whatever_it_was_given(identity):
-    kernel = WideKernel(5, 5, 3, 64, 1.0, identity)
-    kernel.assign(torch.zeros(5, 5, 3, 3))
-    (kernel() - torch.rand(5, 5, 3, 3)).square().sum().backward()
-    # Where both factors were zero, neither would have a gradient.
-    assert ((kernel.expand.grad != 0).any(dim=1) | (kernel.project.grad != 0).any(dim=0)).all()
+    return random_form(request.param)
 
 
 def test_a_wide_form_takes_a_shipped_network_as_it_is():
@@ -99,17 +54,6 @@ def test_the_deployed_network_has_every_weight(form, scale):
     x = torch.rand(1, 1, 40, 40, dtype=torch.float64)
     trained = functional_call(network, form.collapse(scale), (x,))
     torch.testing.assert_close(trained, network(x), atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("level", [0.0, 0.1, 0.5, 1.0])
-def test_a_flat_field_stays_flat_whatever_the_weights(form, scale, level):
-    network = Network(scale, SHAPE).double()
-    network.load_state_dict(form.collapse(scale))
-    x = torch.full((1, 1, 7, 7), level, dtype=torch.float64)
-    for stages in (1, 2):
-        network.stages = stages
-        torch.testing.assert_close(network(x), torch.full_like(network(x), level))
 
 
 def test_the_file_holds_shared_kernels_once_and_every_scale(form):
@@ -160,15 +104,6 @@ def test_gradients_reach_every_weight(form):
             network.stages = stages
             functional_call(network, form.collapse(scale), (x,)).square().mean().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in form.parameters())
-
-
-@pytest.mark.parametrize(("source", "target"), [(2, 3), (2, 4), (3, 4), (4, 2), (3, 3)])
-def test_subpixels_of_a_plane_are_interpolated_to_the_same_plane(source, target):
-    def plane(scale):
-        position = (torch.arange(scale) + 0.5) / scale - 0.5
-        return (2 + 3 * position[:, None] - position[None, :]).reshape(-1)
-
-    torch.testing.assert_close(subpixel_interpolation(source, target) @ plane(source), plane(target))
 
 
 @pytest.mark.parametrize("target", [3, 4])

@@ -7,11 +7,12 @@ from safetensors.torch import load_file
 
 from tests.conftest import codes
 from tests.training.runs import PAIRS, phase, recipe, steps, trained
+from training.checkpoint import CHECKPOINT
 from training.errors import TrainingError
 from training.log import LOG
 from training.loop import WEIGHTS, train
 from training.optimizers import Optimizers
-from training.run import CHECKPOINT, Run
+from training.run import Run
 from vs_emtcm import PixelFormat, Upscaler
 from vs_emtcm.errors import UsageError
 
@@ -73,21 +74,21 @@ def test_every_evaluation_leaves_a_sample_sheet_and_a_board(tmp_path):
 def test_weights_that_the_last_step_before_a_checkpoint_ruined_are_not_saved(tmp_path, monkeypatch):
     """Their loss shows one step later, when the good checkpoint would be gone."""
     settings = recipe((phase(steps=9, scales=(2, 3, 4)),), evaluate_every=9, checkpoint_every=3)
-    follow, calls = Optimizers.follow, []
+    update, calls = Optimizers.update, []
 
     def explode(optimizers):
-        follow(optimizers)
+        update(optimizers)
         calls.append(None)
         if len(calls) == 6:
             for kernel in (p for p in run.trained.values() if p.ndim == 2):
                 kernel.data.fill_(1e4)
 
-    monkeypatch.setattr(Optimizers, "follow", explode)
+    monkeypatch.setattr(Optimizers, "update", explode)
     run = Run(settings, tmp_path)
     with pytest.raises(TrainingError, match="at step 6; the last good checkpoint is kept, lower"):
         train(run, PAIRS, PAIRS)
     assert all(bool(value.isfinite().all()) for value in run.form.state_dict().values())
-    monkeypatch.setattr(Optimizers, "follow", follow)
+    monkeypatch.setattr(Optimizers, "update", update)
     again = Run(settings, tmp_path)
     assert again.step == 3
     train(again, PAIRS, PAIRS)

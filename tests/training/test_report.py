@@ -4,9 +4,8 @@ from dataclasses import replace
 
 from matplotlib.axes import Axes
 
-from training.ablate import variants
-from training.evaluate import Score
-from training.report import gmac, pareto_plot, picture_table, video_table
+from training.report import pareto_plot, picture_table, video_table
+from training.scores import Score
 
 
 def score(name):
@@ -54,11 +53,3 @@ def test_peers_stand_under_the_sets_that_were_evaluated():
     assert rows["BSD100",][-1:] == ["31.53"]
     assert rows["Set5", "BSD100"][-2:] == ["37.00", "31.53"]
     assert rows["Set5", "Set14", "BSD100"][-3:] == ["37.00", "32.63", "31.53"]
-
-
-def test_the_cost_in_the_name_of_an_ablation_is_its_networks(pytestconfig):
-    folder = pytestconfig.rootpath / "training"
-    recipes = variants(folder / "recipes" / "base-clean.toml", folder / "ablations.toml")
-    (name,) = [name for name in recipes if "GMAC" in name]
-    assert f"({gmac(recipes[name].model.shape, 2, 1):.2f} GMAC)" in name
-    assert f"| {name} |" in (pytestconfig.rootpath / "docs" / "model.md").read_text()

@@ -1,7 +1,6 @@
 """A run is the state of a training: it stops, goes on to the bit, and starts from others."""
 
 import json
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,14 +10,13 @@ from safetensors.torch import load_file
 from tests.training.conftest import with_amx
 from tests.training.runs import PAIRS, PHASES, phase, recipe, steps, trained
 from training.amx import AmxError
+from training.checkpoint import CHECKPOINT
 from training.config import Loss, Optimizer, Size
 from training.crops import CropSource
 from training.errors import TrainingError
-from training.files import write_tensors
 from training.loop import WEIGHTS
 from training.losses import TaskWeights
-from training.optimizers import Optimizers
-from training.run import CHECKPOINT, Run
+from training.run import Run
 
 
 @pytest.mark.parametrize("killed_after", [2, 3, 4])
@@ -52,13 +50,15 @@ def test_the_seed_is_that_of_the_run_alone(tmp_path):
 
 def test_a_phase_begins_at_its_first_step(tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr("training.step.Step.__call__", lambda _step, *arguments: told.append(arguments))
+    monkeypatch.setattr(
+        "training.stepper.Stepper.__call__", lambda _stepper, *arguments: told.append(arguments)
+    )
     run = Run(recipe(), tmp_path)
     run.begin_phase(1)
     assert (run.step, run.end_of_phase()) == (3, 6)
-    step = run.stepper({s: CropSource(PAIRS[s], 24, torch.device("cpu")) for s in (3, 4)})
+    stepper = run.stepper({s: CropSource(PAIRS[s], 24, torch.device("cpu")) for s in (3, 4)})
     for _ in range(3):
-        run.train_step(step)
+        run.train_step(stepper)
     seeds, rates, decays = zip(*told, strict=True)
     # A warm-up of two steps to the peak; other crops than in the first phase; a memory that grows.
     assert rates == pytest.approx([1.5e-3, 3e-3, 3e-3])
@@ -69,64 +69,14 @@ def test_a_phase_begins_at_its_first_step(tmp_path, monkeypatch):
 def test_the_averages_remember_as_long_as_the_recipe_says(tmp_path, monkeypatch):
     decays = []
     monkeypatch.setattr(
-        "training.step.Step.__call__", lambda _step, _seed, _rate, decay: decays.append(decay)
+        "training.stepper.Stepper.__call__", lambda _stepper, _seed, _rate, decay: decays.append(decay)
     )
     run = Run(recipe((phase(steps=200),)), tmp_path)
-    step = run.stepper({2: CropSource(PAIRS[2], 24, torch.device("cpu"))})
+    stepper = run.stepper({2: CropSource(PAIRS[2], 24, torch.device("cpu"))})
     for _ in range(200):
-        run.train_step(step)
+        run.train_step(stepper)
     assert decays == sorted(decays)
     assert decays[50] < decays[100] == decays[-1] == 0.9
-
-
-def test_every_scale_and_step_has_random_numbers_of_its_own(tmp_path, monkeypatch):
-    drawn, choose = [], CropSource.choose
-
-    def watched(source, rng, batch):
-        choice = choose(source, rng, batch)
-        drawn.append(tuple(choice.place.flatten().tolist()))
-        return choice
-
-    run = Run(recipe((phase(scales=(2, 3, 4)),)), tmp_path)
-    step = run.stepper({s: CropSource(PAIRS[s], 24, torch.device("cpu")) for s in (2, 3, 4)})
-    monkeypatch.setattr(CropSource, "choose", watched)
-    for _ in range(2):
-        run.train_step(step)
-    assert len(set(drawn)) == len(drawn) == 6
-
-
-def test_no_step_follows_a_gradient_that_is_longer_than_one(tmp_path, monkeypatch):
-    lengths = []
-    follow = Optimizers.follow
-
-    def watched(optimizers):
-        lengths.append(torch.cat([p.grad.flatten() for p in run.trained.values()]).norm().item())
-        follow(optimizers)
-
-    monkeypatch.setattr(Optimizers, "follow", watched)
-    tasks = TaskWeights(luminance=100, contrast=100, structure=100, distribution=10)
-    run = Run(recipe((phase(),), loss=Loss(stage1=50, stage2=50, tasks=tasks, sample=2)), tmp_path)
-    steps(run, 2)
-    assert lengths == pytest.approx([1, 1], rel=1e-3)
-
-
-def test_a_run_starts_from_another_ones_average(tmp_path):
-    first = trained(tmp_path / "first")
-    settings = recipe((phase(),), scales=(2, 3, 4), seed=9)
-    second = Run(settings, tmp_path / "second", start=tmp_path / "first" / CHECKPOINT)
-    assert (second.step, second.held) == (0, {2, 3, 4})
-    for name, value in second.form.state_dict().items():
-        torch.testing.assert_close(value, first.average[name])
-
-
-def test_a_run_starts_from_a_weights_file(tmp_path):
-    first = trained(tmp_path / "first")
-    settings = recipe((phase(),), scales=(2, 3, 4), seed=9)
-    second = Run(settings, tmp_path / "second", start=tmp_path / "first" / WEIGHTS)
-    assert second.held == {2, 3, 4}
-    x = torch.rand(1, 1, 30, 30)
-    for scale in (2, 3, 4):
-        torch.testing.assert_close(second.form.deployed(scale)(x), first.averaged().deployed(scale)(x))
 
 
 def test_checkpoints_of_other_networks_and_recipes_are_refused(tmp_path):
@@ -240,35 +190,6 @@ def test_a_scale_of_the_weights_that_a_run_starts_from_needs_no_phase(tmp_path):
         Run(recipe((phase(),), scales=(2, 3, 4)), tmp_path / "third", start=start)
 
 
-def test_files_are_as_readable_as_any_new_file(tmp_path):
-    trained(tmp_path)
-    (tmp_path / "new").touch()
-    modes = {(tmp_path / name).stat().st_mode for name in ("new", CHECKPOINT, WEIGHTS)}
-    assert len(modes) == 1
-
-
-def test_a_file_that_cannot_be_written_leaves_no_part_of_it(tmp_path):
-    (tmp_path / WEIGHTS).mkdir()
-    with pytest.raises(TrainingError, match="cannot be written: is a directory"):
-        write_tensors(tmp_path / WEIGHTS, {"a": torch.zeros(1)}, {})
-    assert [path.name for path in tmp_path.iterdir()] == [WEIGHTS]
-
-
-def test_an_interruption_while_a_file_is_written_leaves_no_part_of_it(tmp_path, monkeypatch):
-    path = tmp_path / WEIGHTS
-    write_tensors(path, {"a": torch.zeros(1)}, {})
-    good, write = path.read_bytes(), Path.write_bytes
-
-    def interrupted(path, content):
-        write(path, content[:-1])
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Path, "write_bytes", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write_tensors(path, {"a": torch.ones(1)}, {})
-    assert (list(tmp_path.iterdir()), path.read_bytes()) == ([path], good)
-
-
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     run = Run(recipe(), tmp_path)
     run.save()
@@ -328,13 +249,3 @@ def test_training_on_the_matrix_unit_goes_as_by_pytorch(tmp_path):
 def test_the_matrix_unit_is_none_of_a_gpu(tmp_path):
     with pytest.raises(AmxError, match="train on cuda without --amx"):
         Run(recipe(), tmp_path, device=torch.device("cuda"), amx=True)
-
-
-def test_the_exported_file_says_what_it_is(tmp_path):
-    trained(tmp_path)
-    header = (tmp_path / WEIGHTS).read_bytes()
-    size = int.from_bytes(header[:8], "little")
-    metadata = json.loads(header[8 : 8 + size])["__metadata__"]
-    assert (metadata["format"], metadata["name"], metadata["tune"]) == ("emtcm-1", "tiny", "clean")
-    assert (metadata["channels"], metadata["stage1"], metadata["stage2"]) == ("4", "2", "2")
-    assert (metadata["scales"], metadata["steps"]) == ("[2, 3, 4]", "6")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.conftest import codes
-from training.cache import clean_pair
+from training.pairs import clean_pair
 from training.teacher import taught
 
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from tests.conftest import codes
-from training.cache import clean_pair
+from training.pairs import clean_pair
 from training.validate import both_stages, sample_sheet
 from vs_emtcm.network import Network
 from vs_emtcm.shape import Shape

@@ -1,6 +1,6 @@
-"""The network's convolutions on an x86 processor's matrix unit (AMX), in bfloat16.
+"""The network in training on an x86 processor's matrix unit (AMX), in bfloat16.
 
-``network.cpp`` computes the details of a batch of crops and the gradients of all weights about ten times
+``network.cpp`` computes the details of a batch of crops and the gradients of all weights, about ten times
 as fast as PyTorch does on the same core.
 """
 

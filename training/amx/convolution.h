@@ -1,8 +1,8 @@
 // 3x3 convolutions of pixel-major bfloat16 pictures, and the gradients of their kernels.
 //
-// A picture is one long row of pixels, its rows one after the other at `pitch` pixels, and a "valid"
-// convolution is one at every position of it, across the ends of rows too. What it makes there is
-// never used: no result depends on it, so that its gradient is zero. There are no edges to look after.
+// A picture is one long row of pixels: its rows follow each other at a distance of `pitch` pixels. A "valid"
+// convolution is computed at every position of it, even where its window reaches across the end of a row.
+// Results there are never used, so that their gradients are zero, and edges need no code of their own.
 
 #pragma once
 
@@ -11,14 +11,15 @@
 
 #include "tiles.h"
 
-// 32 numbers for each of 16 pixels, the A tile of one multiplication.
+// The part of a convolution that one tile multiplication computes: 32 products for each sum. Its A tile holds
+// 32 numbers for each of 16 pixels.
 struct Step {
-    const bfloat16 *source;  // at pixel 0
+    const bfloat16 *source;  // of the A tile for pixel 0
     ptrdiff_t stride;        // bytes from one pixel to the next
 };
 
-// Steps of a 3x3 convolution whose first tap for pixel 0 is at `first`. Of 16 channels, two horizontal
-// neighbours fill a step; the last neighbour's partner has weights of zero.
+// Append the steps of a 3x3 convolution whose first tap for pixel 0 is at `first`. With 32 channels a step is
+// one tap. With 16 channels it is two horizontal neighbours; the fourth tap of a row has weights of zero.
 inline void add_steps(std::vector<Step> &steps, const bfloat16 *first, int channels, int pitch) {
     for (int row = 0; row < 3; row++)
         for (int column = 0; column < 3; column += 2 * LANES / channels)
@@ -26,10 +27,11 @@ inline void add_steps(std::vector<Step> &steps, const bfloat16 *first, int chann
                              static_cast<ptrdiff_t>(channels * sizeof(bfloat16))});
 }
 
+// Number of steps of a 3x3 convolution.
 constexpr int steps_of(int channels) { return channels == LANES ? 6 : 9; }
 
-// B tiles for those steps: [step][half of the outputs][16][16][2].
-// `weight(output, input, tap)`; taps count from the last one for a gradient.
+// Fill the B tiles of the steps of add_steps: [step][half of the outputs][16][16][2].
+// `weight(output, input, tap)` gives the weights; `reversed` counts taps from the last one, for a gradient.
 template <class Weight>
 void pack(bfloat16 *tiles, int inputs, int outputs, bool reversed, Weight weight) {
     const int columns = inputs == LANES ? 4 : 3;
@@ -46,8 +48,8 @@ void pack(bfloat16 *tiles, int inputs, int outputs, bool reversed, Weight weight
                 }
 }
 
-// Convolve `count` pixels (a multiple of 64) to HALVES * 16 channels.
-// `finish(p, sums)` gets the float32 sums of 64 / HALVES pixels from p on, pixel-major.
+// Convolve `count` pixels (a multiple of 64) to HALVES * 16 channels. `bias` may be null.
+// `finish(p, sums)` is given the float32 sums of 64 / HALVES pixels from p on, pixel-major.
 template <int HALVES, class Finish>
 void convolve(const std::vector<Step> &steps, const bfloat16 *tiles, const float *bias, int count,
               Finish finish) {
@@ -96,15 +98,19 @@ void convolve(const std::vector<Step> &steps, const bfloat16 *tiles, const float
     }
 }
 
-// kernel[tap][INPUTS * 16][OUTPUTS * 16] += sum over pixels of x[p + tap] * d[p].
-// x: pixel-major, its first tap of pixel 0. d: B tiles of pixel pairs, a plane for each half of the outputs.
+// Add to the gradient of a kernel:
+// kernel[tap][INPUTS * 16][OUTPUTS * 16] += sum over pixels p of x[p + tap] * d[p].
+// x: the convolution's input, pixel-major, from the first tap of pixel 0 on.
+// d: the gradient of its result as B tiles of pixel pairs, `plane` numbers for each half of the outputs.
+// count: number of pixels.
 template <int INPUTS, int OUTPUTS>
 void add_kernel_gradient(const bfloat16 *x, int pitch, const bfloat16 *d, size_t plane, int count,
                          float *kernel) {
     constexpr int channels = INPUTS * LANES;
     constexpr int chunk = 2048;  // pixels whose planes stay in the nearest cache
     static thread_local std::vector<bfloat16> planes;
-    // An odd number of cache lines from channel to channel, so that they do not compete for one place.
+    // An odd number of cache lines from channel to channel, so that channels do not compete for one cache
+    // set.
     const int line = ((chunk + 2 * pitch + 2 + 64) / 32 | 1) * 32;
     planes.resize(static_cast<size_t>(line) * channels + 64);
     for (int begin = 0; begin < count; begin += chunk) {

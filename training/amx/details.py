@@ -1,4 +1,4 @@
-"""``Network.details`` and its gradient, as a function of a state dict and a batch of crops."""
+"""``Network.details`` and its gradient on the matrix unit, as a function of weights and crops."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from training.amx.library import AmxError, load_library
-from training.form import kernel_names
+from training.kernels import kernel_names
 from vs_emtcm.network import cubic_difference_kernel
 from vs_emtcm.shape import Shape, receptive_radius
 
+# Channels that a tile holds as float32; kernels are filled up to whole tiles.
 LANES = 16
+# Channels that network.cpp can compute with.
 MOST_CHANNELS = 2 * LANES
 
 
 class AmxDetails:
-    """What every stage adds to the pixels of a crop; see :meth:`vs_emtcm.network.Network.details`.
+    """The details of a batch of crops; see :meth:`vs_emtcm.network.Network.details`.
 
-    Features are bfloat16, what they are made of and the details float32: the details are within
-    about a tenth of an 8-bit code value of PyTorch's.
+    Features are bfloat16; the pixels that they are made of and the details are float32. The details are
+    within about a tenth of an 8-bit code value of PyTorch's.
 
     Args:
         scale: 2, 3 or 4.
-        shape: of the network, of at most 32 channels; 16 and 32 make full use of the unit.
-        side: of a low-resolution crop.
-        crops: in a batch.
+        shape: of the network, with at most 32 channels; 16 and 32 make full use of the unit.
+        side: of a low-resolution crop in pixels.
+        crops: number of crops in a batch.
 
     Raises:
         AmxError: there is no matrix unit, or the network does not fit it.
@@ -61,15 +63,19 @@ class AmxDetails:
         weakref.finalize(self, self.library.emtcm_destroy, self.native)
 
     def __call__(self, state: Mapping[str, Tensor], low: Tensor) -> tuple[Tensor, Tensor]:
-        """The details of both stages, differentiable by the state.
+        """Return the details of both stages, differentiable by the state.
+
+        A gradient can be computed for the last call only.
 
         Args:
             state: of :class:`vs_emtcm.network.Network`, float32 on the CPU.
             low: (crops, 1, side, side) of values in 0..1.
 
         Returns:
-            Two of (crops, scale**2, H', W'), as of ``Network.details``. Their gradients are those of the
-            last call.
+            (crops, scale**2, H', W') for each stage, float32.
+
+        Raises:
+            ValueError: ``low`` has another shape.
         """
         if low.shape != (self.crops, 1, self.side, self.side):
             raise ValueError(f"low is {tuple(low.shape)}, not {self.crops} crops of {self.side} pixels")
@@ -79,7 +85,10 @@ class AmxDetails:
         return first.permute(0, 3, 1, 2), second.permute(0, 3, 1, 2)
 
     def _packed(self, state: Mapping[str, Tensor]) -> Tensor:
-        # In the order of network.cpp: kernels as [tap][input][output], filled up to whole tiles.
+        """Return all weights as one vector, in the order of network.cpp.
+
+        Kernels are [tap][input][output], filled up with zeros to whole tiles.
+        """
         fill, fill_subpixels = self._filling, LANES - self.scale**2
         fuse, channels = state["fuse.conv.weight"], len(state["head.slope"])
         estimates = [state[f"estimate{i}.weight"] for i in (1, 2)]
@@ -97,10 +106,16 @@ class AmxDetails:
 
 
 def _filled(kernel: Tensor, inputs: int, outputs: int) -> Tensor:
+    """Append inputs and outputs of zeros to a kernel (outputs, inputs, size, size)."""
     return F.pad(kernel, (0, 0, 0, 0, 0, inputs, 0, outputs)) if inputs or outputs else kernel
 
 
 class _Details(torch.autograd.Function):
+    """The library's two functions: details from packed weights, and back.
+
+    Details are (crops, height, width, scale**2).
+    """
+
     @staticmethod
     def forward(ctx: Any, packed: Tensor, low: Tensor, details: AmxDetails) -> tuple[Tensor, Tensor]:
         ctx.details, ctx.count = details, packed.numel()

@@ -1,4 +1,4 @@
-"""``network.cpp``, compiled where it is first wanted and kept in the user's cache."""
+"""The library of ``network.cpp``, compiled when it is first needed and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import platformdirs
 from vs_emtcm.errors import UsageError
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("network.cpp", "convolution.h", "tiles.h"))
+# Compiler flags; the matrix unit came with Sapphire Rapids.
 FLAGS = ("-std=c++20", "-O3", "-march=sapphirerapids", "-fopenmp", "-shared", "-fPIC")
 
 
@@ -27,10 +28,10 @@ class AmxError(UsageError):
 
 @cache
 def load_library() -> ctypes.CDLL:
-    """The compiled library, its functions declared.
+    """Return the library, compiled if it was not yet, with its functions declared.
 
     Raises:
-        AmxError: the processor has no matrix unit, or there is no compiler.
+        AmxError: the processor or the system has no matrix unit, or there is no compiler that works.
     """
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise AmxError(f"AMX needs Linux on x86-64, this is {sys.platform} on {platform.machine()}")
@@ -54,6 +55,7 @@ def load_library() -> ctypes.CDLL:
 
 
 def _compiled() -> Path:
+    """Return the path of the compiled library, whose name depends on compiler, flags and sources."""
     compiler = shutil.which(os.environ.get("CXX", "c++"))
     if compiler is None:
         raise AmxError("AMX needs a C++ compiler; install g++ 12 or newer, or name one in CXX")

@@ -1,8 +1,8 @@
 // The details of a batch of crops and the gradient of every weight, in bfloat16 on matrix tiles.
 //
-// What vs_emtcm/network.py computes, crop by crop, each in memory of its own. Sums, biases, slopes, the
-// head, the interpolation and the details themselves are float32; features and their gradients are
-// bfloat16. Channels are 16 or 32, sub-pixels at most 16.
+// It computes what Network.details of vs_emtcm/network.py does, crop by crop, each in memory of its own.
+// Sums, biases, slopes, the head, the interpolation and the details themselves are float32; features and
+// their gradients are bfloat16. Channels are 16 or 32, sub-pixels (scale * scale) at most 16.
 
 #include <omp.h>
 
@@ -12,7 +12,8 @@
 
 namespace {
 
-// A valid 5x5 convolution of one float32 plane to 16 lanes; `finish(p, a, b)` gets pixels p and p + 1.
+// A valid 5x5 convolution of one float32 plane to 16 channels. The kernel is [tap][step]; `finish(p, a, b)`
+// is given the results of pixels p and p + 1.
 template <class Finish>
 void convolve_plane(const float *x, int pitch, const float *kernel, int step, __m512 bias, int count,
                     Finish finish) {
@@ -36,11 +37,11 @@ inline void add_to(float *sum, __m512 value) {
 struct Sizes {
     int channels, stage1, stage2, subpixels, side, crops, threads;
 
-    int side1() const { return side - 4 - 2 * stage1 - 2; }            // of the first detail
-    int side2() const { return side1() - 2 * (stage2 + 1); }           // of the second
+    int side1() const { return side - 4 - 2 * stage1 - 2; }            // side of the first detail
+    int side2() const { return side1() - 2 * (stage2 + 1); }           // side of the second detail
     int layers() const { return 1 + stage1 + stage2; }                 // head, body1, fuse, body2
-    int fuse() const { return 1 + stage1; }                            // the layer
-    int longest() const { return std::max({stage1, stage2, 2}) + 1; }  // that a skip or a kernel reaches
+    int fuse() const { return 1 + stage1; }                            // index of the layer "fuse"
+    int longest() const { return std::max({stage1, stage2, 2}) + 1; }  // pixels that a skip or kernel reaches
 };
 
 class Network {
@@ -54,16 +55,18 @@ template <int HALVES>
 class NetworkOf final : public Network {
     static constexpr int C = HALVES * LANES;
 
-    // What a layer leaves behind for the way back.
+    // What the forward pass of a layer leaves for the backward pass.
     struct Layer {
         Buffer<bfloat16> values;    // pixel-major
-        Buffer<uint16_t> negative;  // a bit for each channel, a plane for each half
+        Buffer<uint16_t> negative;  // signs before the slope: a bit for each channel, a plane for each half
     };
 
+    // What the forward pass of a crop leaves for the backward pass.
     struct Crop {
         Buffer<float> x, detail1;
         std::vector<Layer> layers;
-        Buffer<bfloat16> features, refined, fed_back;  // with their skips; the detail, padded to 16
+        Buffer<bfloat16> features, refined;  // results of both stages' layers, their skips added
+        Buffer<bfloat16> fed_back;           // the first detail as an input of "fuse", 16 channels
     };
 
     // A gradient of features, pixel-major and as B tiles.
@@ -71,15 +74,15 @@ class NetworkOf final : public Network {
         Buffer<bfloat16> pixels, pairs;
     };
 
-    // What one thread needs on the way back.
-    struct Desk {
+    // What one thread needs in a backward pass.
+    struct Workspace {
         Gradient layer[2], detail;
-        Buffer<bfloat16> features, refined;  // gradients that a skip takes back to its start
+        Buffer<bfloat16> features, refined;  // gradients that a skip passes back to its start
         Buffer<float> fed_back;
-        std::vector<float> gradients;
+        std::vector<float> gradients;  // of all weights, summed over the thread's crops
     };
 
-    // The kernel of a 3x3 convolution as B tiles, for the way there and back.
+    // The kernel of a 3x3 convolution as B tiles, for the forward and the backward pass.
     struct Kernel {
         int inputs, outputs;
         size_t offset;
@@ -92,13 +95,13 @@ class NetworkOf final : public Network {
     const size_t plane_;
     const __mmask16 subpixels_;
     std::vector<float> cubic_, weights_;
-    // Where the weights are: head, kernels, biases, slopes, biases of the details.
-    std::vector<Kernel> body_;  // the kernel of each layer; the head's is none of these
+    // Places of the weights in the vector: head, kernels, biases, slopes, biases of the details.
+    std::vector<Kernel> body_;  // the kernel of each layer; the first, the head's, is empty
     Kernel estimate1_, estimate2_, feed_back_;
     size_t biases_, slopes_, detail_biases_, count_;
-    std::vector<bfloat16> to_features_;  // from the first estimate and from fuse, back to the features
+    std::vector<bfloat16> to_features_;  // B tiles from the first estimate and "fuse" back to the features
     std::vector<Crop> crops_;
-    std::vector<Desk> desks_;
+    std::vector<Workspace> workspaces_;
 
   public:
     NetworkOf(const Sizes &sizes, const float *cubic)
@@ -136,7 +139,7 @@ class NetworkOf final : public Network {
             crops_.push_back(std::move(crop));
         }
         for (int i = 0; i < sizes.threads; i++)
-            desks_.push_back({{gradient(C), gradient(C)},
+            workspaces_.push_back({{gradient(C), gradient(C)},
                               gradient(LANES),
                               plane<bfloat16>(C),
                               plane<bfloat16>(C),
@@ -158,15 +161,16 @@ class NetworkOf final : public Network {
     void backward(const float *gradient1, const float *gradient2, float *gradients) override {
         const size_t out1 = area(sizes_.side1()) * sizes_.subpixels,
                      out2 = area(sizes_.side2()) * sizes_.subpixels;
-        for (Desk &desk : desks_) std::fill(desk.gradients.begin(), desk.gradients.end(), 0.0f);
+        for (Workspace &work : workspaces_) std::fill(work.gradients.begin(), work.gradients.end(), 0.0f);
 #pragma omp parallel for num_threads(sizes_.threads) schedule(static)
         for (int i = 0; i < sizes_.crops; i++) {
             const Tiles tiles;
-            backward(crops_[i], desks_[omp_get_thread_num()], gradient1 + i * out1, gradient2 + i * out2);
+            backward(crops_[i], workspaces_[omp_get_thread_num()], gradient1 + i * out1,
+                     gradient2 + i * out2);
         }
-        std::copy(desks_[0].gradients.begin(), desks_[0].gradients.end(), gradients);
-        for (size_t d = 1; d < desks_.size(); d++)
-            for (size_t i = 0; i < count_; i++) gradients[i] += desks_[d].gradients[i];
+        std::copy(workspaces_[0].gradients.begin(), workspaces_[0].gradients.end(), gradients);
+        for (size_t d = 1; d < workspaces_.size(); d++)
+            for (size_t i = 0; i < count_; i++) gradients[i] += workspaces_[d].gradients[i];
     }
 
   private:
@@ -178,11 +182,12 @@ class NetworkOf final : public Network {
         return {plane<bfloat16>(channels), Buffer<bfloat16>(static_cast<size_t>(total_) * channels, 0)};
     }
     static size_t area(int side) { return static_cast<size_t>(side) * side; }
-    // Pixels of so many rows, in whole blocks.
+    // Number of pixels in `rows` rows, rounded up to whole blocks of 64.
     int pixels(int rows) const { return (rows * pitch_ + 63) / 64 * 64; }
-    // How far into a picture one lies that has `border` fewer pixels on each side.
+    // Position in a picture of the first pixel inside of a border.
     ptrdiff_t inside(int border) const { return static_cast<ptrdiff_t>(border) * (pitch_ + 1); }
 
+    // Copy all weights and pack the kernels into B tiles.
     void take(const float *weights) {
         weights_.assign(weights, weights + count_);
         auto both = [&](Kernel &k) {
@@ -203,7 +208,7 @@ class NetworkOf final : public Network {
         to_features_.insert(to_features_.end(), fuse.begin(), fuse.end());
     }
 
-    // `finish(p, half, a, b)` gets pixels p and p + 1 of convolve's sums.
+    // Go through the sums that convolve<OF> gives: `finish(p, half, a, b)` is given pixels p and p + 1.
     template <int OF, class Finish>
     static void each_pair(int p, const float *sums, Finish finish) {
         for (int i = 0; i < 64 / OF; i += 2)
@@ -213,7 +218,7 @@ class NetworkOf final : public Network {
             }
     }
 
-    // Two pixels of C channels, at one half of them.
+    // Store one half of the channels of two neighbouring pixels.
     static void store_pair(bfloat16 *at, __m512i pair) {
         if constexpr (HALVES == 1) {
             _mm512_storeu_si512(at, pair);
@@ -228,6 +233,7 @@ class NetworkOf final : public Network {
     }
     uint16_t *signs(Layer &layer, int p, int half) const { return layer.negative + (half * total_ + p); }
 
+    // PReLU of 16 channels of pixels p and p + 1; values and signs are kept in the layer.
     void activate(Layer &layer, __m512 slope, int p, int half, __m512 &a, __m512 &b) {
         const __mmask16 na = _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_LT_OQ);
         const __mmask16 nb = _mm512_cmp_ps_mask(b, _mm512_setzero_ps(), _CMP_LT_OQ);
@@ -239,7 +245,7 @@ class NetworkOf final : public Network {
         to[1] = nb;
     }
 
-    // `skip` is added to what the layer gives; the sum goes to `sum`.
+    // Run a layer. If `skip` is not null, it is added to the layer's values, and the sum is stored at `sum`.
     void run_layer(Crop &crop, int index, const std::vector<Step> &steps, const bfloat16 *tiles, int rows,
                    const bfloat16 *skip, bfloat16 *sum) {
         Layer &layer = crop.layers[index];
@@ -255,7 +261,8 @@ class NetworkOf final : public Network {
                          });
     }
 
-    // Layers `first` to `last`, each on the one before it; `sum` is that of the last one and `skip`.
+    // Run layers `first` to `last`, each on the one before it. `sum` becomes the values of the last one plus
+    // `skip`.
     void run_layers(Crop &crop, int first, int last, int &rows, Buffer<bfloat16> &skip,
                     Buffer<bfloat16> &sum) {
         for (int i = first; i <= last; i++) {
@@ -309,7 +316,7 @@ class NetworkOf final : public Network {
         add_steps(steps, crop.fed_back + 0, LANES, pitch_);
         std::vector<bfloat16> tiles = body_[fuse].forward;
         tiles.insert(tiles.end(), feed_back_.forward.begin(), feed_back_.forward.end());
-        // Alone, the layer is its own skip.
+        // If "fuse" is the only layer of stage 2, its skip goes around nothing: its values count twice.
         const bool alone = fuse == last;
         run_layer(crop, fuse, steps, tiles.data(), rows, alone ? crop.layers[fuse].values + 0 : nullptr,
                   alone ? crop.refined + 0 : nullptr);
@@ -334,15 +341,18 @@ class NetworkOf final : public Network {
                     });
     }
 
-    // The steps of a convolution's way back: its first tap is where its last one was.
+    // Append the steps of a convolution's backward pass, whose first tap is where the forward pass has its
+    // last.
     void add_steps_back(std::vector<Step> &steps, const bfloat16 *gradient, int channels) const {
         add_steps(steps, gradient - inside(2) * channels, channels, pitch_);
     }
 
-    // The gradient of a layer's sums from that of its values. `add`: more of the latter, from a skip;
-    // `keep`: where the latter is kept for a skip.
-    void run_layer_back(Crop &crop, Desk &desk, Gradient &result, int index, const std::vector<Step> &steps,
-                        const bfloat16 *tiles, int rows, const bfloat16 *add, Buffer<bfloat16> *keep) {
+    // Compute the gradient of a layer's sums (its values before the slope). The convolution of `steps` gives the
+    // gradient of its values. `add`: a skip's part of that gradient, or null. `keep`: where that gradient is
+    // kept for a skip, or null.
+    void run_layer_back(Crop &crop, Workspace &work, Gradient &result, int index,
+                        const std::vector<Step> &steps, const bfloat16 *tiles, int rows, const bfloat16 *add,
+                        Buffer<bfloat16> *keep) {
         Layer &layer = crop.layers[index];
         __m512 biases[HALVES] = {}, slopes[HALVES] = {};
         const int count = pixels(rows);
@@ -367,42 +377,44 @@ class NetworkOf final : public Network {
                 _mm512_storeu_si512(result.pairs + (half * plane_ + p * LANES), interleave(pair));
             });
         });
-        // The buffer held a larger picture before.
+        // What the buffer held before may have been longer.
         result.pixels.zero_from(static_cast<size_t>(count) * C);
         if (keep) keep->zero_from(static_cast<size_t>(count) * C);
         for (int half = 0; half < HALVES; half++) {
             const size_t at = static_cast<size_t>(index) * C + half * LANES;
-            add_to(&desk.gradients[biases_ + at], biases[half]);
-            // A negative value is the slope times what it was before.
+            add_to(&work.gradients[biases_ + at], biases[half]);
+            // A negative value is the slope times the sum, and the slope's gradient is made of sums.
             const __m512 slope = vector(slopes_, index, half);
             const __mmask16 divisible = _mm512_cmp_ps_mask(slope, _mm512_setzero_ps(), _CMP_NEQ_OQ);
-            add_to(&desk.gradients[slopes_ + at], _mm512_maskz_div_ps(divisible, slopes[half], slope));
+            add_to(&work.gradients[slopes_ + at], _mm512_maskz_div_ps(divisible, slopes[half], slope));
         }
     }
 
-    // Back from layer `last`, whose gradient is `result`, to layer `first - 1`, whose start a skip takes too.
-    Gradient *run_layers_back(Crop &crop, Desk &desk, Gradient *result, int first, int last, int &rows,
+    // Go back from layer `last`, whose gradient is `result`, to layer `first - 1`, where the skip began.
+    // `skip` is the gradient that it passes back. Returns the gradient of layer `first - 1`.
+    Gradient *run_layers_back(Crop &crop, Workspace &work, Gradient *result, int first, int last, int &rows,
                               Buffer<bfloat16> &skip) {
         for (int i = last; i >= first; i--) {
             add_kernel_gradient<HALVES, HALVES>(crop.layers[i - 1].values + 0, pitch_, result->pairs + 0,
-                                                plane_, pixels(rows), body_[i].in(desk.gradients));
+                                                plane_, pixels(rows), body_[i].in(work.gradients));
             std::vector<Step> steps;
             add_steps_back(steps, result->pixels + 0, C);
             rows += 2;
-            Gradient *next = other(desk, result);
-            run_layer_back(crop, desk, *next, i - 1, steps, body_[i].backward.data(), rows,
+            Gradient *next = other(work, result);
+            run_layer_back(crop, work, *next, i - 1, steps, body_[i].backward.data(), rows,
                            i == first ? skip + -inside(last - first + 1) * C : nullptr, nullptr);
             result = next;
         }
         return result;
     }
-    static Gradient *other(Desk &desk, const Gradient *one) {
-        return one == &desk.layer[0] ? &desk.layer[1] : &desk.layer[0];
+    static Gradient *other(Workspace &work, const Gradient *one) {
+        return one == &work.layer[0] ? &work.layer[1] : &work.layer[0];
     }
 
-    // The gradient of a detail of side x side pixels; `value(p, y, x)` of its sub-pixels.
+    // Store the gradient of a detail of side x side pixels and add it to the gradient of the detail's bias.
+    // `value(p, y, x)` gives it for the sub-pixels of a pixel.
     template <class Value>
-    void start_back(Desk &desk, int side, float *bias, Value value) {
+    void start_back(Workspace &work, int side, float *bias, Value value) {
         __m512 sum = _mm512_setzero_ps();
         const int count = pixels(side);
         for (int p = 0; p < count; p += 2) {
@@ -413,38 +425,38 @@ class NetworkOf final : public Network {
             }
             sum = _mm512_add_ps(sum, _mm512_add_ps(both[0], both[1]));
             const __m512i pair = narrow(both[0], both[1]);
-            _mm512_storeu_si512(desk.detail.pixels + p * LANES, pair);
-            _mm512_storeu_si512(desk.detail.pairs + p * LANES, interleave(pair));
+            _mm512_storeu_si512(work.detail.pixels + p * LANES, pair);
+            _mm512_storeu_si512(work.detail.pairs + p * LANES, interleave(pair));
         }
-        desk.detail.pixels.zero_from(static_cast<size_t>(count) * LANES);
+        work.detail.pixels.zero_from(static_cast<size_t>(count) * LANES);
         add_to(bias, sum);
     }
 
-    void backward(Crop &crop, Desk &desk, const float *gradient1, const float *gradient2) {
-        std::vector<float> &sums = desk.gradients;
+    void backward(Crop &crop, Workspace &work, const float *gradient1, const float *gradient2) {
+        std::vector<float> &sums = work.gradients;
         const int side1 = sizes_.side1(), side2 = sizes_.side2(), border = sizes_.stage2 + 1;
         const int fuse = sizes_.fuse(), last = sizes_.layers() - 1;
         auto of_detail2 = [&](int y, int x) {
             return _mm512_maskz_loadu_ps(subpixels_, gradient2 + (y * side2 + x) * sizes_.subpixels);
         };
 
-        start_back(desk, side2, &sums[detail_biases_ + LANES],
+        start_back(work, side2, &sums[detail_biases_ + LANES],
                    [&](int, int y, int x) { return of_detail2(y, x); });
         int rows = side2;
-        add_kernel_gradient<HALVES, 1>(crop.refined + 0, pitch_, desk.detail.pairs + 0, plane_, pixels(rows),
+        add_kernel_gradient<HALVES, 1>(crop.refined + 0, pitch_, work.detail.pairs + 0, plane_, pixels(rows),
                                        estimate2_.in(sums));
         std::vector<Step> steps;
-        add_steps_back(steps, desk.detail.pixels + 0, LANES);
+        add_steps_back(steps, work.detail.pixels + 0, LANES);
         std::vector<bfloat16> tiles = estimate2_.backward;
         if (fuse == last) {
-            // The skip takes back as much again.
-            add_steps_back(steps, desk.detail.pixels + 0, LANES);
+            // Its values count twice, see forward().
+            add_steps_back(steps, work.detail.pixels + 0, LANES);
             tiles.insert(tiles.end(), estimate2_.backward.begin(), estimate2_.backward.end());
         }
         rows += 2;
-        Gradient *result = &desk.layer[0];
-        run_layer_back(crop, desk, *result, last, steps, tiles.data(), rows, nullptr, &desk.refined);
-        result = run_layers_back(crop, desk, result, fuse + 1, last, rows, desk.refined);
+        Gradient *result = &work.layer[0];
+        run_layer_back(crop, work, *result, last, steps, tiles.data(), rows, nullptr, &work.refined);
+        result = run_layers_back(crop, work, result, fuse + 1, last, rows, work.refined);
 
         add_kernel_gradient<HALVES, HALVES>(crop.features + inside(1) * C, pitch_, result->pairs + 0, plane_,
                                             pixels(rows), body_[fuse].in(sums));
@@ -454,26 +466,26 @@ class NetworkOf final : public Network {
         add_steps_back(steps, result->pixels + 0, C);
         rows += 2;
         convolve<1>(steps, feed_back_.backward.data(), nullptr, pixels(rows), [&](int p, const float *of) {
-            std::copy(of, of + 64 * LANES, desk.fed_back + p * LANES);
+            std::copy(of, of + 64 * LANES, work.fed_back + p * LANES);
         });
-        start_back(desk, side1, &sums[detail_biases_], [&](int p, int y, int x) {
+        start_back(work, side1, &sums[detail_biases_], [&](int p, int y, int x) {
             __m512 value = _mm512_maskz_loadu_ps(subpixels_, gradient1 + (y * side1 + x) * sizes_.subpixels);
-            value = _mm512_mask_add_ps(value, subpixels_, value, _mm512_loadu_ps(desk.fed_back + p * LANES));
+            value = _mm512_mask_add_ps(value, subpixels_, value, _mm512_loadu_ps(work.fed_back + p * LANES));
             y -= border;
             x -= border;
             const bool refined = y >= 0 && x >= 0 && y < side2 && x < side2;
             return refined ? _mm512_add_ps(value, of_detail2(y, x)) : value;
         });
-        add_kernel_gradient<HALVES, 1>(crop.features + 0, pitch_, desk.detail.pairs + 0, plane_,
+        add_kernel_gradient<HALVES, 1>(crop.features + 0, pitch_, work.detail.pairs + 0, plane_,
                                        pixels(side1), estimate1_.in(sums));
         steps.clear();
-        add_steps_back(steps, desk.detail.pixels + 0, LANES);
+        add_steps_back(steps, work.detail.pixels + 0, LANES);
         add_steps_back(steps, result->pixels + -inside(1) * C, C);
         rows += 2;
-        result = other(desk, result);
-        run_layer_back(crop, desk, *result, sizes_.stage1, steps, to_features_.data(), rows, nullptr,
-                       &desk.features);
-        result = run_layers_back(crop, desk, result, 1, sizes_.stage1, rows, desk.features);
+        result = other(work, result);
+        run_layer_back(crop, work, *result, sizes_.stage1, steps, to_features_.data(), rows, nullptr,
+                       &work.features);
+        result = run_layers_back(crop, work, result, 1, sizes_.stage1, rows, work.features);
 
         for (int half = 0; half < HALVES; half++) {
             __m512 head[25] = {};
@@ -492,10 +504,11 @@ class NetworkOf final : public Network {
 
 extern "C" {
 
-// Whether this processor and this system have matrix tiles.
+// Return whether this processor and this system have matrix tiles.
 int emtcm_supported() { return request_tiles(); }
 
-// A network for batches of so many crops, or null. `cubic`: [25][16].
+// Make a network for batches of `crops` crops; null if there is not enough memory. `cubic`: the kernels of
+// interpolation, [25][16].
 void *emtcm_create(int channels, int stage1, int stage2, int subpixels, int side, int crops, int threads,
                    const float *cubic) {
     const Sizes sizes{channels, stage1, stage2, subpixels, side, crops, threads};
@@ -509,12 +522,14 @@ void *emtcm_create(int channels, int stage1, int stage2, int subpixels, int side
 
 void emtcm_destroy(void *network) { delete static_cast<Network *>(network); }
 
-// low: [crops][side][side]; detail1, detail2: [crops][height][width][subpixels].
+// Compute the details of a batch. weights: see AmxDetails._packed; low: [crops][side][side]; detail1,
+// detail2: [crops][height][width][subpixels].
 void emtcm_forward(void *network, const float *weights, const float *low, float *detail1, float *detail2) {
     static_cast<Network *>(network)->forward(weights, low, detail1, detail2);
 }
 
-// Of the last batch.
+// Compute the gradients of all weights, in the order of `weights`, for the last batch. gradient1, gradient2:
+// those of the details.
 void emtcm_backward(void *network, const float *gradient1, const float *gradient2, float *gradients) {
     static_cast<Network *>(network)->backward(gradient1, gradient2, gradients);
 }

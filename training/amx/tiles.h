@@ -21,7 +21,8 @@ using bfloat16 = uint16_t;
 constexpr int LANES = 16;                // channels that one tile or register holds as float32
 constexpr int TILE = LANES * 2 * LANES;  // bfloat16 in a tile
 
-// Linux lends a process the tiles' registers only when it is asked to.
+// Ask Linux for the permission to use tiles, which a process must have. Returns whether the processor and the
+// system can do what network.cpp needs.
 inline bool request_tiles() {
     constexpr int ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18;
     __builtin_cpu_init();
@@ -29,7 +30,7 @@ inline bool request_tiles() {
            syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
-// Whole tiles in all eight registers, for as long as it lives, on one thread.
+// Configures all eight tile registers of the calling thread as whole tiles, for as long as the object lives.
 class Tiles {
   public:
     Tiles() {
@@ -46,13 +47,14 @@ class Tiles {
     Tiles &operator=(const Tiles &) = delete;
 };
 
-// Zeroed memory whose element 0 lies behind `front` others.
+// Zeroed, aligned memory of `count` elements. `buffer + i` points to element `front + i`, so that small
+// negative positions are within it.
 template <class T>
 class Buffer {
   public:
     Buffer() = default;
     Buffer(size_t count, size_t front) : count_(count), front_(front) {
-        // Beyond its end, so that a whole tile can always be read.
+        // 4096 bytes more, so that a whole tile can be read at any position.
         const size_t bytes = (count * sizeof(T) + 4096 + 63) / 64 * 64;
         data_ = static_cast<T *>(std::aligned_alloc(64, bytes));
         if (data_ == nullptr) throw std::bad_alloc();
@@ -67,6 +69,7 @@ class Buffer {
     }
     ~Buffer() { std::free(data_); }
     T *operator+(ptrdiff_t i) const { return data_ + front_ + i; }
+    // Zero everything from position `i` on.
     void zero_from(size_t i) {
         if (front_ + i < count_) std::memset(*this + i, 0, (count_ - front_ - i) * sizeof(T));
     }
@@ -76,18 +79,20 @@ class Buffer {
     size_t count_ = 0, front_ = 0;
 };
 
+// Round to nearest, ties to even.
 inline bfloat16 to_bfloat16(float value) {
     uint32_t bits;
     std::memcpy(&bits, &value, 4);
     return static_cast<bfloat16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
+// 16 bfloat16 as float32.
 inline __m512 widen(const bfloat16 *sixteen) {
     const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(sixteen));
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
 
-// `first` in the low half, `second` in the high half.
+// 32 float32 as bfloat16: `first` in the low half, `second` in the high half.
 inline __m512i narrow(__m512 first, __m512 second) {
     return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
 }
@@ -99,7 +104,7 @@ inline __m512i interleave(__m512i halves) {
     return _mm512_permutexvar_epi16(_mm512_or_si512(even, _mm512_slli_epi32(odd, 16)), halves);
 }
 
-// A 16x16 matrix of 32-bit numbers, transposed.
+// Transpose a 16x16 matrix of 32-bit numbers in place, a row in each register.
 inline void transpose(__m512i r[16]) {
     __m512i t[16];
     for (int i = 0; i < 16; i += 2) {

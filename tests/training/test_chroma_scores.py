@@ -1,16 +1,14 @@
 """Chroma of pictures is scored beside Spline36's."""
 
-import json
+import math
 
 import numpy as np
 import pytest
 import vapoursynth as vs
 from PIL import Image
-from typer.testing import CliRunner
 
 from tests.conftest import codes
-from training.chroma import evaluate_chroma, to_yuv
-from training.cli import app
+from training.chroma_scores import evaluate_chroma, to_yuv
 from training.pictures import PictureError
 from vs_emtcm import Upscaler
 
@@ -69,10 +67,7 @@ def test_pictures_that_are_all_border_are_refused(tmp_path, side):
         evaluate_chroma(tmp_path, Upscaler(2), None)
 
 
-def test_the_command_prints_both(tmp_path):
-    Image.fromarray(picture()).save(tmp_path / "colours.png")
-    result = CliRunner().invoke(app, ["evaluate-chroma", "--data", str(tmp_path), "--json"])
-    (score,) = json.loads(result.stdout)
-    assert score["ours"] > score["spline36"]
-    shown = CliRunner().invoke(app, ["evaluate-chroma", "--data", str(tmp_path)]).stdout
-    assert f"Spline36 {score['spline36']:.2f} dB, ours {score['ours']:.2f} dB (1)" in shown
+def test_chroma_that_is_identical_has_an_infinite_psnr(tmp_path):
+    Image.new("RGB", (80, 80), (120, 60, 60)).save(tmp_path / "flat.png")
+    (score,) = evaluate_chroma(tmp_path, Upscaler(2), None)
+    assert (score.spline36, score.ours) == (math.inf, math.inf)

@@ -1,4 +1,4 @@
-"""Scores of chroma: reduced pictures in 4:2:0, upscaled, beside the pictures themselves in 4:2:0."""
+"""Scores of chroma: pictures are reduced, turned into 4:2:0, upscaled, and compared with their own 4:2:0."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from training.codec import Yuv, encode_and_decode_yuv
-from training.evaluate import picture_sets
 from training.imresize import downscale, to_8bit
+from training.picture_scores import picture_sets
 from training.pictures import PictureError, find_pictures, read_rgb
 from vs_emtcm import Color, PixelFormat, Upscaler
 from vs_emtcm.chroma import chroma_shift, luma_at_chroma
@@ -22,19 +22,19 @@ from vs_emtcm.resample import upscale
 
 FORMAT = PixelFormat(family="yuv", subsampling=(1, 1))
 COLOR = Color()
-# Chroma samples at each edge that do not count, times the scale.
+# Width of the border that does not count, in chroma samples of low resolution.
 BORDER = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChromaScore:
-    """Means over the pictures of a set and both planes.
+    """The mean scores of one set, over its pictures; U and V count as one picture.
 
     Attributes:
-        name: the set.
+        name: of the set.
         scale: 2, 3 or 4.
-        crf: of x264, by which the reduced pictures were compressed, or None.
-        spline36, ours: PSNR in dB.
+        crf: of x264, by which the reduced pictures were compressed; None if they were not.
+        spline36, ours: PSNR in dB; infinite where a picture came out identical.
         pictures: how many.
     """
 
@@ -47,9 +47,10 @@ class ChromaScore:
 
 
 def evaluate_chroma(folder: Path, upscaler: Upscaler, crf: int | None) -> list[ChromaScore]:
-    """Every set of ``folder``: reduced by MATLAB's bicubic, then BT.709 in 4:2:0 of 8 bits, sited left.
+    """Score the chroma of every set of a folder, beside Spline36.
 
-    Grey pictures do not count.
+    Pictures are reduced by MATLAB's bicubic, then turned into 8-bit BT.709 4:2:0 with chroma sited left. Grey
+    pictures do not count.
 
     Args:
         folder: pictures, or one folder for each set.
@@ -57,7 +58,7 @@ def evaluate_chroma(folder: Path, upscaler: Upscaler, crf: int | None) -> list[C
         crf: of x264; None does not compress them.
 
     Raises:
-        PictureError: there is no picture, or one cannot be read.
+        PictureError: there is no picture in colour, or one cannot be read or is too small.
     """
     scores = []
     for name, path in picture_sets(folder).items():
@@ -79,6 +80,7 @@ def evaluate_chroma(folder: Path, upscaler: Upscaler, crf: int | None) -> list[C
 
 
 def _coloured(folder: Path, unit: int) -> Iterator[NDArray[np.uint8]]:
+    """Read the pictures in colour as (H, W, 3) RGB, cropped to multiples of ``unit``."""
     for path in find_pictures(folder):
         rgb = read_rgb(path)
         height, width = (n // unit * unit for n in rgb.shape[:2])
@@ -92,7 +94,7 @@ def _coloured(folder: Path, unit: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def _psnr(rgb: NDArray[np.uint8], upscaler: Upscaler, crf: int | None) -> tuple[float, float]:
-    """Of both planes together, by Spline36 and by the upscaler."""
+    """Return the PSNR in dB over both chroma planes, by Spline36 and by the upscaler."""
     scale = upscaler.scale
     low = to_yuv(np.stack([to_8bit(downscale(rgb[..., i], scale)) for i in range(3)], axis=-1))
     if crf is not None:
@@ -103,26 +105,44 @@ def _psnr(rgb: NDArray[np.uint8], upscaler: Upscaler, crf: int | None) -> tuple[
     interpolated = (upscale(torch.from_numpy(plane).float()[None, None], scale, shift) for plane in low[1:])
     spline36 = [to_8bit(plane[0, 0].double().numpy()) for plane in interpolated]
     inside = (slice(BORDER * scale, -BORDER * scale),) * 2
-    of_spline36, of_ours = (
-        np.mean([(a[inside] - b[inside].astype(np.float64)) ** 2 for a, b in zip(planes, truth, strict=True)])
+    spline36_error, our_error = (
+        float(
+            np.mean(
+                [(a[inside] - b[inside].astype(np.float64)) ** 2 for a, b in zip(planes, truth, strict=True)]
+            )
+        )
         for planes in (spline36, ours)
     )
-    return 10 * math.log10(255**2 / of_spline36), 10 * math.log10(255**2 / of_ours)
+    return _decibels(spline36_error), _decibels(our_error)
+
+
+def _decibels(mean_square: float) -> float:
+    return math.inf if mean_square == 0 else 10 * math.log10(255**2 / mean_square)
 
 
 def to_yuv(rgb: NDArray[np.uint8]) -> Yuv:
-    """Full-range RGB (H, W, 3) as BT.709 4:2:0 of limited range, sited left, H and W even."""
+    """Convert full-range RGB to limited-range BT.709 4:2:0 with chroma sited left, all uint8.
+
+    Args:
+        rgb: (H, W, 3), H and W even.
+
+    Returns:
+        Y (H, W), U and V (H / 2, W / 2).
+    """
     red, green, blue = (rgb[..., i] / 255.0 for i in range(3))
-    of_red, of_blue = LUMA_WEIGHTS["bt709"]
-    luma = of_red * red + (1 - of_red - of_blue) * green + of_blue * blue
+    red_weight, blue_weight = LUMA_WEIGHTS["bt709"]
+    luma = red_weight * red + (1 - red_weight - blue_weight) * green + blue_weight * blue
     planes = (
         16 + 219 * luma,
-        *(128 + 112 * (colour - luma) / (1 - weight) for colour, weight in ((blue, of_blue), (red, of_red))),
+        *(
+            128 + 112 * (colour - luma) / (1 - weight)
+            for colour, weight in ((blue, blue_weight), (red, red_weight))
+        ),
     )
     y, u, v = planes
-    return to_8bit(y), _halved(u), _halved(v)
+    return to_8bit(y), _subsampled(u), _subsampled(v)
 
 
-def _halved(plane: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _subsampled(plane: NDArray[np.float64]) -> NDArray[np.uint8]:
     reduced = luma_at_chroma(torch.from_numpy(plane)[None, None], FORMAT.subsampling, COLOR.chroma_location)
     return to_8bit(reduced[0, 0].numpy())

@@ -1,13 +1,13 @@
 """Methods are scored on what the papers' protocols give them."""
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.conftest import codes
-from training.evaluate import evaluate_pictures, evaluate_video, interpolations, networks, read_clip
 from training.imresize import downscale, downscale_8bit, to_8bit
+from training.methods import interpolations
+from training.picture_scores import evaluate_pictures
 from training.pictures import PictureError, luma_of_rgb, read_luma
 
 
@@ -88,39 +88,3 @@ def test_a_border_of_as_many_pixels_as_the_scale_does_not_count(tmp_path, reduct
     inside, outside = evaluate_pictures(tmp_path, 3, {"3": framed(3), "4": framed(4)}, reduction)
     assert (inside.psnr, inside.ssim) == (float("inf"), pytest.approx(1))
     assert outside.psnr < 30
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_networks_and_interpolations_keep_the_levels_of_luma(scale):
-    for level in (16.0, 60.4, 128.0, 235.0):
-        flat = np.full((20, 24), level)
-        for method in (*interpolations(scale).values(), *networks(["base-clean/1"], scale).values()):
-            result = method(flat)
-            assert result.shape == (20 * scale, 24 * scale)
-            assert result.min() == result.max() == round(level)
-
-
-def test_lanczos_has_three_lobes():
-    low = np.zeros((1, 25))
-    low[0, 12] = 200
-    # Where the samples of twice the size lie, as distances from the one that is not zero.
-    distance = (np.arange(50) + 0.5) / 2 - 12.5
-    kernel = np.where(np.abs(distance) < 3, np.sinc(distance) * np.sinc(distance / 3), 0)
-    (row, _) = interpolations(2)["lanczos"](low)
-    np.testing.assert_allclose(row, (200 * kernel).clip(0), atol=2)
-
-
-def test_a_clip_is_scored_by_its_first_frames_as_they_are(make_clip):
-    clip = make_clip(codec="ffv1", frames=5, width=70, height=66)
-    lumas = read_clip(clip, 3, 4)
-    with av.open(str(clip)) as container:
-        for luma, frame in zip(lumas, list(container.decode(video=0))[:3], strict=True):
-            np.testing.assert_array_equal(luma, frame.to_ndarray()[:64, :68])
-
-
-def test_a_noisy_clip_has_the_same_noise_each_time(make_clip):
-    clip = make_clip(codec="ffv1", frames=2, width=96, height=96)
-    scores = [evaluate_video(clip, 2, 23, 2, interpolations(2), 20.0) for _ in range(2)]
-    assert scores[0] == scores[1]
-    plain = evaluate_video(clip, 2, 23, 2, interpolations(2))
-    assert all(noisy.psnr < quiet.psnr for noisy, quiet in zip(scores[0], plain, strict=True))

@@ -1,4 +1,4 @@
-"""One training step: crops, loss, gradients, optimizers and averages. On a GPU it is one CUDA graph."""
+"""Training steps: crops, loss, gradients, optimizers and averages. On a GPU a step is one CUDA graph."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from torch.nn.parallel import DistributedDataParallel
 from training.crops import CropSource
 from training.optimizers import Optimizers
 
-# Steps before the capture: they choose algorithms, allocate memory and begin optimizers.
+# Steps before a CUDA graph is captured: they choose algorithms, allocate memory and begin optimizers.
 UNCAPTURED = 4
+# Longer gradients, all parameters together, are shortened to this length.
 MAXIMUM_NORM = 1.0
 
 
-class Step:
-    """The steps of a phase.
+class Stepper:
+    """Takes the steps of a phase.
 
     Args:
-        objective: of one batch of each scale; see :class:`training.objective.Objective`.
-        sources: of crops, by scale.
-        trained: parameters by name.
-        average: of their values, by the same names and more.
+        objective: the loss of one batch of each scale; see :class:`training.objective.Objective`.
+        sources: the crops of each scale.
+        trained: the parameters that are trained, by name.
+        average: their running averages, by the same names; other names are left alone. Changed in place.
         optimizers: of ``trained``.
-        batch: crops of each scale in a step.
-        share: those of this process.
-        captured: replay a CUDA graph; all of the above is on one GPU, and this the only process.
+        batch: number of crops of each scale in a step, over all processes.
+        share: the crops of a batch that are this process's.
+        captured: replay a CUDA graph; everything must be on one GPU, and this be the only process.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Step:
         self.batch = batch
         self.share = share
         device = next(iter(trained.values())).device
-        # Filled anew for every step: a graph reads the same memory each time.
+        # A CUDA graph reads the same memory each time, which every step fills anew.
         rng = np.random.default_rng(0)
         self._choices = {s: source.choose(rng, batch).to(device) for s, source in sources.items()}
         self._decay = torch.zeros((), device=device)
@@ -64,12 +65,12 @@ class Step:
         self._uncaptured = UNCAPTURED
 
     def __call__(self, seed: tuple[int, ...], learning_rate: float, decay: float) -> None:
-        """One step.
+        """Take one step.
 
         Args:
             seed: of the crops.
             learning_rate: of kernels.
-            decay: what the averages keep.
+            decay: share of their old values that the averages keep, 0..1.
         """
         with (
             torch.cuda.stream(self._stream),
@@ -88,15 +89,15 @@ class Step:
         self._steps += 1
 
     def losses_ahead(self, seed: tuple[int, ...]) -> tuple[float, float]:
-        """The losses of the weights as they are now, of this process's crops; nothing follows from them.
+        """Return the losses of the present weights on this process's crops of a step, without taking it.
 
         Args:
             seed: of the crops.
 
         Returns:
-            The loss and the pixel task's, as for :meth:`mean_losses`.
+            The loss and that of the pixel task, see :class:`training.objective.Objective`.
         """
-        # The other processes do not take part.
+        # One process alone calls this: the module that waits for the others is taken off.
         objective = self.objective
         if isinstance(objective, DistributedDataParallel):
             objective = objective.module
@@ -105,15 +106,16 @@ class Step:
             torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False),
         ):
             self._choose(seed)
-            # With gradients, though nobody wants them: what is compiled is compiled with them.
+            # Without torch.no_grad(), though gradients are not needed: it would be compiled once more.
             loss, pixels = objective(self._batches()).tolist()
         return loss, pixels
 
     def mean_losses(self) -> Tensor:
-        """The mean losses of the steps since the last call, on the device; waits for all of them.
+        """Return the mean losses of the steps since the last call; waits until these are done.
 
         Returns:
-            (2,): the loss and the pixel task's; see :class:`training.objective.Objective`.
+            (2,) on the device: the loss and that of the pixel task; see
+            :class:`training.objective.Objective`.
         """
         if self._stream is not None:
             self._stream.synchronize()
@@ -125,6 +127,7 @@ class Step:
         return mean
 
     def _replay(self, stream: torch.cuda.Stream) -> None:
+        """Do the work of a step by a CUDA graph, captured the first time."""
         if self._graph is None:
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, stream=stream):
@@ -133,10 +136,12 @@ class Step:
         self._graph.replay()
 
     def _choose(self, seed: tuple[int, ...]) -> None:
+        """Draw the crops of a step."""
         for scale, source in self.sources.items():
             self._choices[scale].copy_(source.choose(np.random.default_rng((*seed, scale)), self.batch))
 
     def _batches(self) -> dict[int, tuple[Tensor, Tensor]]:
+        """Cut this process's share of the crops that were drawn."""
         batches = {}
         for scale, source in self.sources.items():
             low, high = source.cut(self._choices[scale])
@@ -144,6 +149,7 @@ class Step:
         return batches
 
     def _work(self) -> None:
+        """Do what happens on the device in a step: what a CUDA graph holds."""
         batches = self._batches()
         for parameter in self.trained.values():
             parameter.grad = None
@@ -151,7 +157,7 @@ class Step:
         losses[0].backward()
         self._losses += losses.detach()
         torch.nn.utils.clip_grad_norm_(self.trained.values(), MAXIMUM_NORM)
-        self.optimizers.follow()
+        self.optimizers.update()
         with torch.no_grad():
             for name, parameter in self.trained.items():
                 self.average[name].lerp_(parameter, 1 - self._decay)

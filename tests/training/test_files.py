@@ -1,0 +1,52 @@
+"""Files are whole, readable, and say what they are."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.runs import trained
+from training.checkpoint import CHECKPOINT
+from training.errors import TrainingError
+from training.files import write_tensors
+from training.loop import WEIGHTS
+
+
+def test_files_are_as_readable_as_any_new_file(tmp_path):
+    trained(tmp_path)
+    (tmp_path / "new").touch()
+    modes = {(tmp_path / name).stat().st_mode for name in ("new", CHECKPOINT, WEIGHTS)}
+    assert len(modes) == 1
+
+
+def test_a_file_that_cannot_be_written_leaves_no_part_of_it(tmp_path):
+    (tmp_path / WEIGHTS).mkdir()
+    with pytest.raises(TrainingError, match="cannot be written: is a directory"):
+        write_tensors(tmp_path / WEIGHTS, {"a": torch.zeros(1)}, {})
+    assert [path.name for path in tmp_path.iterdir()] == [WEIGHTS]
+
+
+def test_an_interruption_while_a_file_is_written_leaves_no_part_of_it(tmp_path, monkeypatch):
+    path = tmp_path / WEIGHTS
+    write_tensors(path, {"a": torch.zeros(1)}, {})
+    good, write = path.read_bytes(), Path.write_bytes
+
+    def interrupted(path, content):
+        write(path, content[:-1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_tensors(path, {"a": torch.ones(1)}, {})
+    assert (list(tmp_path.iterdir()), path.read_bytes()) == ([path], good)
+
+
+def test_the_exported_file_says_what_it_is(tmp_path):
+    trained(tmp_path)
+    header = (tmp_path / WEIGHTS).read_bytes()
+    size = int.from_bytes(header[:8], "little")
+    metadata = json.loads(header[8 : 8 + size])["__metadata__"]
+    assert (metadata["format"], metadata["name"], metadata["tune"]) == ("emtcm-1", "tiny", "clean")
+    assert (metadata["channels"], metadata["stage1"], metadata["stage2"]) == ("4", "2", "2")
+    assert (metadata["scales"], metadata["steps"]) == ("[2, 3, 4]", "6")

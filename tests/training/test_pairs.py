@@ -1,0 +1,58 @@
+"""Pictures become pairs if they are large enough."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import codes
+from training.degradation import VideoPairs
+from training.imresize import downscale, to_8bit
+from training.pairs import CleanPairs, clean_pair, pairs_of_pictures
+from training.pictures import PictureError
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_picture_is_cropped_and_reduced(scale):
+    luma = codes(65, 67)
+    pair = clean_pair(luma, scale)
+    assert pair.scale == scale
+    np.testing.assert_array_equal(pair.high, luma[: 65 // scale * scale, : 67 // scale * scale])
+    np.testing.assert_array_equal(pair.low, to_8bit(downscale(pair.high, scale)))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_every_pair_of_the_smallest_picture_has_sides_of_64_pixels(scale):
+    for shifted, number in ((False, 1), (True, 4)):
+        maker = CleanPairs(shifted=shifted)
+        pairs = list(maker.pairs(codes(*[maker.smallest_side(scale)] * 2), scale))
+        assert len(pairs) == number
+        assert min(side for pair in pairs for side in pair.low.shape) == 64
+    maker = VideoPairs(encodes=2)
+    luma = codes(*[maker.smallest_side(scale)] * 2)
+    assert all(min(pair.low.shape) >= 64 for pair in maker.pairs(luma, scale, "name"))
+
+
+def test_pictures_that_are_large_enough_are_counted(tmp_path):
+    paths = [tmp_path / f"{side}.png" for side in (127, 128, 192)]
+    for path in paths:
+        Image.fromarray(codes(200, int(path.stem))).save(path)
+    taken = Counter()
+    pairs = list(pairs_of_pictures(paths, CleanPairs(), (2, 3), taken))
+    assert [(pair.scale, pair.high.shape) for pair in pairs] == [
+        (2, (200, 128)),
+        (2, (200, 192)),
+        (3, (198, 192)),
+    ]
+    assert taken == {2: 2, 3: 1}
+
+
+def test_bad_pictures_are_named_after_the_last(tmp_path):
+    Image.fromarray(codes(200, 200)).save(tmp_path / "a.png")
+    for name in ("b.png", "c.png"):
+        (tmp_path / name).write_bytes(b"x")
+    pairs = pairs_of_pictures(sorted(tmp_path.iterdir()), CleanPairs(), (2,), Counter())
+    next(pairs)
+    with pytest.raises(PictureError, match=r"b\.png cannot be read.*c\.png cannot be read"):
+        next(pairs)

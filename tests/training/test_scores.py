@@ -1,0 +1,62 @@
+"""Scores are means, and their JSON is JSON."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.conftest import codes
+from training.chroma_scores import ChromaScore
+from training.scores import Score, read_scores, score_methods, scores_json
+from vs_emtcm.errors import UsageError
+
+SCORE = Score(name="Set", scale=2, method="bicubic", psnr=30.0, ssim=0.9, pictures=1)
+
+
+def strict(text):
+    """What any JSON parser reads: Python's own takes infinities, which are none of JSON's."""
+
+    def refuse(constant):
+        raise ValueError(constant)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_scores_are_means_over_pictures():
+    high = [codes(64, 64, seed=i).astype(float) for i in range(2)]
+    pairs = [(truth[::2, ::2], truth) for truth in high]
+    methods = {f"off by {d}": lambda low, d=d: low.repeat(2, 0).repeat(2, 1) + d for d in (0, 3)}
+    flat = [(np.full((32, 32), 100.0), np.full((64, 64), 100.0 + d)) for d in (1, 10)]
+    (score, _) = score_methods("Set", 2, flat, methods, reduction="rgb", with_vif=False)
+    assert score.psnr == pytest.approx(20 * math.log10(255) - 10)
+    assert (score.name, score.scale, score.method) == ("Set", 2, "off by 0")
+    assert (score.reduction, score.vif, score.pictures) == ("rgb", None, 2)
+    seen = score_methods("clip", 2, pairs, methods, reduction="luma", with_vif=True)
+    assert all(s.vif > 0 and s.pictures == 2 for s in seen)
+
+
+def test_what_is_written_is_read(tmp_path):
+    scores = [SCORE, replace(SCORE, reduction="rgb", vif=0.5)]
+    (tmp_path / "scores.json").write_text(scores_json(scores))
+    assert read_scores(tmp_path / "scores.json") == scores
+
+
+def test_the_psnr_of_what_is_identical_is_null(tmp_path):
+    identical = replace(SCORE, psnr=math.inf)
+    text = scores_json([identical, SCORE])
+    assert [row["psnr"] for row in strict(text)] == [None, 30.0]
+    (tmp_path / "scores.json").write_text(text)
+    assert read_scores(tmp_path / "scores.json") == [identical, SCORE]
+    chroma = ChromaScore(name="Set", scale=2, crf=None, spline36=30.0, ours=math.inf, pictures=1)
+    assert strict(scores_json([chroma]))[0] == {
+        "name": "Set", "scale": 2, "crf": None, "spline36": 30.0, "ours": None, "pictures": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[1]", '[{"name": "Set"}]', '{"a": 1}'])
+def test_other_files_hold_no_scores(tmp_path, text):
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(UsageError, match=r"other\.json holds no scores; make some with"):
+        read_scores(tmp_path / "other.json")

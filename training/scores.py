@@ -1,0 +1,127 @@
+"""Scores of methods: means over pairs of pictures, and their JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.methods import Luma, Method
+from training.metrics import psnr, ssim, vif
+from vs_emtcm.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Reduction = Literal["luma", "rgb"]
+"""What is reduced to low resolution, see :func:`training.picture_scores.evaluate_pictures`."""
+REDUCTIONS: tuple[Reduction, ...] = get_args(Reduction)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """The mean scores of one method on one set of pictures or one clip.
+
+    Attributes:
+        name: of the set or clip.
+        scale: 2, 3 or 4.
+        method: what upscaled it.
+        reduction: "luma" or "rgb"; always "luma" for video.
+        psnr: in dB; infinite if every picture, or one of them, is identical to the truth.
+        ssim: 0..1.
+        vif: visual information fidelity, 0..1 and above for sharpened pictures; None for pictures.
+        pictures: how many.
+    """
+
+    name: str
+    scale: int
+    method: str
+    reduction: Reduction = "luma"
+    psnr: float
+    ssim: float
+    vif: float | None = None
+    pictures: int
+
+
+def score_methods(
+    name: str,
+    scale: int,
+    pairs: Iterable[tuple[Luma, NDArray[np.number]]],
+    methods: Mapping[str, Method],
+    *,
+    reduction: Reduction,
+    with_vif: bool,
+) -> list[Score]:
+    """Upscale every low-resolution picture by every method and compare the results with the truth.
+
+    Args:
+        name: of the set or clip.
+        scale: 2, 3 or 4; also the width of the border that does not count, in pixels.
+        pairs: low-resolution and high-resolution luma.
+        methods: by name.
+        reduction: how the low resolution was made.
+        with_vif: also compute VIF, which takes longest.
+
+    Returns:
+        One score for each method.
+    """
+    values: dict[str, list[tuple[float, float, float]]] = {method: [] for method in methods}
+    for low, high in pairs:
+        for method, run in methods.items():
+            result = run(low)
+            fidelity = vif(result, high, scale) if with_vif else 0.0
+            values[method].append((psnr(result, high, scale), ssim(result, high, scale), fidelity))
+    means = {method: [float(m) for m in np.mean(rows, axis=0)] for method, rows in values.items()}
+    return [
+        Score(
+            name=name,
+            scale=scale,
+            method=method,
+            reduction=reduction,
+            psnr=mean[0],
+            ssim=mean[1],
+            vif=mean[2] if with_vif else None,
+            pictures=len(values[method]),
+        )
+        for method, mean in means.items()
+    ]
+
+
+def scores_json(scores: Sequence[DataclassInstance]) -> str:
+    """Return scores as a JSON array of objects.
+
+    JSON has no infinity: the PSNR of a result that is identical to the truth becomes null.
+    """
+    rows = [{key: _finite(value) for key, value in asdict(score).items()} for score in scores]
+    return json.dumps(rows, indent=1, allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_scores(path: Path) -> list[Score]:
+    """Read a file that holds the scores of :func:`scores_json`.
+
+    Raises:
+        UsageError: it holds none.
+    """
+    try:
+        scores = [_score(row) for row in json.loads(path.read_text())]
+    except (ValueError, TypeError, AttributeError):
+        scores = []
+    if not scores:
+        raise UsageError(f"{path} holds no scores; make some with 'evaluate --json'")
+    return scores
+
+
+def _score(row: dict[str, object]) -> Score:
+    if "psnr" in row and row["psnr"] is None:
+        row = {**row, "psnr": math.inf}
+    return Score(**row)  # type: ignore[arg-type]
