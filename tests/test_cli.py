@@ -183,3 +183,11 @@ def test_models_are_listed():
     result = run("models")
     assert "--model base --tune video" in result.stdout
     assert json.loads(run("models", "--json").stdout)[0]["model"] == "base"
+
+
+def test_a_reader_that_has_enough_ends_the_command_quietly():
+    command = [sys.executable, "-m", "vs_emtcm.cli", "models", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() in (0, 1)

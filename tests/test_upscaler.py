@@ -220,6 +220,19 @@ def test_planes_that_are_no_arrays_are_refused(plane):
         one.upscale_into([codes(1, 1)], [plane], GRAY)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((None,), "format is None; give a PixelFormat"),
+        (("gray",), "format is 'gray'; give a PixelFormat"),
+        ((PixelFormat(family="gray"), "full"), "color is 'full'; give a Color, or None"),
+    ],
+)
+def test_a_format_or_colour_of_another_kind_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Upscaler(2, stages=1).upscale([codes(8, 8)], *arguments)
+
+
 def test_small_numbers_of_numpy_are_numbers():
     format = PixelFormat(family="yuv", bits=np.uint8(10), subsampling=(np.uint8(1), np.uint64(1)))
     planes = np.full((300, 20), 600, np.uint16), *[np.full((150, 10), 500, np.uint16)] * 2
@@ -240,6 +253,7 @@ def test_small_numbers_of_numpy_are_numbers():
             "backend is 'magic'; accepted are auto, tensorrt, openvino, openvino-bf16, torch",
         ),
         ({"device": "tpu"}, "device is 'tpu'; accepted are auto, cpu, cuda"),
+        ({"tile": b"ab"}, "tile is b'ab'; accepted are 0 .never. and sizes from 16"),
         ({"tile": 8}, "tile is 8; accepted are 0 .never. and sizes from 16"),
         ({"tile": (64, 8)}, "tile is"),
         ({"tile": -1}, "tile is -1"),

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vs_emtcm.errors import EmtcmError, UsageError
     from vs_emtcm.filter import emtcm
-    from vs_emtcm.formats import Color, PixelFormat
+    from vs_emtcm.formats import Color, PixelFormat, Plane
     from vs_emtcm.upscaler import Upscaler
 
 __version__ = "0.1.0"
-__all__ = ["Color", "EmtcmError", "PixelFormat", "Upscaler", "UsageError", "__version__", "emtcm"]
+__all__ = ["Color", "EmtcmError", "PixelFormat", "Plane", "Upscaler", "UsageError", "__version__", "emtcm"]
 
 _HOMES = {
     "Color": "formats",
     "EmtcmError": "errors",
     "PixelFormat": "formats",
+    "Plane": "formats",
     "Upscaler": "upscaler",
     "UsageError": "errors",
     "emtcm": "filter",

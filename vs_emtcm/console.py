@@ -37,6 +37,9 @@ def exit_codes(
     except EmtcmError as error:
         say(f"error: {error}", program)
         raise typer.Exit(FAILURE) from error
+    except BrokenPipeError:
+        # The reader of the output, such as head, has enough: Typer ends the command quietly.
+        raise
     except OSError as error:
         # Such as a folder that may not be searched, or a name that is too long.
         place = f"{error.filename}: " if error.filename else ""

@@ -167,8 +167,11 @@ def check_planes(planes: Sequence[Plane], format: PixelFormat) -> None:
     """Refuse planes that do not fit their format; the first one gives the size of the frame.
 
     Raises:
-        ValueError: number, type, shape or dtype are wrong; the message says what is needed.
+        ValueError: number, type, shape or dtype are wrong, or ``format`` is no PixelFormat; the message says
+            what is needed.
     """
+    if not isinstance(format, PixelFormat):
+        raise ValueError(f"format is {format!r}; give a PixelFormat")
     _check_arrays(planes, format)
     shape = planes[0].shape
     if len(shape) != 2 or 0 in shape:

@@ -67,7 +67,8 @@ def checked_tile(tile: int | tuple[int, int] | None) -> Size | None:
     """
     if tile is None:
         return None
-    size = tuple(tile) if isinstance(tile, Sequence) else (tile, tile)
+    # Bytes are a sequence of whole numbers as well.
+    size = tuple(tile) if isinstance(tile, Sequence) and not isinstance(tile, bytes) else (tile, tile)
     whole = len(size) == 2 and all(is_whole(side) for side in size)
     if not whole or (size != (0, 0) and min(size) < MINIMUM_TILE):
         raise UsageError(f"tile is {tile!r}; accepted are 0 (never) and sizes from {MINIMUM_TILE}")

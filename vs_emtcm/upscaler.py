@@ -55,6 +55,8 @@ class Upscaler:
         recorder: records the work on a frame as a CUDA graph; None where the engine has no CUDA stream.
         provenance: everything that the result depends on besides the frames and their formats, by name.
 
+    Samples that are infinite or not a number (NaN) spoil the result around them, as far as the network sees.
+
     Example:
         >>> up = Upscaler(scale=2)
         >>> y2, u2, v2 = up.upscale([y, u, v], PixelFormat(family="yuv", subsampling=(1, 1)))
@@ -183,11 +185,13 @@ class Upscaler:
 
         Raises:
             ValueError: number, kind, shape or dtype of the planes do not fit the format, a target cannot be
-                written to, or ``bits`` is less than the format has.
+                written to, ``bits`` is less than the format has, or ``color`` is no Color.
             EmtcmError: the device has no room for the picture, not even in tiles; this is at work in
                 another thread; or PyTorch had worked with several threads before this process was forked.
         """
         check_planes(planes, format)
+        if color is not None and not isinstance(color, Color):
+            raise ValueError(f"color is {color!r}; give a Color, or None")
         height, width = planes[0].shape
         result = with_bits(format, bits)
         check_targets(targets, result, self.scale * height, self.scale * width)
