@@ -12,9 +12,9 @@ AVCOL_SPC_RGB, AVCOL_SPC_BT709 = 0, 1
 # Matrix, primaries and transfer alike.
 AVCOL_UNSPECIFIED = 2
 # Matrix and primaries alike.
-AVCOL_BT470BG, AVCOL_SMPTE170M = 5, 6
+AVCOL_BT470BG, AVCOL_SMPTE170M, AVCOL_BT2020 = 5, 6, 9
 # AVChromaLocation, the types of H.273 and one more.
-AVCHROMA_LOC_UNSPECIFIED, AVCHROMA_LOC_CENTER = 0, 2
+AVCHROMA_LOC_UNSPECIFIED, AVCHROMA_LOC_LEFT, AVCHROMA_LOC_CENTER = 0, 1, 2
 # AV_NOPTS_VALUE, a time that is not known.
 NO_TIME = -(1 << 63)
 # Of a container: equal decoding times may follow each other.

@@ -15,6 +15,7 @@ from vs_emtcm.video.frames import (
     native_format,
     nearest_native,
 )
+from vs_emtcm.video.packing import repack
 from vs_emtcm.video.untagged import tags_that_keep_colours
 
 
@@ -40,7 +41,7 @@ class FrameUpscaler:
         name = nearest_native(frame.format.name)
         format = native_format(name)
         assert format is not None
-        source = frame if name == frame.format.name else frame.reformat(format=name)
+        source = repack(frame, name)
         color = frame_color(frame, format)
         scale = self.upscaler.scale
         name = deeper_native(name, self.bits)

@@ -45,7 +45,7 @@ def static_hdr(frame: av.VideoFrame) -> StaticHdr | None:
     data = frame.side_data
     display = light = None
     if Type.MASTERING_DISPLAY_METADATA in data:
-        display = _mastering_display(bytes(data[Type.MASTERING_DISPLAY_METADATA]))
+        display = mastering_display(bytes(data[Type.MASTERING_DISPLAY_METADATA]))
     if Type.CONTENT_LIGHT_LEVEL in data:
         # AVContentLightMetadata: unsigned MaxCLL, MaxFALL.
         light = "{},{}".format(*struct.unpack_from("<2I", bytes(data[Type.CONTENT_LIGHT_LEVEL])))
@@ -54,8 +54,16 @@ def static_hdr(frame: av.VideoFrame) -> StaticHdr | None:
     return StaticHdr(mastering_display=display, light_level=light)
 
 
-def _mastering_display(data: bytes) -> str | None:
-    """AVMasteringDisplayMetadata: ten rationals and two flags, all 32-bit integers."""
+def mastering_display(data: bytes) -> str | None:
+    """Write AVMasteringDisplayMetadata as x264 and x265 take it.
+
+    Args:
+        data: ten rationals (red, green, blue and white, x and y each, and the luminance of black and white in
+            cd/m2) and two flags, all 32-bit integers.
+
+    Returns:
+        "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", or None if primaries or luminance are missing.
+    """
     numbers = struct.unpack_from("<22i", data)
     has_primaries, has_luminance = numbers[20:]
     if not (has_primaries and has_luminance) or 0 in numbers[1:20:2]:

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from vs_emtcm.errors import EmtcmError, UsageError, reason
 from vs_emtcm.video.ffmpeg import AVCOL_RANGE_UNSPECIFIED, AVCOL_UNSPECIFIED
 from vs_emtcm.video.hdr import StaticHdr, static_hdr
-from vs_emtcm.video.lost import lost_of_frames, lost_of_header
+from vs_emtcm.video.lost import lost_of_frame, lost_of_frames, lost_of_header
 from vs_emtcm.video.timeline import Timeline, as_fraction
 
 # Headers round durations and count audio that outlasts the video: a file is called truncated only
@@ -240,10 +240,8 @@ class VideoReader:
             note(self.lost, RATIO)
 
     def _note_lost(self, frame: av.VideoFrame) -> None:
-        side_data = frame.side_data
-        for kind, sentence in self._lost_of_frames.items():
-            if kind in side_data:
-                note(self.lost, sentence)
+        for sentence in lost_of_frame(frame, self._lost_of_frames):
+            note(self.lost, sentence)
         if frame.is_corrupt:
             note(self.damage, "frames are damaged")
 

@@ -35,9 +35,17 @@ from vs_emtcm.video.ffmpeg import (
     AVCOL_SMPTE170M,
     AVCOL_UNSPECIFIED,
 )
+from vs_emtcm.video.frames import native_format, nearest_native
 from vs_emtcm.video.quality import quality_options
 from vs_emtcm.video.reader import VideoReader
-from vs_emtcm.video.signalling import MP4_CONTAINERS, says_matrix, says_range, says_ratio, says_rotation
+from vs_emtcm.video.signalling import (
+    MP4_CONTAINERS,
+    fixed_chroma_location,
+    says_matrix,
+    says_range,
+    says_ratio,
+    says_rotation,
+)
 from vs_emtcm.video.timeline import as_fraction
 
 # WebM's tag of VP8 or VP9 with transparency, which FFmpeg's own decoders leave out.
@@ -243,7 +251,10 @@ class VideoTrack:
     def _choose_conversion(self, codec: Codec) -> Conversion:
         first = self._first
         said = says_range(codec.canonical_name, self._container.format.name)
-        conversion = choose_conversion(first, self.pix_fmt, said)
+        format = native_format(nearest_native(self.pix_fmt))
+        assert format is not None
+        location = fixed_chroma_location(codec.canonical_name, format.subsampling)
+        conversion = choose_conversion(first, self.pix_fmt, said, location)
         ranges = first.color_range, conversion.color_range
         if ranges == (AVCOL_RANGE_FULL, AVCOL_RANGE_LIMITED) and not first.format.is_rgb:
             self.warnings.append(

@@ -1,36 +1,47 @@
-"""What players take untagged colours for, which depends on the size and would change with it."""
+"""The matrix that players assume for untagged video, which depends on its size, and so changes with it."""
 
 from __future__ import annotations
 
-from vs_emtcm.video.ffmpeg import AVCOL_BT470BG, AVCOL_SMPTE170M, AVCOL_UNSPECIFIED
+from vs_emtcm.video.ffmpeg import AVCOL_BT470BG, AVCOL_SMPTE170M, AVCOL_SPC_BT709, AVCOL_UNSPECIFIED
 
-# Of pictures as large as these, players take BT.709; of smaller ones BT.601 (mpv's rule, and most others').
-HD_WIDTH, HD_LINES = 1280, 577
-LINES_625, LINES_525 = frozenset({288, 576}), frozenset({240, 480, 486, 488})
+# From this width or this number of lines on, players assume BT.709, and BT.601 below (the rule of mpv, and of
+# most others).
+HD_WIDTH = 1280
+HD_LINES = 577
+# Lines of the two systems of BT.601, and half of them.
+LINES_625 = frozenset({288, 576})
+LINES_525 = frozenset({240, 480, 486, 488})
+
+
+def assumed_matrix(width: int, lines: int) -> int:
+    """Return the matrix that players assume for untagged YUV of a size, as FFmpeg's number."""
+    if width >= HD_WIDTH or lines >= HD_LINES:
+        return AVCOL_SPC_BT709
+    # Both systems have the same matrix; only the number differs.
+    return AVCOL_BT470BG if lines in LINES_625 else AVCOL_SMPTE170M
 
 
 def tags_that_keep_colours(
     tags: tuple[int, int], size: tuple[int, int], larger: tuple[int, int]
 ) -> tuple[int, int]:
-    """The tags with which a larger picture keeps the colours of the smaller one.
+    """Return the tags with which a larger picture keeps the colours of the smaller one.
 
     Args:
         tags: matrix and primaries of YUV, FFmpeg's numbers.
         size: (width, height) of the picture that has them.
-        larger: of the one that gets them.
+        larger: (width, height) of the picture that gets them.
 
     Returns:
-        The same, unless the matrix is not specified and the size would change what it is taken for.
+        The same, unless the matrix is not specified and the size would change what players assume.
     """
     matrix, primaries = tags
-    if matrix != AVCOL_UNSPECIFIED or _is_hd(*size) or not _is_hd(*larger):
+    assumed = assumed_matrix(*size)
+    if (
+        matrix != AVCOL_UNSPECIFIED
+        or assumed == AVCOL_SPC_BT709
+        or assumed_matrix(*larger) != AVCOL_SPC_BT709
+    ):
         return tags
-    lines = size[1]
-    matrix = AVCOL_BT470BG if lines in LINES_625 else AVCOL_SMPTE170M
-    if primaries == AVCOL_UNSPECIFIED and lines in LINES_625 | LINES_525:
-        primaries = matrix
-    return matrix, primaries
-
-
-def _is_hd(width: int, lines: int) -> bool:
-    return width >= HD_WIDTH or lines >= HD_LINES
+    if primaries == AVCOL_UNSPECIFIED and size[1] in LINES_625 | LINES_525:
+        primaries = assumed
+    return assumed, primaries
