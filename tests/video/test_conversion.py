@@ -597,3 +597,43 @@ def test_every_encoder_gets_its_pixel_format(target):
             assert result.color_range == (
                 2 if format.family == "rgb" or (rgb and format.family == "gray") else 1
             )
+
+
+@pytest.mark.parametrize(
+    ("source", "values", "color_range", "level"),
+    [
+        *(("yuv420p", (235, 128, 128), 1, 255), ("yuv420p", (16, 128, 128), 0, 0), ("gray", (235,), 1, 255)),
+        *(
+            ("gray", (90,), 2, 90),
+            ("gbrp", (255, 255, 255), 2, 255),
+            ("yuv420p10le", (940, 512, 512), 1, 255),
+        ),
+    ],
+)
+def test_grey_with_opacity_has_full_range(source, values, color_range, level):
+    frame = tagged(source, values, color_range=color_range)
+    result = choose_conversion(frame, "ya8", range_is_signalled=True)(frame)
+    (plane,) = result.planes
+    samples = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:16, :32]
+    assert (result.format.name, result.color_range) == ("ya8", 2)
+    assert (samples[:, ::2] == level).all()
+    assert (samples[:, 1::2] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "values", "target", "expected", "color_range"),
+    [
+        *(("gray", (90,), "gray", (90,), 2), ("gray", (90,), "gray16le", (23130,), 2)),
+        *(("gbrp", (90, 91, 92), "gbrp", (90, 91, 92), 2), ("yuv420p", (90, 128, 128), "gray", (90,), 2)),
+        *(
+            ("gray", (255,), "yuv420p", (235, 128, 128), 1),
+            ("yuv420p", (0, 128, 128), "yuv420p", (16, 128, 128), 1),
+        ),
+    ],
+)
+def test_only_yuv_becomes_limited_where_the_range_cannot_be_said(
+    source, values, target, expected, color_range
+):
+    frame = tagged(source, values, color_range=2)
+    result = choose_conversion(frame, target, range_is_signalled=False)(frame)
+    assert (flat_values(result), result.color_range) == (expected, color_range)
