@@ -8,7 +8,7 @@ import pytest
 from vs_emtcm import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings
-from vs_emtcm.video.hdr import StaticHdr, _mastering_display, static_hdr
+from vs_emtcm.video.hdr import StaticHdr, mastering_display, static_hdr
 
 # BT.2020 primaries and D65 in x265's notation, 1000 cd/m2 to 0.0001.
 HDR = StaticHdr(
@@ -84,7 +84,7 @@ def test_half_of_it_is_kept_as_well(tmp_path, hdr):
 )
 def test_a_mastering_display_that_is_not_whole_is_none(denominator, flags, known):
     numbers = [*(1000, 50_000) * 9, 1000, denominator, *flags]
-    assert (_mastering_display(struct.pack("<22i", *numbers)) is not None) == known
+    assert (mastering_display(struct.pack("<22i", *numbers)) is not None) == known
 
 
 def test_ordinary_frames_have_none():

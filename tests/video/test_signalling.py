@@ -6,9 +6,18 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from vs_emtcm.planes import CHROMA_LOCATIONS
 
+from vs_emtcm.chroma import chroma_shift
 from vs_emtcm.video.ffmpeg import AVCOL_BT470BG, AVCOL_RANGE_FULL
-from vs_emtcm.video.signalling import says_matrix, says_range, says_ratio, says_rotation
+from vs_emtcm.video.frames import native_format
+from vs_emtcm.video.signalling import (
+    fixed_chroma_location,
+    says_matrix,
+    says_range,
+    says_ratio,
+    says_rotation,
+)
 
 # An encoder of each codec, and what it takes.
 ENCODERS = {
@@ -83,3 +92,44 @@ def test_what_a_file_says_is_read_again(tmp_path, container, codec):
         if says_rotation(container):
             # FFmpeg's angles turn the other way.
             assert abs(frame.rotation) == 90
+
+
+@pytest.mark.parametrize("said", [1, 2])
+@pytest.mark.parametrize(
+    ("codec", "encoder", "pix_fmt", "suffix", "fixed"),
+    [
+        ("h264", "libx264", "yuv420p", "mov", None),
+        ("h264", "libx264", "yuv422p", "mov", 1),
+        ("hevc", "libx265", "yuv420p", "mkv", None),
+        ("hevc", "libx265", "yuv422p", "mkv", 1),
+        ("prores", "prores_ks", "yuv422p10le", "mov", 1),
+        ("dnxhd", "dnxhd", "yuv422p", "mov", 1),
+        ("mpeg2video", "mpeg2video", "yuv420p", "mkv", 1),
+        ("mpeg2video", "mpeg2video", "yuv422p", "mkv", 1),
+        ("mpeg4", "mpeg4", "yuv420p", "mkv", 1),
+        ("mpeg1video", "mpeg1video", "yuv420p", "mkv", 2),
+        ("mjpeg", "mjpeg", "yuv420p", "mkv", 2),
+        ("mjpeg", "mjpeg", "yuv422p", "mov", 2),
+        ("ffv1", "ffv1", "yuv422p", "mkv", None),
+    ],
+)
+def test_decoders_place_chroma_where_it_is_said_or_fixed(
+    tmp_path, codec, encoder, pix_fmt, suffix, fixed, said
+):
+    subsampling = native_format(pix_fmt).subsampling
+    assert fixed_chroma_location(codec, subsampling) == fixed
+    options = {"mjpeg": {"strict": "unofficial"}, "dnxhd": {"profile": "dnxhr_hq"}}.get(encoder, {})
+    path = tmp_path / f"out.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(encoder, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 256, 128, pix_fmt
+        stream.codec_context.chroma_sample_location = said
+        frame = av.VideoFrame(256, 128, pix_fmt)
+        frame.chroma_location, frame.color_range, frame.pts = said, 1, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        read = next(container.decode(video=0)).chroma_location
+    # What is not specified lies left.
+    shifts = [chroma_shift(subsampling, CHROMA_LOCATIONS[max(0, each - 1)]) for each in (read, fixed or said)]
+    assert shifts[0] == shifts[1]

@@ -7,7 +7,7 @@ from tests.video.clips import FAST, decoded
 from vs_emtcm import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings
-from vs_emtcm.video.untagged import tags_that_keep_colours
+from vs_emtcm.video.untagged import assumed_matrix, tags_that_keep_colours
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,18 @@ def test_codecs_and_containers_that_name_their_colours_do(make_clip, tmp_path, c
     (frame,) = decoded(tmp_path / f"out.{suffix}")
     assert frame.colorspace == 6
     assert [w for w in report.warnings if "tagged as BT.601" in w]
+
+
+@pytest.mark.parametrize(
+    ("size", "matrix"),
+    [
+        ((1280, 480), 1),
+        ((720, 577), 1),
+        ((1920, 1080), 1),
+        ((1279, 576), 5),
+        ((704, 288), 5),
+        ((720, 480), 6),
+    ],
+)
+def test_the_size_says_which_matrix_players_assume(size, matrix):
+    assert assumed_matrix(*size) == matrix

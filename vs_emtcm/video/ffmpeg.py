@@ -20,9 +20,12 @@ AVCOL_UNSPECIFIED = 2
 # AVColorSpace and AVColorPrimaries, which share these numbers: BT.601 with 625 and with 525 lines.
 AVCOL_BT470BG = 5
 AVCOL_SMPTE170M = 6
+# The same of BT.2020; as a matrix, that with non-constant luminance.
+AVCOL_BT2020 = 9
 
 # AVChromaLocation: the type of H.273 plus one.
 AVCHROMA_LOC_UNSPECIFIED = 0
+AVCHROMA_LOC_LEFT = 1
 AVCHROMA_LOC_CENTER = 2
 
 # AV_NOPTS_VALUE: a time that is not known.

@@ -17,9 +17,10 @@ from vs_emtcm.video.ffmpeg import (
     AVCOL_SMPTE170M,
     AVCOL_UNSPECIFIED,
 )
+from vs_emtcm.video.frames import native_format, nearest_native
 from vs_emtcm.video.pix_fmts import choose_pix_fmt, fits_chroma, has_alpha
 from vs_emtcm.video.reader import VideoReader
-from vs_emtcm.video.signalling import says_matrix, says_range
+from vs_emtcm.video.signalling import fixed_chroma_location, says_matrix, says_range
 
 # WebM's tag of VP8 or VP9 with transparency, which FFmpeg's own decoders leave out.
 ALPHA_MODE = "ALPHA_MODE"
@@ -65,7 +66,14 @@ def plan_frames(
             "that its chroma divides; try --pix-fmt yuv444p"
         )
     warnings += _lost_alpha(reader, pix_fmt)
-    conversion = choose_conversion(first, pix_fmt, says_range(codec.canonical_name, container))
+    format = native_format(nearest_native(pix_fmt))
+    assert format is not None
+    conversion = choose_conversion(
+        first,
+        pix_fmt,
+        range_is_signalled=says_range(codec.canonical_name, container),
+        fixed_location=fixed_chroma_location(codec.canonical_name, format.subsampling),
+    )
     ranges = first.color_range, conversion.color_range
     if ranges == (AVCOL_RANGE_FULL, AVCOL_RANGE_LIMITED) and not first.format.is_rgb:
         warnings.append(

@@ -47,7 +47,7 @@ def static_hdr(frame: av.VideoFrame) -> StaticHdr | None:
     data = frame.side_data
     display = light = None
     if Type.MASTERING_DISPLAY_METADATA in data:
-        display = _mastering_display(bytes(data[Type.MASTERING_DISPLAY_METADATA]))
+        display = mastering_display(bytes(data[Type.MASTERING_DISPLAY_METADATA]))
     if Type.CONTENT_LIGHT_LEVEL in data:
         # AVContentLightMetadata: MaxCLL and MaxFALL, unsigned 32-bit integers.
         light = "{},{}".format(*struct.unpack_from("<2I", bytes(data[Type.CONTENT_LIGHT_LEVEL])))
@@ -56,11 +56,15 @@ def static_hdr(frame: av.VideoFrame) -> StaticHdr | None:
     return StaticHdr(mastering_display=display, light_level=light)
 
 
-def _mastering_display(data: bytes) -> str | None:
-    """Return the parameter for an AVMasteringDisplayMetadata, or None if it is incomplete.
+def mastering_display(data: bytes) -> str | None:
+    """Write an AVMasteringDisplayMetadata as x264 and x265 take it.
 
-    The structure has ten rationals (x and y of red, green, blue and white, lowest and highest luminance) and
-    two flags, all of them 32-bit integers.
+    Args:
+        data: ten rationals (x and y of red, green, blue and white, lowest and highest luminance in cd/m2)
+            and two flags, all of them 32-bit integers.
+
+    Returns:
+        "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", or None if primaries or luminance are missing.
     """
     numbers = struct.unpack_from("<22i", data)
     has_primaries, has_luminance = numbers[20:]

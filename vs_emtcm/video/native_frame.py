@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vs_emtcm.video.frames import av_planes, is_float, native_format, nearest_native
+from vs_emtcm.video.packing import repack
 
 
 def native_frame(frame: av.VideoFrame) -> av.VideoFrame:
@@ -19,7 +20,7 @@ def native_frame(frame: av.VideoFrame) -> av.VideoFrame:
     if name == frame.format.name:
         return frame
     # FFmpeg converts most floats by way of 16-bit integers, which clips them to 0..1.
-    return _copy_floats(frame, name) if is_float(name) else frame.reformat(format=name)
+    return _copy_floats(frame, name) if is_float(name) else repack(frame, name)
 
 
 def _copy_floats(frame: av.VideoFrame, name: str) -> av.VideoFrame:

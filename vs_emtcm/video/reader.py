@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from vs_emtcm.errors import EmtcmError, UsageError, reason
 from vs_emtcm.video.hdr import StaticHdr, static_hdr
 from vs_emtcm.video.header import frame_count, frame_rate, is_avi, missing_seconds
-from vs_emtcm.video.lost import lost_of_frames, lost_of_header
+from vs_emtcm.video.lost import lost_of_frame, lost_of_frames, lost_of_header
 from vs_emtcm.video.notes import note
 from vs_emtcm.video.rational import as_fraction
 from vs_emtcm.video.tag_changes import TagChanges
@@ -220,10 +220,8 @@ class VideoReader:
         ratio = as_fraction(self.video.codec_context.sample_aspect_ratio)
         for sentence in self._tag_changes.find(frame, ratio):
             note(self.lost, sentence)
-        side_data = frame.side_data
-        for kind, sentence in self._lost_of_frames.items():
-            if kind in side_data:
-                note(self.lost, sentence)
+        for sentence in lost_of_frame(frame, self._lost_of_frames):
+            note(self.lost, sentence)
         if frame.is_corrupt:
             note(self.damage, "frames are damaged")
 

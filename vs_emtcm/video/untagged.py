@@ -1,44 +1,47 @@
-"""Tags for untagged colours, whose matrix players derive from the size of the picture.
-
-Without tags, the colours of a picture would change with its size.
-"""
+"""The matrix that players assume for untagged video, which depends on its size, and so changes with it."""
 
 from __future__ import annotations
 
-from vs_emtcm.video.ffmpeg import AVCOL_BT470BG, AVCOL_SMPTE170M, AVCOL_UNSPECIFIED
+from vs_emtcm.video.ffmpeg import AVCOL_BT470BG, AVCOL_SMPTE170M, AVCOL_SPC_BT709, AVCOL_UNSPECIFIED
 
-# Players take untagged pictures of this width or of this height, or larger, for BT.709, others for BT.601:
-# the rule of mpv and of most others.
+# From this width or this number of lines on, players assume BT.709, and BT.601 below (the rule of mpv, and of
+# most others).
 HD_WIDTH = 1280
 HD_LINES = 577
-# Heights of pictures from systems of 625 lines, and of 525 lines.
+# Lines of the two systems of BT.601, and half of them.
 LINES_625 = frozenset({288, 576})
 LINES_525 = frozenset({240, 480, 486, 488})
+
+
+def assumed_matrix(width: int, lines: int) -> int:
+    """Return the matrix that players assume for untagged YUV of a size, as FFmpeg's number."""
+    if width >= HD_WIDTH or lines >= HD_LINES:
+        return AVCOL_SPC_BT709
+    # Both systems have the same matrix; only the number differs.
+    return AVCOL_BT470BG if lines in LINES_625 else AVCOL_SMPTE170M
 
 
 def tags_that_keep_colours(
     tags: tuple[int, int], size: tuple[int, int], larger: tuple[int, int]
 ) -> tuple[int, int]:
-    """Return the tags with which an upscaled picture keeps the colours of its source.
+    """Return the tags with which a larger picture keeps the colours of the smaller one.
 
     Args:
-        tags: matrix and primaries of the source, which is YUV; FFmpeg's numbers.
-        size: (width, height) of the source.
-        larger: (width, height) of the upscaled picture.
+        tags: matrix and primaries of YUV, FFmpeg's numbers.
+        size: (width, height) of the picture that has them.
+        larger: (width, height) of the picture that gets them.
 
     Returns:
-        Matrix and primaries: ``tags``, unless the matrix is unspecified and players would take the upscaled
-        picture for another matrix than the source.
+        The same, unless the matrix is not specified and the size would change what players assume.
     """
     matrix, primaries = tags
-    if matrix != AVCOL_UNSPECIFIED or _is_hd(*size) or not _is_hd(*larger):
+    assumed = assumed_matrix(*size)
+    if (
+        matrix != AVCOL_UNSPECIFIED
+        or assumed == AVCOL_SPC_BT709
+        or assumed_matrix(*larger) != AVCOL_SPC_BT709
+    ):
         return tags
-    lines = size[1]
-    matrix = AVCOL_BT470BG if lines in LINES_625 else AVCOL_SMPTE170M
-    if primaries == AVCOL_UNSPECIFIED and lines in LINES_625 | LINES_525:
-        primaries = matrix
-    return matrix, primaries
-
-
-def _is_hd(width: int, lines: int) -> bool:
-    return width >= HD_WIDTH or lines >= HD_LINES
+    if primaries == AVCOL_UNSPECIFIED and size[1] in LINES_625 | LINES_525:
+        primaries = assumed
+    return assumed, primaries
