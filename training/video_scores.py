@@ -36,8 +36,10 @@ def read_clip(clip: Path, frames: int, unit: int) -> list[Plane]:
             if not container.streams.video:
                 raise PictureError(f"{clip} has no video stream; give a video file")
             for frame in container.decode(video=0):
-                # The Y plane itself: FFmpeg would stretch limited range on the way to its grey format.
-                luma = av_planes(frame.reformat(format="yuv420p"), YUV420)[0].astype(np.uint8)
+                # The Y plane itself: FFmpeg would stretch limited range on the way to its grey format. With
+                # several threads, it spoils some samples.
+                yuv = frame.reformat(format="yuv420p", threads=1)
+                luma = av_planes(yuv, YUV420)[0].astype(np.uint8)
                 lumas.append(cropped_to_multiple(luma, unit, clip, SMALLEST_CLIP))
                 if len(lumas) == frames:
                     break

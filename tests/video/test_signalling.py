@@ -6,9 +6,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from vs_emtcm.planes import CHROMA_LOCATIONS
 
 from vs_emtcm.chroma import chroma_shift
+from vs_emtcm.formats import CHROMA_LOCATIONS
 from vs_emtcm.video.ffmpeg import AVCOL_BT470BG, AVCOL_RANGE_FULL
 from vs_emtcm.video.frames import native_format
 from vs_emtcm.video.signalling import (

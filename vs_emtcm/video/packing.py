@@ -41,7 +41,9 @@ def repack(frame: av.VideoFrame, pix_fmt: str) -> av.VideoFrame:
         result = _reformatted(frame, pix_fmt)
     # PyAV tags the result with what it was asked for.
     result.colorspace, result.color_range = frame.colorspace, frame.color_range
-    result.pts, result.time_base, result.duration = frame.pts, frame.time_base, frame.duration
+    result.pts, result.duration = frame.pts, frame.duration
+    if frame.time_base is not None:
+        result.time_base = frame.time_base
     return result
 
 
