@@ -11,6 +11,7 @@ from tests.conftest import codes, run
 from vs_emtcm import models
 from vs_emtcm.engines.load import load_network
 from vs_emtcm.engines.tensorrt_plan import PROFILE
+from vs_emtcm.weights_file import load_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -97,7 +98,7 @@ def test_networks_are_written_as_onnx(tmp_path):
     assert result.exit_code == 0, result.output
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert [n.name for n in (*session.get_inputs(), *session.get_outputs())] == ["input", "output"]
-    network = load_network(models.load(models.find("base", "clean").path, 2), 1)
+    network = load_network(load_weights(models.find("base", "clean").path, 2), 1)
     for height, width in ((40, 60), (3, 50), (1, 1)):
         picture = codes(height, width)[None, None].astype(np.float32) / 255
         with torch.inference_mode():

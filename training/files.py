@@ -13,8 +13,8 @@ from training.config import Model
 from training.errors import TrainingError
 from training.form import TrainedForm
 from vs_emtcm.errors import reason
-from vs_emtcm.models import FORMAT
 from vs_emtcm.output import complete_file
+from vs_emtcm.weights_file import FORMAT
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

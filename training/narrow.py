@@ -22,8 +22,8 @@ from training.run import Run
 from training.shorten import shortened
 from vs_emtcm.engines.load import load_network
 from vs_emtcm.errors import UsageError
-from vs_emtcm.models import Weights
 from vs_emtcm.shape import Shape
+from vs_emtcm.weights_file import Weights
 
 Advance = Callable[[int, float], None]
 """Told of the number of steps that are done in all rounds, and of the mean loss of the last ones."""

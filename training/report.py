@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from training.markdown import table
 from training.peers import SETS, read_peers
 from training.scores import Reduction, Score
-from vs_emtcm.models import load, resolve
+from vs_emtcm.models import resolve
 from vs_emtcm.output import complete_file
 from vs_emtcm.shape import Shape, macs_per_pixel
+from vs_emtcm.weights_file import load_weights
 
 # Size of the output by which papers state a network's cost.
 OUTPUT_PIXELS = 1280 * 720
@@ -36,10 +37,10 @@ def cost(method: str, scale: int) -> tuple[int, float] | None:
     """
     model, _, stages = method.rpartition("/")
     if model.endswith(".safetensors"):
-        weights = load(Path(model), scale)
+        weights = load_weights(Path(model), scale)
     elif "-" in model:
         name, _, tune = model.rpartition("-")
-        weights = load(resolve(name, tune), scale)
+        weights = load_weights(resolve(name, tune), scale)
     else:
         return None
     first = ("head", "body1", "estimate1")

@@ -15,6 +15,7 @@ from vs_emtcm import models
 from vs_emtcm.console import FAILURE, exit_codes, say
 from vs_emtcm.errors import UsageError
 from vs_emtcm.output import check_output
+from vs_emtcm.weights_file import load_weights
 
 if TYPE_CHECKING:
     from trt_build import Profile
@@ -110,7 +111,7 @@ def build(
         scales = _numbers(scale, models.check_scale) if scale else models.SCALES
         numbers = _numbers(stages, models.check_stages) if stages else (1, 2)
         for s in scales:
-            weights = models.load(path, s)
+            weights = load_weights(path, s)
             for number in numbers:
                 plan = plan_engine(
                     weights,
@@ -227,7 +228,7 @@ def onnx(
         models.check_scale(scale)
         models.check_stages(stages)
         path = models.resolve(model, tune)
-        weights = models.load(path, scale)
+        weights = load_weights(path, scale)
         check_output(path, out, overwrite)
         network = PictureNetwork(load_network(weights, stages))
         description = {

@@ -1,24 +1,16 @@
-"""The shipped models: names, what each is for, checked loading."""
+"""The shipped models: their names, and what each is for."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vs_emtcm.errors import UsageError
-from vs_emtcm.shape import Shape
+from vs_emtcm.weights_file import TUNES
 from vs_emtcm.whole import is_whole
 
-FORMAT = "emtcm-1"
 SCALES = (2, 3, 4)
-TUNES = ("video", "clean")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,28 +57,15 @@ SHIPPED = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """The weights of one scale.
-
-    Attributes:
-        scale: 2, 3 or 4.
-        shape: the size of the network.
-        tune: the kind of source that it was trained for, "video" or "clean".
-        tensors: state dict of :class:`vs_emtcm.network.Network`, float32.
-    """
-
-    scale: int
-    shape: Shape
-    tune: str
-    tensors: Mapping[str, NDArray[np.float32]]
-
-
 def find(name: str, tune: str) -> Model:
-    """The shipped model of this name and tune.
+    """Find a shipped model.
+
+    Args:
+        name: size of the network, such as "base".
+        tune: kind of source, "video" or "clean".
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such model.
     """
     for model in SHIPPED:
         if (model.name, model.tune) == (name, tune):
@@ -97,73 +76,20 @@ def find(name: str, tune: str) -> Model:
     )
 
 
-def load(path: Path, scale: int) -> Weights:
-    """Read the weights of one scale from a weights file.
-
-    In the file, tensors named ``shared/...`` belong to every scale and ``x2/...`` to one.
-
-    Raises:
-        UsageError: the file is missing, damaged, of another kind or for an unknown tune, or lacks the scale.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise UsageError(f"{path} is not an EMTCM weights file; expected format {FORMAT}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, TypeError, SafetensorError) as error:
-        # TypeError: of numbers that numpy does not have, such as bfloat16.
-        raise UsageError(f"{path} cannot be read as a weights file: {error}") from error
-    for name, tensor in tensors.items():
-        # bfloat16 is no number to numpy, whether or not something has taught it the name.
-        if tensor.dtype.kind != "f":
-            raise UsageError(f"{path} cannot be read as a weights file: {name} is of {tensor.dtype}")
-    try:
-        scales = [int(number) for number in json.loads(metadata["scales"])]
-        shape = Shape.from_metadata(metadata)
-        tune = metadata["tune"]
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise UsageError(f"{path} is a damaged weights file: its description is not whole") from error
-    if tune not in TUNES:
-        raise UsageError(
-            f"{path} is for the tune {tune!r}; accepted are {' and '.join(TUNES)}; give another file"
-        )
-    if scale not in scales:
-        accepted = ", ".join(map(str, scales))
-        raise UsageError(f"scale {scale} is not in {path.name}; accepted are {accepted}")
-    own = {
-        name.partition("/")[2]: tensor
-        for name, tensor in tensors.items()
-        if name.startswith(("shared/", f"x{scale}/"))
-    }
-    return Weights(scale=scale, shape=shape, tune=tune, tensors=own)
-
-
-def fingerprint(weights: Weights) -> str:
-    """A short name for these weights; others have another one."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(weights.tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
-        digest.update(np.ascontiguousarray(tensor).tobytes())
-    return digest.hexdigest()[:16]
-
-
 def resolve(model: str | os.PathLike[str], tune: str) -> Path:
-    """The weights file of a shipped model, or ``model`` itself if it names a file.
+    """Return the weights file of a shipped model, or ``model`` itself if it names a file.
 
     Raises:
         UsageError: there is no such model or tune.
     """
     if tune not in TUNES:
         raise UsageError(f"tune is {tune!r}; accepted are {' and '.join(TUNES)}")
-    return weights_file(model) or find(str(model), tune).path
+    return named_file(model) or find(str(model), tune).path
 
 
-def weights_file(model: str | os.PathLike[str]) -> Path | None:
-    """The file that ``model`` names, or None if it is the name of a model."""
-    # vspipe works in the folder of its script, so that many give a path from their own folder.
+def named_file(model: str | os.PathLike[str]) -> Path | None:
+    """Return the file that ``model`` names, or None if it is the name of a model."""
+    # "~" is expanded: vspipe runs scripts in their own folder, so that paths are often given from the home.
     path = Path(os.path.expanduser(model)) if isinstance(model, str | os.PathLike) else None  # noqa: PTH111
     return path if path is not None and path.suffix == ".safetensors" else None
 

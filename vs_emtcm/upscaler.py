@@ -27,6 +27,7 @@ from vs_emtcm.samples import deepened, to_samples
 from vs_emtcm.tiles import checked_tile
 from vs_emtcm.tiling import Tiling, no_host_memory
 from vs_emtcm.transfer import HostBuffer, packed, pinned_is_faster, unpacked
+from vs_emtcm.weights_file import fingerprint, load_weights
 
 
 class Upscaler:
@@ -81,7 +82,7 @@ class Upscaler:
         self._tiling = Tiling(checked_tile(tile))
         self._at_work = threading.Lock()
         path = models.resolve(model, tune)
-        weights = models.load(path, scale)
+        weights = load_weights(path, scale)
         self.scale = scale
         self._denoises = weights.tune == "video"
         # Python drops attributes in the order in which they were set: a CUDA graph must go before the engine
@@ -99,7 +100,7 @@ class Upscaler:
             "scale": scale,
             "stages": stages,
             "engine": self.engine.description,
-            "weights (of model and tune)": models.fingerprint(weights),
+            "weights (of model and tune)": fingerprint(weights),
         }
         device_used = self.engine.device
         try:

@@ -15,8 +15,9 @@ from scripts.gpu_checks.session import TENSORRT_PART, Session
 from vs_emtcm.engines.cpu_engine import CpuEngine
 from vs_emtcm.engines.cuda_engine import CudaEngine
 from vs_emtcm.engines.engine import Engine
-from vs_emtcm.models import Model, Weights
+from vs_emtcm.models import Model
 from vs_emtcm.shape import Shape
+from vs_emtcm.weights_file import Weights
 
 
 def read_weights(path: Path, scale: int) -> Weights:

@@ -17,9 +17,10 @@ from scripts.gpu_checks.engines import engines_of, read_weights, run, synchroniz
 from scripts.gpu_checks.pictures import noise_frame, texture
 from scripts.gpu_checks.session import Session
 from vs_emtcm.engines.engine import Engine
-from vs_emtcm.models import SCALES, SHIPPED, Weights
+from vs_emtcm.models import SCALES, SHIPPED
 from vs_emtcm.recorder import Recorder
 from vs_emtcm.transfer import HostBuffer, pinned_is_faster
+from vs_emtcm.weights_file import Weights
 
 if TYPE_CHECKING:
     from vs_emtcm.upscaler import Upscaler

@@ -8,8 +8,9 @@ from vs_emtcm import models
 from vs_emtcm.engines.bfloat16 import PARTS, split_network, split_picture
 from vs_emtcm.engines.load import load_network
 from vs_emtcm.mirror import mirrored
+from vs_emtcm.weights_file import load_weights
 
-WEIGHTS = models.load(models.find("base", "video").path, 2)
+WEIGHTS = load_weights(models.find("base", "video").path, 2)
 
 
 def test_a_split_picture_and_the_split_network_lose_nothing_in_single_precision():

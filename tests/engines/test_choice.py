@@ -11,8 +11,9 @@ import torch
 
 from vs_emtcm import EmtcmError, UsageError, models
 from vs_emtcm.engines import BACKENDS, availabilities, choose_device, create_engine
+from vs_emtcm.weights_file import load_weights
 
-WEIGHTS = models.load(models.find("base", "clean").path, 2)
+WEIGHTS = load_weights(models.find("base", "clean").path, 2)
 
 
 def test_every_backend_can_be_asked_for():

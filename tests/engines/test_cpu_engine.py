@@ -9,8 +9,9 @@ from vs_emtcm import models
 from vs_emtcm.engines import create_engine
 from vs_emtcm.mirror import mirrored
 from vs_emtcm.network import Network
+from vs_emtcm.weights_file import load_weights
 
-WEIGHTS = models.load(models.find("base", "clean").path, 2)
+WEIGHTS = load_weights(models.find("base", "clean").path, 2)
 
 
 @pytest.mark.parametrize("stages", [1, 2])

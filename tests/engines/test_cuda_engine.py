@@ -10,8 +10,9 @@ from vs_emtcm.engines.cuda_engine import CudaEngine
 from vs_emtcm.engines.half import to_half
 from vs_emtcm.engines.load import load_network
 from vs_emtcm.network import DetailNetwork, assemble_at_once
+from vs_emtcm.weights_file import load_weights
 
-WEIGHTS = models.load(models.find("base", "clean").path, 2)
+WEIGHTS = load_weights(models.find("base", "clean").path, 2)
 
 
 @pytest.fixture

@@ -10,15 +10,16 @@ from vs_emtcm.engines.half import to_half
 from vs_emtcm.engines.load import load_network
 from vs_emtcm.mirror import mirrored
 from vs_emtcm.network import DetailNetwork, assemble_at_once
+from vs_emtcm.weights_file import load_weights
 
-WEIGHTS = models.load(models.find("base", "clean").path, 2)
+WEIGHTS = load_weights(models.find("base", "clean").path, 2)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("bits", [8, 10])
 @pytest.mark.parametrize("model", models.SHIPPED, ids=lambda model: f"{model.name}-{model.tune}")
 def test_half_precision_stays_within_the_rounding_of_the_samples(model, scale, bits):
-    weights = models.load(model.path, scale)
+    weights = load_weights(model.path, scale)
     network = load_network(weights, 2)
     picture = codes(72, 96, bits=bits).astype(np.float32) / (255 << (bits - 8))
     x = mirrored(torch.from_numpy(picture)[None, None], network.radius)
@@ -58,7 +59,7 @@ def test_half_precision_of_extreme_pictures_is_finite():
 def test_half_precision_of_1_bit_noise_is_finite(model, scale):
     # Nothing is farther from what a network was trained on; one that was trained too hard explodes.
     noise = np.random.default_rng(0).integers(0, 2, (1, 1, 300, 400))
-    half = DetailNetwork(load_network(models.load(model.path, scale), 2)).half()
+    half = DetailNetwork(load_network(load_weights(model.path, scale), 2)).half()
     picture = torch.from_numpy(noise).float()
     with torch.inference_mode():
         result = assemble_at_once(picture, half(to_half(picture)), scale)

@@ -9,8 +9,9 @@ import torch
 from vs_emtcm import UsageError, models
 from vs_emtcm.engines.load import load_network
 from vs_emtcm.network import Network
+from vs_emtcm.weights_file import load_weights
 
-WEIGHTS = models.load(models.find("base", "clean").path, 2)
+WEIGHTS = load_weights(models.find("base", "clean").path, 2)
 
 
 def without(name):

@@ -12,8 +12,9 @@ from vs_emtcm.engines import choice, create_engine
 from vs_emtcm.engines.cpu_engine import CpuEngine
 from vs_emtcm.engines.openvino_bfloat16 import OpenvinoBfloat16Engine
 from vs_emtcm.mirror import mirrored
+from vs_emtcm.weights_file import load_weights
 
-WEIGHTS = models.load(models.find("base", "video").path, 2)
+WEIGHTS = load_weights(models.find("base", "video").path, 2)
 MODELS = [(name, tune) for name in ("base", "large") for tune in ("clean", "video")]
 needs_bfloat16 = pytest.mark.skipif(
     choice.bfloat16_missing() is not None, reason="the processor does not multiply bfloat16"
@@ -38,7 +39,7 @@ def test_an_engine_is_made_under_another_default_device():
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("stages", [1, 2])
 def test_a_picture_is_as_in_single_precision(model, scale, stages):
-    weights = models.load(models.find(*model).path, scale)
+    weights = load_weights(models.find(*model).path, scale)
     ours, exact = OpenvinoBfloat16Engine(weights, stages), CpuEngine(weights, stages)
     x = mirrored(picture(), ours.radius)
     with torch.inference_mode():

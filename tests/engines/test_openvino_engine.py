@@ -21,14 +21,15 @@ from vs_emtcm.engines import availabilities, choose_device, create_engine, openv
 from vs_emtcm.engines.cpu_engine import CpuEngine
 from vs_emtcm.engines.openvino_engine import SIZES, OpenvinoEngine
 from vs_emtcm.mirror import mirrored
+from vs_emtcm.weights_file import load_weights
 
-WEIGHTS = models.load(models.find("base", "video").path, 2)
+WEIGHTS = load_weights(models.find("base", "video").path, 2)
 NETWORKS = [(name, scale, stages) for name in ("base", "large") for scale in (2, 3, 4) for stages in (1, 2)]
 
 
 @cache
 def engines(name, scale, stages):
-    weights = models.load(models.find(name, "video").path, scale)
+    weights = load_weights(models.find(name, "video").path, scale)
     return OpenvinoEngine(weights, stages), CpuEngine(weights, stages)
 
 

@@ -29,9 +29,10 @@ from vs_emtcm.engines.tensorrt_plan import PROFILE
 from vs_emtcm.mirror import mirrored
 from vs_emtcm.network import DetailNetwork
 from vs_emtcm.upscaler import Upscaler
+from vs_emtcm.weights_file import load_weights
 
 BYTES_PER_PIXEL = 64
-WEIGHTS = models.load(models.find("base", "video").path, 2)
+WEIGHTS = load_weights(models.find("base", "video").path, 2)
 
 
 def at(address: int, shape: tuple[int, ...]) -> Tensor:
@@ -303,7 +304,7 @@ def test_an_engine_is_asked_for_as_it_is_used(runtime, tmp_path, monkeypatch):
 
     monkeypatch.setattr(tensorrt_plan, "engine_spec", specified)
     monkeypatch.setattr(TensorrtEngine, "__call__", lambda _, x: x)
-    weights = models.load(models.find("base", "video").path, 3)
+    weights = load_weights(models.find("base", "video").path, 3)
     engine = TensorrtEngine(weights, 1, torch.device("cpu"), label="base", store=tmp_path)
     wanted = {"label": "base-stage1", "scale": 3, "profile": PROFILE.grown(engine.radius)}
     assert asked == [{**wanted, "precision": "fp16", "targets": None}]

@@ -10,9 +10,10 @@ from training.form import TrainedForm
 from training.kernels import kernel_names
 from training.subpixels import subpixel_interpolation
 from vs_emtcm.errors import UsageError
-from vs_emtcm.models import find, load
+from vs_emtcm.models import find
 from vs_emtcm.network import Network, crop
 from vs_emtcm.shape import Shape
+from vs_emtcm.weights_file import load_weights
 
 
 @pytest.fixture(params=[None, 200], ids=["plain", "wide"])
@@ -21,7 +22,7 @@ def form(request):
 
 
 def test_a_wide_form_takes_a_shipped_network_as_it_is():
-    weights = load(find("base", "clean").path, 2)
+    weights = load_weights(find("base", "clean").path, 2)
     shipped = {f"x2/{name}": torch.from_numpy(value) for name, value in weights.tensors.items()}
     wide = TrainedForm((2,), weights.shape, 64, ())
     wide.assign(shipped)

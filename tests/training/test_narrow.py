@@ -7,8 +7,8 @@ from tests.training.wide import RECIPE, SOURCE, WIDE, wide_form
 from training.config import Size
 from training.form import TrainedForm
 from training.narrow import NarrowError, narrow
-from vs_emtcm.models import Weights
 from vs_emtcm.shape import Shape
+from vs_emtcm.weights_file import Weights
 
 
 def narrow_to(shape: Shape, weights: Weights, **options) -> TrainedForm:

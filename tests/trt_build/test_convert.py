@@ -15,6 +15,7 @@ from vs_emtcm import models
 from vs_emtcm.engines.load import load_network
 from vs_emtcm.engines.tensorrt_plan import PROFILE
 from vs_emtcm.network import DetailNetwork
+from vs_emtcm.weights_file import load_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -35,7 +36,7 @@ def layers(module, profile, dtype):
 @pytest.mark.parametrize("stages", [1, 2])
 @pytest.mark.parametrize("name", ["base", "large"])
 def test_the_shipped_networks_become_one_engine_of_half_precision(tmp_path, name, scale, stages):
-    network = load_network(models.load(models.find(name, "video").path, scale), stages)
+    network = load_network(load_weights(models.find(name, "video").path, scale), stages)
     module, profile = DetailNetwork(network), PROFILE.grown(network.radius)
     ends, inner = layers(module.half(), profile, torch.float16)
     assert ends == [("HALF", (1, 1, -1, -1)), ("HALF", (1, scale**2, -1, -1))]

@@ -13,13 +13,14 @@ from trt_build import BuildError, export_onnx
 from vs_emtcm import models
 from vs_emtcm.engines.half import PictureNetwork
 from vs_emtcm.engines.load import load_network
+from vs_emtcm.weights_file import load_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.mark.parametrize(("scale", "stages", "precision"), [(2, 2, "fp16"), (3, 1, "fp32"), (4, 2, "fp32")])
 def test_onnxruntime_agrees_with_pytorch(tmp_path, scale, stages, precision):
-    network = load_network(models.load(models.find("base", "clean").path, scale), stages)
+    network = load_network(load_weights(models.find("base", "clean").path, scale), stages)
     path = tmp_path / "network.onnx"
     export_onnx(PictureNetwork(network), path, precision=precision)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -37,7 +38,7 @@ def test_onnxruntime_agrees_with_pytorch(tmp_path, scale, stages, precision):
 
 
 def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path):
-    network = load_network(models.load(models.find("base", "clean").path, 2), 1)
+    network = load_network(load_weights(models.find("base", "clean").path, 2), 1)
     with pytest.raises(BuildError, match="cannot be written"):
         export_onnx(network, tmp_path / "none" / "network.onnx")
     with pytest.raises(BuildError, match="precision is 'int8'"):
@@ -66,7 +67,7 @@ def test_a_module_that_cannot_be_traced_is_one_sentence(tmp_path, module):
 
 
 def test_a_file_says_what_it_is_and_nothing_of_where_it_was_made(tmp_path, pytestconfig):
-    network = load_network(models.load(models.find("base", "clean").path, 2), 1)
+    network = load_network(load_weights(models.find("base", "clean").path, 2), 1)
     path = tmp_path / "network.onnx"
     export_onnx(PictureNetwork(network), path, description={"model": "base-clean"})
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -75,7 +76,7 @@ def test_a_file_says_what_it_is_and_nothing_of_where_it_was_made(tmp_path, pytes
 
 
 def test_threads_may_export_at_once(tmp_path):
-    network = PictureNetwork(load_network(models.load(models.find("base", "clean").path, 2), 1))
+    network = PictureNetwork(load_network(load_weights(models.find("base", "clean").path, 2), 1))
     paths = [tmp_path / f"{number}.onnx" for number in range(3)]
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda path: export_onnx(network, path), paths))

@@ -19,7 +19,7 @@ from training.files import write_weights
 from training.log import progress_bar
 from training.narrow import narrow as narrow_network
 from vs_emtcm.errors import UsageError
-from vs_emtcm.models import load
+from vs_emtcm.weights_file import load_weights
 
 
 def narrow(
@@ -43,7 +43,7 @@ def narrow(
             raise UsageError(f"the first phase of {recipe} has several scales; narrow takes one")
         (scale,) = first.scales
         check_weights_file(start_from, out)
-        weights, pairs = load(start_from, scale), read_cache(cache)
+        weights, pairs = load_weights(start_from, scale), read_cache(cache)
         if scale not in pairs:
             raise UsageError(f"{cache} holds no pairs for x{scale}; run 'python -m training prepare'")
         source, steps = CropSource(pairs[scale], first.crop, cpu), fading + settling

@@ -13,7 +13,7 @@ from vs_emtcm.command.outcome import Outcome, nothing_to_do
 from vs_emtcm.command.request import Request, make_upscaler
 from vs_emtcm.command.source import check_source, unread
 from vs_emtcm.errors import DamagedError, EmtcmError, UsageError
-from vs_emtcm.models import weights_file
+from vs_emtcm.models import named_file
 from vs_emtcm.output import check_folder, check_output
 from vs_emtcm.pictures import Picture, upscale_picture
 from vs_emtcm.pictures.jpeg_quality import usual_tune
@@ -173,4 +173,4 @@ def _made_folder(folder: Path) -> Iterator[None]:
 def _tune_of(request: Request, picture: Path) -> str:
     """Return the tune that was asked for, or else the one that suits the picture."""
     # Weights from a file have one tune, whatever it is called.
-    return request.tune or ("clean" if weights_file(request.model) else usual_tune(picture))
+    return request.tune or ("clean" if named_file(request.model) else usual_tune(picture))

@@ -15,7 +15,7 @@ from vs_emtcm.engines.cpu_engine import CpuEngine
 from vs_emtcm.engines.cuda_engine import CudaEngine
 from vs_emtcm.engines.engine import Engine
 from vs_emtcm.errors import EmtcmError, UsageError
-from vs_emtcm.models import Weights
+from vs_emtcm.weights_file import Weights
 
 _log = logging.getLogger(__name__)
 # In the order of help texts and messages.

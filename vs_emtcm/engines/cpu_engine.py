@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from vs_emtcm.engines.load import load_network
-from vs_emtcm.models import Weights
 from vs_emtcm.network import assemble_at_once
+from vs_emtcm.weights_file import Weights
 
 # Pixels of a tile: as many as have their features in the cache of a processor.
 TILE_PIXELS = 128 << 10

@@ -14,8 +14,8 @@ from vs_emtcm.engines.half import to_half
 from vs_emtcm.engines.load import load_network
 from vs_emtcm.engines.streams import ALONE, own_stream
 from vs_emtcm.errors import EmtcmError, reason
-from vs_emtcm.models import Weights
 from vs_emtcm.network import DetailNetwork, assemble_at_once
+from vs_emtcm.weights_file import Weights
 
 # Pixels of a tile, a little more than a 1080p frame: the memory of features grows with it, in each lane.
 TILE_PIXELS = 1 << 21

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from vs_emtcm.errors import UsageError
-from vs_emtcm.models import Weights
 from vs_emtcm.network import Network
+from vs_emtcm.weights_file import Weights
 
 
 def load_network(weights: Weights, stages: int) -> Network:

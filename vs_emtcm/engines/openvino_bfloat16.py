@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from vs_emtcm.engines.bfloat16 import split_network, split_picture
 from vs_emtcm.engines.openvino_engine import OpenvinoEngine
-from vs_emtcm.models import Weights
 from vs_emtcm.network import Network, crop
 from vs_emtcm.resample import catmull_rom, upscale
 from vs_emtcm.shape import HEAD_SIZE
+from vs_emtcm.weights_file import Weights
 
 # Level of the flat field that measures the offset of rounding. Any level would do: a constant that is added
 # to its input does not change the network's details.

@@ -17,7 +17,7 @@ from torch import Tensor
 from vs_emtcm.engines.load import load_network
 from vs_emtcm.engines.openvino_graph import GraphTensor
 from vs_emtcm.errors import EmtcmError
-from vs_emtcm.models import Weights
+from vs_emtcm.weights_file import Weights
 
 # Number of sizes whose compiled models are kept; a video has one. One model for all sizes would save their
 # compilation (40 ms each), but is a tenth slower.

@@ -20,8 +20,8 @@ from vs_emtcm.engines.half import to_half
 from vs_emtcm.engines.streams import ALONE, own_stream
 from vs_emtcm.engines.tensorrt_plan import PROFILE, plan_engine
 from vs_emtcm.errors import EmtcmError
-from vs_emtcm.models import Weights
 from vs_emtcm.network import assemble_at_once
+from vs_emtcm.weights_file import Weights
 
 
 def default_store() -> Path:

@@ -10,8 +10,8 @@ from trt_build import EngineSpec, Profile, engine_spec
 from trt_build.profile import LARGEST
 from vs_emtcm.engines.load import load_network
 from vs_emtcm.errors import UsageError
-from vs_emtcm.models import Weights
 from vs_emtcm.network import DetailNetwork
+from vs_emtcm.weights_file import Weights
 
 # Sizes of pictures without their borders, (height, width) in pixels, that backend "tensorrt" has engines for:
 # most people have 1080p; larger pictures are cut into tiles, smaller ones are padded.
