@@ -1,7 +1,7 @@
 """Weights files: one network at all of its scales.
 
-A weights file is a safetensors file. Its tensors named ``shared/...`` belong to every scale, and ``x2/...`` to
-one. Its metadata has the format, the shape of the network, the scales and the tune.
+A weights file is a safetensors file. Its tensors named ``shared/...`` belong to every scale, and ``x2/...``
+to one. Its metadata has the format, the shape of the network, the scales and the tune.
 """
 
 from __future__ import annotations
