@@ -28,5 +28,7 @@ AVCHROMA_LOC_CENTER = 2
 # AV_NOPTS_VALUE: a time that is not known.
 NO_TIME = -(1 << 63)
 
+# Flag of a container format: it has no times, as elementary streams; FFmpeg makes some up.
+AVFMT_NOTIMESTAMPS = 0x80
 # Flag of a container format: packets may have equal decoding times.
 AVFMT_TS_NONSTRICT = 0x20000

@@ -118,7 +118,7 @@ def upscale_video(
             if first is None:
                 raise EmtcmError(_no_frames(source, reader))
             with _open_writer(path, folder, reader, first, settings.encoder) as writer:
-                warnings.add(*reader.lost, *writer.warnings)
+                warnings.add(*reader.lost, *reader.warnings, *writer.warnings)
                 for item in chain(packets, [first], items):
                     writer.write(item)
                     if progress is not None and isinstance(item, av.VideoFrame):
