@@ -1,4 +1,4 @@
-"""Constants of FFmpeg for colours (those of ITU-T H.273), times and containers.
+"""Constants of FFmpeg for colours (those of ITU-T H.273), fields, times and containers.
 
 PyAV has names for some of them; its ``Colorspace``, however, has the numbers of swscale, which are others.
 """
@@ -24,6 +24,10 @@ AVCOL_SMPTE170M = 6
 # AVChromaLocation: the type of H.273 plus one.
 AVCHROMA_LOC_UNSPECIFIED = 0
 AVCHROMA_LOC_CENTER = 2
+
+# AVFieldOrder: the others are kinds of interlaced video.
+AV_FIELD_UNKNOWN = 0
+AV_FIELD_PROGRESSIVE = 1
 
 # AV_NOPTS_VALUE: a time that is not known.
 NO_TIME = -(1 << 63)

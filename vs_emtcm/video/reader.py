@@ -26,6 +26,7 @@ from vs_emtcm.video.header import (
     is_elementary,
     missing_seconds,
 )
+from vs_emtcm.video.interlacing import frames_are_flagged, says_interlaced
 from vs_emtcm.video.lost import lost_of_frames, lost_of_header
 from vs_emtcm.video.notes import note
 from vs_emtcm.video.rational import as_fraction
@@ -34,6 +35,10 @@ from vs_emtcm.video.timeline import Timeline
 
 RESTARTED = "timestamps start again within the file; they were continued"
 FLAGGED = "frames are flagged as interlaced; they were taken for progressive"
+CONTRADICTORY = (
+    "the file says that its video is interlaced, its frames say that they are not; "
+    "they were taken for progressive"
+)
 NO_RATE = (
     f"the video does not say its frame rate; {DEFAULT_RATE} frames a second were taken, so that it "
     "may be too fast or too slow"
@@ -90,6 +95,8 @@ class VideoReader:
                 "convert it with another program first"
             )
         self.video = video
+        # Known before the decoder is open, which may change it.
+        self._says_interlaced = says_interlaced(video)
         self.video.codec_context.thread_count = threads
         self.video.thread_type = "AUTO"
         self.damage: list[str] = []
@@ -212,9 +219,15 @@ class VideoReader:
         return frames
 
     def _refuse_interlaced(self, frame: av.VideoFrame) -> None:
-        if frame.interlaced_frame and self._assume_progressive:
+        interlaced = frame.interlaced_frame
+        if self._says_interlaced and not interlaced:
+            if not frames_are_flagged(self.video):
+                interlaced = True
+            elif not self._assume_progressive:
+                note(self.warnings, CONTRADICTORY)
+        if interlaced and self._assume_progressive:
             note(self.warnings, FLAGGED)
-        elif frame.interlaced_frame:
+        elif interlaced:
             raise EmtcmError(
                 f"{self.path} is interlaced (frame {self._decoded}); deinterlace it first, for example "
                 "with 'ffmpeg -i INPUT -vf bwdif OUTPUT', or give --assume-progressive if the flag is wrong"
