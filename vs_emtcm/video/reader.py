@@ -16,6 +16,7 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError, reason
+from vs_emtcm.video.dolby_vision import refuse_incompatible
 from vs_emtcm.video.hdr import StaticHdr, static_hdr
 from vs_emtcm.video.header import (
     DEFAULT_RATE,
@@ -61,7 +62,7 @@ class VideoReader:
         assume_progressive: take frames that are flagged as interlaced for progressive.
 
     Raises:
-        UsageError: the file is missing, unreadable, no video, or has no video stream.
+        UsageError: the file is missing, unreadable, no video, or has no video stream that can be upscaled.
 
     Attributes:
         path: the file.
@@ -94,6 +95,11 @@ class VideoReader:
                 f"{path} has video that cannot be decoded, as its codec is unknown or the file is damaged; "
                 "convert it with another program first"
             )
+        try:
+            refuse_incompatible(path, video)
+        except UsageError:
+            self.container.close()
+            raise
         self.video = video
         # Known before the decoder is open, which may change it.
         self._says_interlaced = says_interlaced(video)
