@@ -414,3 +414,11 @@ def test_integers_of_more_bits_than_can_be_upscaled_are_refused_before_the_work(
         ):
             upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
     assert [p.name for p in tmp_path.iterdir()] == [source.name]
+
+
+def test_pixel_formats_that_ffmpeg_does_not_read_are_refused_before_work(make_clip, tmp_path):
+    source = make_clip("in.nut", codec="rawvideo", pix_fmt="rgb4", frames=2)
+    settings = VideoSettings(encoder=FAST.encoder, resume=True)
+    with pytest.raises(UsageError, match="rgb4 cannot be upscaled, as FFmpeg does not convert it to others"):
+        upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.nut"]
