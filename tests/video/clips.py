@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 
 from vs_emtcm.video import VideoSettings
 from vs_emtcm.video.encoder import EncoderSettings
@@ -58,3 +59,21 @@ def tagged(source: Path, target: Path, **tags: str) -> Path:
                 packet.stream = stream
                 container.mux(packet)
     return target
+
+
+def with_rate(
+    path: Path, codec: str, rate: Fraction, *, pix_fmt: str = "yuv420p", format: str | None = None
+) -> Path:
+    """Twelve frames of a constant rate, no two of them alike; ``format`` overrides the suffix."""
+    with av.open(str(path), "w", format=format) as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, pix_fmt
+        stream.codec_context.time_base = 1 / rate
+        for number in range(12):
+            frame = av.VideoFrame(64, 64, pix_fmt)
+            for plane in frame.planes:
+                np.frombuffer(plane, np.uint8)[:] = 20 * number
+            frame.pts, frame.time_base = number, 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path

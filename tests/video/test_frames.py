@@ -81,7 +81,8 @@ def test_integers_that_no_native_format_holds_are_refused(name):
         ("rgb48le", 16),
         ("rgbaf32le", 16),
         ("gbrap32le", 16),
-        ("gbrpf32le", 8),
+        ("gbrpf32le", 16),
+        ("grayf16le", 16),
     ],
 )
 def test_results_are_computed_with_the_bits_that_are_encoded(name, bits):

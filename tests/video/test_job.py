@@ -394,6 +394,21 @@ def test_floats_stay_floats_to_the_end(make_clip, tmp_path):
         np.testing.assert_allclose(plane, 3, atol=1e-5)
 
 
+def test_floats_of_an_integer_source_are_as_fine_as_16_bits(make_clip, tmp_path):
+    source, results = make_clip(codec="ffv1", pix_fmt="bgr0", frames=1), {}
+    for name in ("gbrpf32le", "gbrp16le"):
+        encoder = EncoderSettings(codec="ffv1", pix_fmt=name, options=(("strict", "-2"),))
+        target = tmp_path / f"{name}.mkv"
+        report = upscale_video(source, target, Upscaler(2, stages=1), VideoSettings(encoder=encoder))
+        assert report.warnings == ()
+        (result,) = decoded(target)
+        assert result.format.name == name
+        results[name] = np.array(av_planes(result, native_format(name)))
+    difference = np.abs(results["gbrpf32le"] - results["gbrp16le"] / 65_535)
+    # Half a step of 8 bits is 1/510.
+    assert difference.max() < 1 / 2000
+
+
 def test_integers_of_more_bits_than_can_be_upscaled_are_refused_before_the_work(
     make_clip, tmp_path, monkeypatch
 ):
@@ -414,3 +429,11 @@ def test_integers_of_more_bits_than_can_be_upscaled_are_refused_before_the_work(
         ):
             upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
     assert [p.name for p in tmp_path.iterdir()] == [source.name]
+
+
+def test_pixel_formats_that_ffmpeg_does_not_read_are_refused_before_work(make_clip, tmp_path):
+    source = make_clip("in.nut", codec="rawvideo", pix_fmt="rgb4", frames=2)
+    settings = VideoSettings(encoder=FAST.encoder, resume=True)
+    with pytest.raises(UsageError, match="rgb4 cannot be upscaled, as FFmpeg does not convert it to others"):
+        upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.nut"]

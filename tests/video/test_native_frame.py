@@ -7,7 +7,7 @@ from av.video.format import names
 
 from vs_emtcm import UsageError
 from vs_emtcm.video.frames import av_planes, is_float, native_format
-from vs_emtcm.video.native_frame import native_frame
+from vs_emtcm.video.native_frame import check_convertible, native_frame
 
 FLOAT_FORMATS = sorted(n for n in names if is_float(n))
 
@@ -65,3 +65,29 @@ def test_integers_are_unpacked():
 def test_a_frame_that_no_native_format_holds_is_refused():
     with pytest.raises(UsageError, match="as its samples are integers of 32 bits"):
         native_frame(av.VideoFrame(16, 16, "gray32le"))
+
+
+# Formats that FFmpeg's conversion does not read.
+UNREADABLE = ("rgb4", "bgr4", "x2rgb10be", "x2bgr10be", "y210be", "y212be", "y216be", "xv30be", "v30xbe")
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_format_that_ffmpeg_does_not_read_is_refused_in_a_sentence(name):
+    message = (
+        f"the pixel format {name} cannot be upscaled, as FFmpeg does not convert it to others; convert it "
+    )
+    with pytest.raises(UsageError, match=message):
+        check_convertible(name)
+
+
+def test_every_other_format_of_up_to_16_bits_is_accepted():
+    refused = set()
+    for name in names:
+        try:
+            check_convertible(name)
+        except UsageError:
+            refused.add(name)
+    formats = {name: av.VideoFormat(name) for name in refused.difference(UNREADABLE)}
+    # The others are names of a graphics card's memory, which have no components, or integers of 32 bits.
+    assert all(not f.components or max(c.bits for c in f.components) == 32 for f in formats.values())
+    assert refused.issuperset(UNREADABLE)

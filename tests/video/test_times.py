@@ -6,10 +6,11 @@ import av
 import numpy as np
 import pytest
 
-from tests.video.clips import FAST, decoded, packets, times
+from tests.video.clips import FAST, decoded, packets, times, with_rate
 from vs_emtcm import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video
 from vs_emtcm.video.encoder import EncoderSettings
+from vs_emtcm.video.reader import NO_RATE
 
 
 def test_a_variable_frame_rate_stays_variable(make_clip, tmp_path):
@@ -47,6 +48,32 @@ def test_time_goes_on_where_a_joined_recording_starts_it_again(make_clip, tmp_pa
         for (data, _), (adts, _) in zip(sounds, packets(joined, "audio"), strict=True):
             assert adts.endswith(data)  # the header of a transport stream's packets is left behind
         assert np.diff([float(t) for _, t in sounds]).min() > 0.01
+
+
+@pytest.mark.parametrize("rate", [Fraction(50), Fraction(24000, 1001)])
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [("264", "libx264"), ("hevc", "libx265"), ("m2v", "mpeg2video"), ("m1v", "mpeg1video"), ("m4v", "mpeg4")],
+)
+@pytest.mark.parametrize("resume", [False, True])
+def test_an_elementary_stream_has_the_rate_of_its_headers(tmp_path, suffix, codec, rate, resume):
+    source = with_rate(tmp_path / f"in.{suffix}", codec, rate, format="m4v" if suffix == "m4v" else None)
+    settings = VideoSettings(encoder=FAST.encoder, resume=resume)
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), settings)
+    assert (report.frames, report.warnings, report.damage) == (12, (), ())
+    np.testing.assert_allclose(
+        [float(t) for t in times(tmp_path / "out.mkv")], np.arange(12) / float(rate), atol=1e-3
+    )
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert container.streams.video[0].average_rate == rate
+
+
+def test_an_elementary_stream_of_an_unknown_rate_is_said_to_have_one(tmp_path):
+    source, told = with_rate(tmp_path / "in.mjpeg", "mjpeg", Fraction(50), pix_fmt="yuvj420p"), []
+    report = upscale_video(source, tmp_path / "out.mkv", Upscaler(2, stages=1), FAST, warn=told.append)
+    assert report.warnings == tuple(told) == (NO_RATE,)
+    shown = [float(t) for t in times(tmp_path / "out.mkv")]
+    np.testing.assert_allclose(shown, np.arange(12) / 25, atol=1e-3)
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("mpeg2video", "mkv"), ("mpeg2video", "ts"), ("mpeg4", "ts")])

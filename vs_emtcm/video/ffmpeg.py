@@ -1,4 +1,4 @@
-"""Constants of FFmpeg for colours (those of ITU-T H.273), times and containers.
+"""Constants of FFmpeg for colours (those of ITU-T H.273), fields, times and containers.
 
 PyAV has names for some of them; its ``Colorspace``, however, has the numbers of swscale, which are others.
 """
@@ -28,8 +28,14 @@ AVCHROMA_LOC_UNSPECIFIED = 0
 AVCHROMA_LOC_LEFT = 1
 AVCHROMA_LOC_CENTER = 2
 
+# AVFieldOrder: the others are kinds of interlaced video.
+AV_FIELD_UNKNOWN = 0
+AV_FIELD_PROGRESSIVE = 1
+
 # AV_NOPTS_VALUE: a time that is not known.
 NO_TIME = -(1 << 63)
 
+# Flag of a container format: it has no times, as elementary streams; FFmpeg makes some up.
+AVFMT_NOTIMESTAMPS = 0x80
 # Flag of a container format: packets may have equal decoding times.
 AVFMT_TS_NONSTRICT = 0x20000

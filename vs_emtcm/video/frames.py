@@ -111,7 +111,7 @@ def computed_bits(name: str) -> int:
     """Return the bits per sample, 8 to 16, of frames that are computed to be converted to ``name``."""
     format = native_format(name)
     if format is not None:
-        return 8 if format.sample_type == "float" else format.bits
+        return NATIVE_BITS[-1] if format.sample_type == "float" else format.bits
     bits = _sample_bits(VideoFormat(name))
     return next((native for native in NATIVE_BITS if native >= bits), NATIVE_BITS[-1])
 

@@ -8,8 +8,11 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from vs_emtcm.video.ffmpeg import AVFMT_NOTIMESTAMPS
 from vs_emtcm.video.rational import as_fraction
 
+# Frames per second where they are unknown, as FFmpeg takes them.
+DEFAULT_RATE = Fraction(25)
 # The relative difference between FFmpeg's average and guessed frame rate up to which the guess is right.
 CLOSE_RATES = 0.01
 # An average rate above this, in frames per second, is a time base and no rate.
@@ -21,12 +24,23 @@ TOLERATED_FRAMES = 3
 
 
 def frame_rate(video: VideoStream) -> Fraction:
-    """Return the frames per second of a video stream: the average if they vary, 25 if they are unknown."""
+    """Return the frames per second of a video stream: the average if they vary, 25 if they are unknown.
+
+    Not for an elementary stream, see :func:`elementary_rate`.
+    """
     average, guessed = as_fraction(video.average_rate), as_fraction(video.guessed_rate)
     # With rounded times, the average of a film with a constant rate is a little beside that rate.
     if average and guessed and abs(average / guessed - 1) < CLOSE_RATES:
         return guessed
-    return average or guessed or Fraction(25)
+    return average or guessed or DEFAULT_RATE
+
+
+def elementary_rate(video: VideoStream) -> Fraction | None:
+    """Return the frames per second in the headers of an elementary stream, or None if they do not say.
+
+    FFmpeg's average is its default of 25 there, whatever the headers say.
+    """
+    return as_fraction(video.guessed_rate) if as_fraction(video.codec_context.framerate) else None
 
 
 def frame_count(container: InputContainer, video: VideoStream, rate: Fraction, start: Fraction) -> int | None:
@@ -44,7 +58,7 @@ def frame_count(container: InputContainer, video: VideoStream, rate: Fraction, s
     counted = video.metadata.get("NUMBER_OF_FRAMES", "")
     if counted.isdecimal():
         return int(counted)
-    if rate > HIGHEST_RATE:
+    if rate > HIGHEST_RATE or is_elementary(container):
         return None
     end = _video_end(container, video)
     if end is not None:
@@ -70,6 +84,8 @@ def missing_seconds(
         video_end: the end of the last packet of the video in seconds, counted from ``start``.
         latest_end: the end of the last packet of video and audio.
     """
+    if is_elementary(container):
+        return None
     end = _video_end(container, video)
     if end is not None:
         missing = end - float(start) - video_end
@@ -85,6 +101,14 @@ def missing_seconds(
 def is_avi(container: InputContainer) -> bool:
     """Return whether a file is AVI, which numbers its frames instead of giving them times."""
     return container.format.name == "avi"
+
+
+def is_elementary(container: InputContainer) -> bool:
+    """Return whether a file is an elementary stream, such as .264 or .m2v, without a container.
+
+    It has neither times nor a duration: FFmpeg makes up both, the duration from the bit rate.
+    """
+    return bool(container.format.flags & AVFMT_NOTIMESTAMPS)
 
 
 def _video_end(container: InputContainer, video: VideoStream) -> float | None:

@@ -21,7 +21,8 @@ from vs_emtcm.video.background import run_ahead
 from vs_emtcm.video.encoder import EncoderSettings, check_encoder, find_encoder
 from vs_emtcm.video.frame_upscaler import FrameUpscaler
 from vs_emtcm.video.frame_writer import FrameWriter
-from vs_emtcm.video.frames import computed_bits, nearest_native
+from vs_emtcm.video.frames import computed_bits
+from vs_emtcm.video.native_frame import check_convertible
 from vs_emtcm.video.parallel import map_in_order
 from vs_emtcm.video.pix_fmts import choose_pix_fmt
 from vs_emtcm.video.reader import Item, VideoReader
@@ -118,7 +119,7 @@ def upscale_video(
             if first is None:
                 raise EmtcmError(_no_frames(source, reader))
             with _open_writer(path, folder, reader, first, settings.encoder) as writer:
-                warnings.add(*reader.lost, *writer.warnings)
+                warnings.add(*reader.lost, *reader.warnings, *writer.warnings)
                 for item in chain(packets, [first], items):
                     writer.write(item)
                     if progress is not None and isinstance(item, av.VideoFrame):
@@ -174,7 +175,7 @@ def _make_lanes(upscaler: Upscaler, reader: VideoReader, settings: VideoSettings
     Raises:
         UsageError: no native format holds the frames of the source, or there cannot be so many lanes.
     """
-    nearest_native(reader.video.format.name)
+    check_convertible(reader.video.format.name)
     bits = _encoded_bits(reader, upscaler.scale, settings.encoder)
     return [FrameUpscaler(each, bits) for each in make_lanes(upscaler, settings.lanes, reader.frames)]
 

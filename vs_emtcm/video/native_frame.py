@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from vs_emtcm.errors import UsageError
 from vs_emtcm.video.frames import av_planes, is_float, native_format, nearest_native
 from vs_emtcm.video.packing import repack
+
+# Width and height of a frame that is converted to see whether FFmpeg can; all chroma subsampling divides it.
+TRIAL_SIZE = 16
 
 
 def native_frame(frame: av.VideoFrame) -> av.VideoFrame:
@@ -21,6 +26,21 @@ def native_frame(frame: av.VideoFrame) -> av.VideoFrame:
         return frame
     # FFmpeg converts most floats by way of 16-bit integers, which clips them to 0..1.
     return _copy_floats(frame, name) if is_float(name) else repack(frame, name)
+
+
+def check_convertible(pix_fmt: str) -> None:
+    """Refuse a pixel format whose frames :func:`native_frame` does not convert.
+
+    Raises:
+        UsageError: no native format holds its samples, or FFmpeg's conversion does not read it.
+    """
+    try:
+        native_frame(av.VideoFrame(TRIAL_SIZE, TRIAL_SIZE, pix_fmt))
+    except FFmpegError as error:
+        raise UsageError(
+            f"video in the pixel format {pix_fmt} cannot be upscaled, as FFmpeg does not convert it to "
+            "others; convert it with another program first"
+        ) from error
 
 
 def _copy_floats(frame: av.VideoFrame, name: str) -> av.VideoFrame:

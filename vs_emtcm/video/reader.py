@@ -16,8 +16,18 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vs_emtcm.errors import EmtcmError, UsageError, reason
+from vs_emtcm.video.dolby_vision import refuse_incompatible
 from vs_emtcm.video.hdr import StaticHdr, static_hdr
-from vs_emtcm.video.header import frame_count, frame_rate, is_avi, missing_seconds
+from vs_emtcm.video.header import (
+    DEFAULT_RATE,
+    elementary_rate,
+    frame_count,
+    frame_rate,
+    is_avi,
+    is_elementary,
+    missing_seconds,
+)
+from vs_emtcm.video.interlacing import frames_are_flagged, says_interlaced
 from vs_emtcm.video.lost import lost_of_frame, lost_of_frames, lost_of_header
 from vs_emtcm.video.notes import note
 from vs_emtcm.video.rational import as_fraction
@@ -26,6 +36,14 @@ from vs_emtcm.video.timeline import Timeline
 
 RESTARTED = "timestamps start again within the file; they were continued"
 FLAGGED = "frames are flagged as interlaced; they were taken for progressive"
+CONTRADICTORY = (
+    "the file says that its video is interlaced, its frames say that they are not; "
+    "they were taken for progressive"
+)
+NO_RATE = (
+    f"the video does not say its frame rate; {DEFAULT_RATE} frames a second were taken, so that it "
+    "may be too fast or too slow"
+)
 NOT_INCREASING = "some timestamps do not increase; they were corrected"
 
 # Transport and program streams: their clock may begin at any hour, and start again.
@@ -44,7 +62,7 @@ class VideoReader:
         assume_progressive: take frames that are flagged as interlaced for progressive.
 
     Raises:
-        UsageError: the file is missing, unreadable, no video, or has no video stream.
+        UsageError: the file is missing, unreadable, no video, or has no video stream that can be upscaled.
 
     Attributes:
         path: the file.
@@ -77,17 +95,27 @@ class VideoReader:
                 f"{path} has video that cannot be decoded, as its codec is unknown or the file is damaged; "
                 "convert it with another program first"
             )
+        try:
+            refuse_incompatible(path, video)
+        except UsageError:
+            self.container.close()
+            raise
         self.video = video
+        # Known before the decoder is open, which may change it.
+        self._says_interlaced = says_interlaced(video)
         self.video.codec_context.thread_count = threads
         self.video.thread_type = "AUTO"
-        self.rate = frame_rate(video)
-        self.time_base = as_fraction(video.time_base) or 1 / self.rate
-        self.hdr: StaticHdr | None = None
         self.damage: list[str] = []
         self.warnings: list[str] = []
+        self._is_elementary = is_elementary(self.container)
+        self.rate = self._elementary_rate() if self._is_elementary else frame_rate(video)
+        self.time_base = as_fraction(video.time_base) or 1 / self.rate
+        self.hdr: StaticHdr | None = None
         self.lost = lost_of_header(video)
         self._lost_of_frames = lost_of_frames(video)
         self.seconds = 0.0
+        # When the next frame of an elementary stream is shown, in its time base.
+        self._next_pts = 0
         self._last_pts: int | None = None
         discontinuous = self.container.format.name in DISCONTINUOUS
         self.start = Fraction(self.container.start_time or 0, av.time_base)
@@ -197,9 +225,15 @@ class VideoReader:
         return frames
 
     def _refuse_interlaced(self, frame: av.VideoFrame) -> None:
-        if frame.interlaced_frame and self._assume_progressive:
+        interlaced = frame.interlaced_frame
+        if self._says_interlaced and not interlaced:
+            if not frames_are_flagged(self.video):
+                interlaced = True
+            elif not self._assume_progressive:
+                note(self.warnings, CONTRADICTORY)
+        if interlaced and self._assume_progressive:
             note(self.warnings, FLAGGED)
-        elif frame.interlaced_frame:
+        elif interlaced:
             raise EmtcmError(
                 f"{self.path} is interlaced (frame {self._decoded}); deinterlace it first, for example "
                 "with 'ffmpeg -i INPUT -vf bwdif OUTPUT', or give --assume-progressive if the flag is wrong"
@@ -229,9 +263,14 @@ class VideoReader:
         """Set the time base of a frame, and a ``pts`` later than that of the frame before."""
         if self._due:
             frame.pts = self._due.popleft()
+        step = round(1 / self.rate / self.time_base)
+        if self._is_elementary:
+            # FFmpeg makes its times up, from those of decoding. A frame of film that is shown as three fields
+            # of video has its duration; a frame in two packets, one for each field, has half of it.
+            frame.pts = self._next_pts
+            self._next_pts += max(step, frame.duration)
         if frame.pts is None:
-            step = 1 / self.rate / self.time_base
-            frame.pts = 0 if self._last_pts is None else self._last_pts + round(step)
+            frame.pts = 0 if self._last_pts is None else self._last_pts + step
         if self._last_pts is not None and frame.pts <= self._last_pts:
             note(self.warnings, NOT_INCREASING)
             frame.pts = self._last_pts + 1
@@ -252,6 +291,12 @@ class VideoReader:
         )
         if missing is not None:
             note(self.damage, f"it ends {missing:.1f} s before the duration in its header")
+
+    def _elementary_rate(self) -> Fraction:
+        rate = elementary_rate(self.video)
+        if rate is None:
+            self.warnings.append(NO_RATE)
+        return rate or DEFAULT_RATE
 
     def _pick_video(self) -> VideoStream:
         """Return the video stream that FFmpeg takes by default, or the first, leaving cover pictures out."""

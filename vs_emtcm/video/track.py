@@ -28,6 +28,9 @@ ENCODING_TAGS = frozenset(
 # The name of HEVC in MP4 without which Apple's players refuse it.
 HEVC_TAG = "hvc1"
 
+# The places of the horizontal and the vertical translation in a display matrix.
+TRANSLATION = (6, 7)
+
 # The longest time between decoding and showing a frame, in seconds; no film has more.
 LONGEST_DELAY = 60
 
@@ -89,7 +92,7 @@ class VideoTrack:
         context.chroma_sample_location = conversion.chroma_location
         self._copy_ratio(reader.video)
         self._copy_tags(reader.video)
-        self._copy_rotation(reader.video)
+        self._copy_rotation(reader.video, round(first.width / reader.video.codec_context.width))
 
     @cached_property
     def times(self) -> FrameTimes:
@@ -146,14 +149,26 @@ class VideoTrack:
         tags = {name: value for name, value in source.metadata.items() if not is_encoding_tag(name)}
         self.stream.metadata.update(tags)
 
-    def _copy_rotation(self, source: VideoStream) -> None:
+    def _copy_rotation(self, source: VideoStream, scale: int) -> None:
         matrix = source.codec_context.coded_side_data.get("display_matrix")
         if matrix is None:
             return
         if says_rotation(self._container_name):
-            self.stream.set_display_matrix(np.frombuffer(matrix, np.int32).tolist())
+            self.stream.set_display_matrix(scaled_matrix(matrix, scale))
         else:
             self.warnings.append(f"the rotation is left out: a {self._suffix} file cannot hold it")
+
+
+def scaled_matrix(matrix: bytes, scale: int) -> list[int]:
+    """Return a display matrix, nine 32-bit integers in FFmpeg's order, for a picture that was enlarged.
+
+    Its translation is in pixels (16.16 fixed point, ISO/IEC 14496-12, 6.2.2); all else is without a unit.
+    """
+    numbers: list[int] = np.frombuffer(matrix, np.int32).tolist()
+    limits = np.iinfo(np.int32)
+    for place in TRANSLATION:
+        numbers[place] = min(max(numbers[place] * scale, int(limits.min)), int(limits.max))
+    return numbers
 
 
 def is_encoding_tag(name: str) -> bool:

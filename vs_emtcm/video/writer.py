@@ -17,9 +17,11 @@ from vs_emtcm.video.containers import can_hold, check_container_holds, open_cont
 from vs_emtcm.video.encoder import HARDWARE, EncoderSettings, find_encoder
 from vs_emtcm.video.ffmpeg import AVFMT_TS_NONSTRICT, NO_TIME
 from vs_emtcm.video.frame_plan import plan_frames
+from vs_emtcm.video.hidden_packets import HiddenPackets
 from vs_emtcm.video.notes import note
 from vs_emtcm.video.rational import as_fraction
 from vs_emtcm.video.reader import Item, VideoReader
+from vs_emtcm.video.signalling import MP4_CONTAINERS
 from vs_emtcm.video.track import VideoTrack
 
 # Tags that a container writes about itself.
@@ -59,6 +61,8 @@ class VideoWriter:
         # The decoding time of the last packet of the video, and of each copied stream by its index.
         self._last_dts: int | None = None
         self._copied_dts: dict[int, int] = {}
+        # What a container without edit lists does not get, of each copied stream by the source's index.
+        self._hidden: dict[int, HiddenPackets] = {}
         self._damage = reader.damage
         self._container = open_container(path)
         try:
@@ -108,6 +112,9 @@ class VideoWriter:
                 self._copy(item, self._copied[item.stream_index])
 
     def _copy(self, packet: Packet[Stream], target: Stream) -> None:
+        hidden = self._hidden.get(packet.stream_index)
+        if hidden is not None and hidden.leaves_out(packet):
+            return
         packet.stream = target
         packet.rescale_ts(target.time_base)
         # Muxers refuse times that step back, as in joined recordings; for audio, most refuse equal times too.
@@ -193,12 +200,20 @@ class VideoWriter:
             elif isinstance(stream, AttachmentStream):
                 self._add_attachment(stream)
             elif self._can_copy(stream):
-                target = self._container.add_stream_from_template(stream, opaque=True)
+                target = self._add_copy(reader.path, stream)
                 target.metadata.update(stream.metadata)
                 target.disposition = stream.disposition
                 target.time_base = stream.time_base
                 copied[stream.index] = target
         return copied
+
+    def _add_copy(self, path: Path, stream: Stream) -> Stream:
+        """Add a stream for copied packets of another one, which is in the file ``path``."""
+        if self._container.format.name in MP4_CONTAINERS:
+            return self._container.add_stream_from_template(stream, opaque=True)
+        self._hidden[stream.index] = HiddenPackets(path, stream)
+        with self._hidden[stream.index].template() as template:
+            return self._container.add_stream_from_template(template, opaque=True)
 
     def _can_copy(self, stream: Stream) -> bool:
         """Return whether a stream can be copied; one that cannot is added to :attr:`warnings`.
