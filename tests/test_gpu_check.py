@@ -1,6 +1,7 @@
 """``scripts/gpu_check`` runs where nothing but torch and numpy is installed; here without a GPU."""
 
 import json
+import runpy
 import subprocess
 import sys
 from itertools import product
@@ -9,10 +10,24 @@ import pytest
 import torch
 
 from scripts.gpu_checks import engines
-from scripts.gpu_checks.checks import all_correct, check_front_ends
+from scripts.gpu_checks.checks import all_correct, check_engines, check_front_ends
 from scripts.gpu_checks.session import TENSORRT_PART, Session, Skipped
+from scripts.gpu_checks.timings import time_networks
 from tests.conftest import without
+from vs_emtcm.engines.cpu_engine import CpuEngine
+from vs_emtcm.errors import EmtcmError
 from vs_emtcm.models import SHIPPED
+
+
+def session_on(device, checked=(48, 64), sizes=None):
+    return Session(
+        device=torch.device(device),
+        sizes=sizes or {},
+        checked=checked,
+        seconds=0.0,
+        deadline=float("inf"),
+        skipped=[],
+    )
 
 
 def dry_run(tmp_path, pytestconfig, *interpreter):
@@ -53,66 +68,43 @@ def test_what_there_is_no_time_for_is_skipped_and_named(tmp_path, pytestconfig):
     assert "no engine was checked" in result.stdout
 
 
-NO_ROOM_FOR_FOUR = """
-import runpy, sys, torch
-from vs_emtcm.engines.cpu_engine import CpuEngine
-call = CpuEngine.__call__
-def small(engine, x):
-    if len(x) == 4:
-        raise torch.OutOfMemoryError("no room")
-    return call(engine, x)
-CpuEngine.__call__ = small
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
+def test_what_a_small_card_has_no_room_for_is_named_and_the_rest_is_timed(monkeypatch):
+    call = CpuEngine.__call__
+
+    def small(engine, x):
+        if len(x) == 4:
+            raise torch.OutOfMemoryError("no room")
+        return call(engine, x)
+
+    monkeypatch.setattr(CpuEngine, "__call__", small)
+    session = session_on("cpu", sizes={"small": (32, 48)})
+    rows = time_networks(session, bandwidth=1e9)
+    assert list(map(str, session.skipped)) == [
+        f"torch base x{scale} 2 small 4: OutOfMemoryError: no room" for scale in (2, 3, 4)
+    ]
+    assert {row["batch"] for row in rows} == {1, 2}
 
 
-def test_what_a_small_card_has_no_room_for_is_named_and_the_rest_is_reported(tmp_path, pytestconfig):
-    report = dry_run(tmp_path, pytestconfig, "-c", NO_ROOM_FOR_FOUR)
-    skipped = [f"torch base x{scale} 2 small 4: OutOfMemoryError: no room" for scale in (2, 3, 4)]
-    assert report["skipped"][-3:] == skipped
-    assert {row["batch"] for row in report["network"]} == {1, 2}
-    assert report["filter"]
+def test_an_engine_that_cannot_be_made_is_named_and_the_rest_is_checked(monkeypatch, pytestconfig, capsys):
+    make = CpuEngine.__init__
 
+    def refused(engine, weights, stages):
+        if weights.scale == 3:
+            raise EmtcmError("no kernel image is available")
+        make(engine, weights, stages)
 
-NO_KERNELS_FOR_X3 = """
-import runpy, sys
-from vs_emtcm.engines.cpu_engine import CpuEngine
-from vs_emtcm.errors import EmtcmError
-make = CpuEngine.__init__
-def refused(engine, weights, stages):
-    if weights.scale == 3:
-        raise EmtcmError("no kernel image is available")
-    make(engine, weights, stages)
-CpuEngine.__init__ = refused
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-def test_an_engine_that_cannot_be_made_is_named_and_the_rest_is_reported(tmp_path, pytestconfig):
-    script, report = pytestconfig.rootpath / "scripts" / "gpu_check", tmp_path / "report.json"
-    command = [sys.executable, "-c", NO_KERNELS_FOR_X3, script, "--dry-run", "--seconds", "0.002"]
-    result = subprocess.run([*command, "--json", report], capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stderr) == (1, "")
-    assert "AN ENGINE IS NOT CORRECT" in result.stdout
-    found = json.loads(report.read_text())
-    for part in ("correctness", "network"):
-        assert {row["scale"] for row in found[part]} == {2, 4}
+    monkeypatch.setattr(CpuEngine, "__init__", refused)
+    session = session_on("cpu", sizes={"small": (32, 48)})
+    report = {"correctness": check_engines(session), "network": time_networks(session, bandwidth=1e9)}
+    for rows in report.values():
+        assert {row["scale"] for row in rows} == {2, 4}
+    skipped = list(map(str, session.skipped))
     why = "EmtcmError: no kernel image is available"
     for what in ("correctness of torch base-video 3 1", "bare network of torch large-video 3 2"):
-        assert f"{what}: {why}" in found["skipped"]
-
-
-def session_on(device, checked=(48, 64)):
-    return Session(
-        device=torch.device(device),
-        sizes={},
-        checked=checked,
-        seconds=0.0,
-        deadline=float("inf"),
-        skipped=[],
-    )
+        assert f"{what}: {why}" in skipped
+    script = runpy.run_path(str(pytestconfig.rootpath / "scripts" / "gpu_check"))
+    assert script["print_verdict"](session, report | {"skipped": skipped}, None) == 1
+    assert "AN ENGINE IS NOT CORRECT" in capsys.readouterr().out
 
 
 ENGINE = {"finite": True, "within_1_code": 0.999, "max_codes": 2.0}
