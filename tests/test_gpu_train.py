@@ -106,3 +106,16 @@ def test_recipes_of_one_file_name_are_refused_before_any_work(tmp_path, pytestco
         "overwrite each other; rename one\n"
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_recipes_for_video_are_refused_before_any_work(tmp_path, pytestconfig):
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.replace('tune = "clean"', 'tune = "video"'))
+    options = ("--data", tmp_path, "--validation", tmp_path, "--out", tmp_path / "out", "--seconds", "1")
+    result = run(pytestconfig, "gpu_train", path, *options, "--device", "cpu")
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"gpu_train: error: {path} is for the tune 'video', and the pairs made here are for 'clean'; train it "
+        "by 'python -m training train'\n"
+    )
+    assert not (tmp_path / "out").exists()

@@ -17,6 +17,7 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 Rate = Annotated[float, msgspec.Meta(gt=0)]
 Weight = Annotated[float, msgspec.Meta(ge=0)]
 Scale = Literal[2, 3, 4]
+Tune = Literal["clean", "video"]
 
 
 class ConfigError(UsageError):
@@ -45,7 +46,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
 
     name: str
-    tune: Literal["clean", "video"]
+    tune: Tune
     size: Size = msgspec.field(name="shape")
     scales: Annotated[tuple[Scale, ...], msgspec.Meta(min_length=1)] = (2, 3, 4)
     shared: tuple[str, ...] = ()

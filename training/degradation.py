@@ -5,12 +5,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from training.codec import CRF_ENCODERS, encode_and_decode
+from training.config import Tune
 from training.imresize import downscale, to_8bit
 from training.pairs import SMALLEST_SIDE, Pair, Plane
 
@@ -97,9 +99,11 @@ class VideoPairs:
     """Pairs of pictures and frames of real encodes of them; a :class:`training.pairs.PairMaker`.
 
     Attributes:
+        tune: see :class:`training.pairs.PairMaker`.
         encodes: how often each picture is encoded, each time in another way.
     """
 
+    tune: ClassVar[Tune] = "video"
     encodes: int = 1
 
     def smallest_side(self, scale: int) -> int:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.config import Tune
 from training.imresize import downscale, to_8bit
 from training.pictures import each_picture, read_luma
 
@@ -36,7 +37,13 @@ class Pair:
 
 
 class PairMaker(Protocol):
-    """A way to make pairs out of high-resolution pictures."""
+    """A way to make pairs out of high-resolution pictures.
+
+    Attributes:
+        tune: of the models that are trained on the pairs.
+    """
+
+    tune: ClassVar[Tune]
 
     def smallest_side(self, scale: int) -> int:
         """Return the number of pixels that each side of a picture must have."""
@@ -63,10 +70,12 @@ class CleanPairs:
     """Pairs of pictures and their bicubic reductions.
 
     Attributes:
+        tune: see :class:`PairMaker`.
         shifted: reduce each picture four times, from four places of the pixel grid that are half a
             low-resolution pixel apart.
     """
 
+    tune: ClassVar[Tune] = "clean"
     shifted: bool = False
 
     def smallest_side(self, scale: int) -> int:

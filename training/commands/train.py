@@ -38,7 +38,7 @@ def train(
     with training_exit_codes():
         settings, where = load_recipe(recipe), training_device(device)
         start = start_from / CHECKPOINT if start_from is not None and start_from.is_dir() else start_from
-        pairs, held_out = read_two_caches(cache, validation)
+        pairs, held_out = read_two_caches(cache, validation, [settings.model.tune])
         compiled = shall_compile(eager, where)
         with join(where) as part, locked(out) if part.rank == 0 else nullcontext():
             run = Run(
