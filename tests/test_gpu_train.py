@@ -115,7 +115,7 @@ def test_recipes_for_video_are_refused_before_any_work(tmp_path, pytestconfig):
     result = run(pytestconfig, "gpu_train", path, *options, "--device", "cpu")
     assert result.returncode == 2
     assert result.stderr == (
-        f"gpu_train: error: {path} is for the tune 'video', and the pairs made here are for 'clean'; train it "
-        "by 'python -m training train'\n"
+        f"gpu_train: error: {path} is for the tune 'video', and the pairs made here are for 'clean'; train "
+        "it by 'python -m training train'\n"
     )
     assert not (tmp_path / "out").exists()
