@@ -13,7 +13,7 @@ from training.errors import TrainingError
 from training.log import Log
 from training.run import Run
 from training.store import PairStore
-from training.validate import sample_sheet, validate
+from training.validate import flat_pictures, sample_sheet, validate
 
 # Weights file of a run's folder.
 WEIGHTS = "weights.safetensors"
@@ -57,6 +57,13 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
     if run.changes:
         what = "; ".join([*run.changes, f"the run goes on from step {run.step}"])
         print(f"training: {what}", file=sys.stderr)
+    for scale in recipe.model.scales:
+        flat = flat_pictures(validation[scale])
+        if flat and len(flat) < len(validation[scale]):
+            numbers = ", ".join(str(number + 1) for number in flat)
+            what = "these are of one colour, and do not count in PSNR"
+            whole = f"of the {len(validation[scale])} validation pictures at x{scale}"
+            print(f"training: {whole}, {what}: {numbers}", file=sys.stderr)
     columns = [f"x{s}/{stage} {m}" for s in recipe.model.scales for stage in (1, 2) for m in ("PSNR", "SSIM")]
     try:
         with Log(run.folder, ["loss", "seconds", *columns], run.step, recipe.steps) as log:

@@ -87,7 +87,7 @@ def evaluate_pictures(
         for score in score_methods(
             name,
             scale,
-            (pairs(p, scale) for p in find_pictures(path)),
+            ((str(p.relative_to(path)), *pairs(p, scale)) for p in find_pictures(path)),
             methods,
             reduction=reduction,
             with_vif=False,

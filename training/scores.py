@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.methods import Luma, Method
-from training.metrics import psnr, ssim, vif
+from training.metrics import mean_psnr, psnr, ssim, vif
 from vs_emtcm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,10 +33,11 @@ class Score:
         scale: 2, 3 or 4.
         method: what upscaled it.
         reduction: "luma" or "rgb"; always "luma" for video.
-        psnr: in dB; infinite if every picture, or one of them, is identical to the truth.
+        psnr: in dB, without the pictures of ``exact``; infinite if every picture is identical to the truth.
         ssim: 0..1.
         vif: visual information fidelity, 0..1 and above for sharpened pictures; None for pictures.
         pictures: how many.
+        exact: names of the pictures that a method gave back exactly, see :func:`training.metrics.mean_psnr`.
     """
 
     name: str
@@ -47,12 +48,13 @@ class Score:
     ssim: float
     vif: float | None = None
     pictures: int
+    exact: tuple[str, ...] = ()
 
 
 def score_methods(
     name: str,
     scale: int,
-    pairs: Iterable[tuple[Luma, NDArray[np.number]]],
+    pairs: Iterable[tuple[str, Luma, NDArray[np.number]]],
     methods: Mapping[str, Method],
     *,
     reduction: Reduction,
@@ -63,7 +65,7 @@ def score_methods(
     Args:
         name: of the set or clip.
         scale: 2, 3 or 4; also the width of the border that does not count, in pixels.
-        pairs: low-resolution and high-resolution luma.
+        pairs: each picture's name, low-resolution and high-resolution luma.
         methods: by name.
         reduction: how the low resolution was made.
         with_vif: also compute VIF, which takes longest.
@@ -71,25 +73,32 @@ def score_methods(
     Returns:
         One score for each method.
     """
-    values: dict[str, list[tuple[float, float, float]]] = {method: [] for method in methods}
-    for low, high in pairs:
-        for method, run in methods.items():
-            result = run(low)
-            fidelity = vif(result, high, scale) if with_vif else 0.0
-            values[method].append((psnr(result, high, scale), ssim(result, high, scale), fidelity))
-    means = {method: [float(m) for m in np.mean(rows, axis=0)] for method, rows in values.items()}
+    names: list[str] = []
+    decibels: list[list[float]] = []
+    others: list[list[tuple[float, float]]] = []
+    for picture, low, high in pairs:
+        results = [run(low) for run in methods.values()]
+        names.append(picture)
+        decibels.append([psnr(result, high, scale) for result in results])
+        others.append(
+            [(ssim(r, high, scale), vif(r, high, scale) if with_vif else 0.0) for r in results],
+        )
+    psnrs, left_out = mean_psnr(decibels)
+    means = np.mean(others, axis=0).tolist()
+    exact = tuple(name for name, out in zip(names, left_out, strict=True) if out)
     return [
         Score(
             name=name,
             scale=scale,
             method=method,
             reduction=reduction,
-            psnr=mean[0],
-            ssim=mean[1],
-            vif=mean[2] if with_vif else None,
-            pictures=len(values[method]),
+            psnr=decibel,
+            ssim=similarity,
+            vif=fidelity if with_vif else None,
+            pictures=len(names),
+            exact=exact,
         )
-        for method, mean in means.items()
+        for method, decibel, (similarity, fidelity) in zip(methods, psnrs, means, strict=True)
     ]
 
 
@@ -124,4 +133,6 @@ def read_scores(path: Path) -> list[Score]:
 def _score(row: dict[str, object]) -> Score:
     if "psnr" in row and row["psnr"] is None:
         row = {**row, "psnr": math.inf}
-    return Score(**row)  # type: ignore[arg-type]
+    # Scores of earlier versions do not say which pictures were left out.
+    exact = row.get("exact", ())
+    return Score(**{**row, "exact": tuple(exact)})  # type: ignore[arg-type]
