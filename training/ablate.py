@@ -11,13 +11,13 @@ import torch
 
 from training.checks import check_scales
 from training.config import ConfigError, Recipe, parse_recipe, read_toml
-from training.errors import TrainingError
 from training.lock import locked
 from training.loop import train
 from training.markdown import table
 from training.run import Run
 from training.store import PairStore
 from training.validate import validate
+from vs_emtcm.errors import UsageError
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,7 +83,7 @@ def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
     for name, made in recipes.items():
         try:
             check_scales(made, frozenset(), 0)
-        except TrainingError as error:
+        except UsageError as error:
             raise ConfigError(f"{ablations}, {name!r}: {error}") from error
     return recipes
 

@@ -6,15 +6,19 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from vs_emtcm import lock
+from vs_emtcm.errors import UsageError, reason
 
 
 def locked(folder: Path) -> AbstractContextManager[None]:
     """Hold the lock of a run's folder, where the system has such locks; the folder is made if it is missing.
 
     Raises:
-        UsageError: another training holds it.
+        UsageError: another training holds it, or the folder cannot be made.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made: {reason(error)}; give another folder") from error
     return lock.locked(
         folder, f"another training works in {folder}; wait for its end, or give another folder"
     )

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from training.checkpoint import CHECKPOINT
 from training.config import Phase
 from training.crops import CropSource, check_crops
-from training.errors import TrainingError
 from training.log import Log
 from training.run import Run
 from training.store import PairStore
 from training.validate import flat_pictures, sample_sheet, validate
+from vs_emtcm.errors import UsageError
 
 # Weights file of a run's folder.
 WEIGHTS = "weights.safetensors"
@@ -33,18 +33,18 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
         validation: pairs by scale that are not trained on.
 
     Raises:
-        TrainingError: the loss diverged, or a cache lacks a scale of the recipe.
-        UsageError: a phase's crops are larger than all pictures, or its batch cannot be divided by the
-            processes.
+        TrainingError: the loss diverged.
+        UsageError: a cache lacks a scale of the recipe, a phase's crops are larger than all pictures, or its
+            batch cannot be divided by the processes.
         KeyboardInterrupt: its message says what is kept.
     """
     recipe = run.recipe
     for cache, name in ((training, "training"), (validation, "validation")):
         missing = [f"x{s}" for s in recipe.model.scales if s not in cache]
         if missing:
-            raise TrainingError(
-                f"the {name} cache holds no pairs for {', '.join(missing)}; "
-                "run 'python -m training prepare' on larger pictures"
+            raise UsageError(
+                f"the {name} cache holds no pairs for {', '.join(missing)}; run 'python -m training prepare' "
+                "for all scales of the recipe, on pictures that are large enough"
             )
     # Whatever would stop a later phase is refused before the first.
     for phase in recipe.phases[run.phase :]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from training.methods import Luma, Method
 from training.metrics import mean_psnr, psnr, ssim, vif
-from vs_emtcm.errors import UsageError
+from vs_emtcm.errors import UsageError, reason
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -119,10 +119,12 @@ def read_scores(path: Path) -> list[Score]:
     """Read a file that holds the scores of :func:`scores_json`.
 
     Raises:
-        UsageError: it holds none.
+        UsageError: it cannot be read, or holds none.
     """
     try:
         scores = [_score(row) for row in json.loads(path.read_text())]
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {reason(error)}; give the output of --json") from error
     except (ValueError, TypeError, AttributeError):
         scores = []
     if not scores:

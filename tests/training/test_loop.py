@@ -153,5 +153,5 @@ def test_what_would_stop_a_later_phase_is_said_before_the_first(tmp_path):
 
 
 def test_a_cache_without_a_scale_is_refused(tmp_path):
-    with pytest.raises(TrainingError, match="the validation cache holds no pairs for x3, x4"):
+    with pytest.raises(UsageError, match="the validation cache holds no pairs for x3, x4"):
         train(Run(recipe(), tmp_path), PAIRS, {2: PAIRS[2]})

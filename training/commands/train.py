@@ -26,7 +26,11 @@ def train(
     validation: Validation,
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run there goes on.")],
     start_from: Annotated[
-        Path | None, typer.Option(help="Folder of a finished run, or a weights file, to start from.")
+        Path | None,
+        typer.Option(
+            help="Folder of a finished run, or a weights file, that a new run starts from. A run "
+            "that goes on has its own weights; only the start that it began from may be given again."
+        ),
     ] = None,
     device: Device = "cpu",
     threads: Threads = 0,

@@ -37,3 +37,12 @@ def test_scores_become_tables_and_a_plot(tmp_path, pictures, make_clip):
     assert "| SESR-M5, published" in result.stdout
     with Image.open(tmp_path / "new" / "report" / "pareto.png") as plot:
         assert plot.size[0] > 400
+
+
+def test_scores_that_are_not_there_are_wrong_usage(tmp_path):
+    result = run("report", "--pictures", tmp_path / "nope.json", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"training: error: {tmp_path / 'nope.json'} cannot be read: no such file or directory; give the "
+        "output of --json\n"
+    )
