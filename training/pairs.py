@@ -48,13 +48,12 @@ class PairMaker(Protocol):
     def smallest_side(self, scale: int) -> int:
         """Return the number of pixels that each side of a picture must have."""
 
-    def pairs(self, luma: Plane, scale: int, name: str) -> Iterator[Pair]:
-        """Make the pairs of one picture.
+    def pairs(self, luma: Plane, scale: int) -> Iterator[Pair]:
+        """Make the pairs of one picture, always the same of the same picture.
 
         Args:
             luma: (H, W) uint8, both sides at least :meth:`smallest_side`.
             scale: 2, 3 or 4.
-            name: the picture's file name, which may seed random numbers.
         """
 
 
@@ -82,8 +81,8 @@ class CleanPairs:
         """See :meth:`PairMaker.smallest_side`."""
         return SMALLEST_SIDE * scale + (scale // 2 if self.shifted else 0)
 
-    def pairs(self, luma: Plane, scale: int, name: str = "") -> Iterator[Pair]:  # noqa: ARG002
-        """See :meth:`PairMaker.pairs`; the name has no influence."""
+    def pairs(self, luma: Plane, scale: int) -> Iterator[Pair]:
+        """See :meth:`PairMaker.pairs`."""
         starts = (0, scale // 2) if self.shifted else (0,)
         for top, left in product(starts, starts):
             yield clean_pair(luma[top:, left:], scale)
@@ -103,8 +102,8 @@ def pairs_of_pictures(
     Raises:
         PictureError: after the last picture, if some cannot be read; the message names them all.
     """
-    for path, luma in each_picture(paths, read_luma):
+    for _, luma in each_picture(paths, read_luma):
         for scale in scales:
             if min(luma.shape) >= maker.smallest_side(scale):
                 taken[scale] += 1
-                yield from maker.pairs(luma, scale, path.name)
+                yield from maker.pairs(luma, scale)
