@@ -68,6 +68,8 @@ def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
         file = msgspec.convert(read_toml(ablations), Ablations)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{ablations} is not a valid ablation file: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{ablations} is not a valid ablation file: it is nested too deeply") from error
     folders = [folder_name(variant.name) for variant in file.variants]
     for variant, folder in zip(file.variants, folders, strict=True):
         if not folder:
@@ -76,10 +78,14 @@ def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
             )
     if len(set(folders)) < len(folders):
         raise ConfigError(f"{ablations} has two variants of one name; each needs its own")
-    common = overridden(tables, file.common)
-    recipes = {
-        v.name: parse_recipe(overridden(common, v.set), f"{ablations}, {v.name!r},") for v in file.variants
-    }
+    try:
+        common = overridden(tables, file.common)
+        recipes = {
+            v.name: parse_recipe(overridden(common, v.set), f"{ablations}, {v.name!r},")
+            for v in file.variants
+        }
+    except RecursionError as error:
+        raise ConfigError(f"{ablations} or {recipe} is nested too deeply") from error
     for name, made in recipes.items():
         try:
             check_scales(made, frozenset(), 0)

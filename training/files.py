@@ -12,8 +12,8 @@ from torch import Tensor
 from training.config import Model
 from training.errors import TrainingError
 from training.form import TrainedForm
-from vs_emtcm.errors import reason
-from vs_emtcm.models import FORMAT
+from vs_emtcm.errors import UsageError, reason
+from vs_emtcm.models import FORMAT, Weights, load
 from vs_emtcm.output import complete_file
 
 
@@ -28,6 +28,25 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"{path} is not a checkpoint: {reason(error)}") from error
+
+
+def read_model(path: Path, scale: int) -> Weights:
+    """Read the weights of one scale from a weights file whose tensors are of the size that it describes.
+
+    Raises:
+        UsageError: see :func:`vs_emtcm.models.load`; or the size is another one.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; give a weights file")
+    weights = load(path, scale)
+    shape = weights.shape
+    head, last = "head.conv.weight", f"body2.{shape.stage2 - 2}.conv.weight"
+    layers = {name.split(".")[1] for name in weights.tensors if name.startswith("body1.")}
+    whole = shape.stage2 == 1 or last in weights.tensors
+    channels = len(weights.tensors[head]) if head in weights.tensors else 0
+    if not whole or (channels, len(layers)) != (shape.channels, shape.stage1):
+        raise UsageError(f"{path} is a damaged weights file: it describes another network than it holds")
+    return weights
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

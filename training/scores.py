@@ -7,14 +7,16 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from training.methods import Luma, Method
 from training.metrics import mean_psnr, psnr, ssim, vif
 from vs_emtcm.errors import UsageError, reason
+from vs_emtcm.models import SCALES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -122,19 +124,21 @@ def read_scores(path: Path) -> list[Score]:
         UsageError: it cannot be read, or holds none.
     """
     try:
-        scores = [_score(row) for row in json.loads(path.read_text())]
+        scores = msgspec.convert(_with_infinity(json.loads(path.read_text())), list[Score])
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {reason(error)}; give the output of --json") from error
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, RecursionError, msgspec.ValidationError):
         scores = []
-    if not scores:
+    if not scores or any(score.scale not in SCALES for score in scores):
         raise UsageError(f"{path} holds no scores; make some with 'evaluate --json'")
     return scores
 
 
-def _score(row: dict[str, object]) -> Score:
-    if "psnr" in row and row["psnr"] is None:
-        row = {**row, "psnr": math.inf}
-    # Scores of earlier versions do not say which pictures were left out.
-    exact = row.get("exact", ())
-    return Score(**{**row, "exact": tuple(exact)})  # type: ignore[arg-type]
+def _with_infinity(rows: Any) -> Any:
+    """Undo what :func:`scores_json` does to infinite PSNR; what holds no scores stays as it is."""
+    if not isinstance(rows, list):
+        return rows
+    return [
+        {**row, "psnr": math.inf} if isinstance(row, dict) and row.get("psnr", 0) is None else row
+        for row in rows
+    ]

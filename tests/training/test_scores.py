@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,16 @@ from training.scores import Score, read_scores, score_methods, scores_json
 from vs_emtcm.errors import UsageError
 
 SCORE = Score(name="Set", scale=2, method="bicubic", psnr=30.0, ssim=0.9, pictures=1)
+
+
+# Scores of which one value is of another type.
+WRONG = [
+    json.dumps([{**asdict(SCORE), key: value}])
+    for key, value in {
+        "name": 1, "scale": "2", "method": None, "reduction": "yuv", "psnr": "x", "ssim": None, "vif": [],
+        "pictures": 1.5, "exact": "a",
+    }.items()
+] + [json.dumps([{**asdict(SCORE), "scale": 7}]), "[" * 100_000, "1", "null"]  # fmt: skip
 
 
 def strict(text):
@@ -72,7 +82,7 @@ def test_the_psnr_of_what_is_identical_is_null(tmp_path):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "[1]", '[{"name": "Set"}]', '{"a": 1}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[1]", '[{"name": "Set"}]', '{"a": 1}', *WRONG])
 def test_other_files_hold_no_scores(tmp_path, text):
     (tmp_path / "other.json").write_text(text)
     with pytest.raises(UsageError, match=r"other\.json holds no scores; make some with"):
