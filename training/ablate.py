@@ -11,6 +11,7 @@ import torch
 
 from training.checks import check_scales
 from training.config import ConfigError, Recipe, parse_recipe, read_toml
+from training.folders import remove_partial_files
 from training.lock import locked
 from training.loop import train
 from training.markdown import table
@@ -125,6 +126,7 @@ def run_variant(
     """
     own = folder / folder_name(name)
     with locked(own):
+        remove_partial_files(own)
         run = Run(recipe, own, device=device, compiled=compiled, amx=amx, cache=cache)
         train(run, training, validation)
     form = run.averaged()

@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 
 from training.config import Scale, Tune
+from training.folders import make_folder
 from training.pairs import Pair
 from training.store import SURROUNDINGS, PairStore, stores_of, with_surroundings
 from vs_emtcm.errors import UsageError
@@ -81,9 +82,10 @@ def write_cache(folder: Path, pairs: Iterable[Pair], tune: Tune | None = None) -
         tune: that the pairs are for; None if it is not known.
 
     Raises:
+        UsageError: the folder cannot be made.
         EmtcmError, OSError: the cache cannot be written, such as for want of room.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     remaining = iter(pairs)
     first = next(remaining, None)
     if first is None:

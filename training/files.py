@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -39,12 +40,14 @@ def read_model(path: Path, scale: int) -> Weights:
     if path.is_dir():
         raise UsageError(f"{path} is a folder; give a weights file")
     weights = load(path, scale)
-    shape = weights.shape
-    head, last = "head.conv.weight", f"body2.{shape.stage2 - 2}.conv.weight"
-    layers = {name.split(".")[1] for name in weights.tensors if name.startswith("body1.")}
-    whole = shape.stage2 == 1 or last in weights.tensors
-    channels = len(weights.tensors[head]) if head in weights.tensors else 0
-    if not whole or (channels, len(layers)) != (shape.channels, shape.stage1):
+    layers = {name.rpartition(".conv.")[0] for name in weights.tensors}
+    # The first layer of stage 2 is called "fuse".
+    held = (
+        len(weights.tensors.get("head.conv.bias", ())),
+        sum(name.startswith("body1.") for name in layers),
+        1 + sum(name.startswith("body2.") for name in layers),
+    )
+    if held != astuple(weights.shape):
         raise UsageError(f"{path} is a damaged weights file: it describes another network than it holds")
     return weights
 
@@ -58,9 +61,23 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     try:
         with complete_file(path) as temporary:
             # safetensors' own save_file makes a file that only its owner can read.
-            temporary.write_bytes(save(tensors, metadata))
+            temporary.write_bytes(_with_sorted_metadata(save(tensors, metadata)))
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"{path} cannot be written: {reason(error)}") from error
+
+
+def _with_sorted_metadata(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata in the order of their keys.
+
+    safetensors writes them in random order. Sorted, equal tensors and metadata are equal files.
+    """
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    # Tensors begin at a multiple of 8 bytes.
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def write_weights(path: Path, form: TrainedForm, model: Model, steps: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from training.folders import make_folder
 from vs_emtcm import lock
-from vs_emtcm.errors import UsageError, reason
 
 
 def locked(folder: Path) -> AbstractContextManager[None]:
@@ -15,10 +15,7 @@ def locked(folder: Path) -> AbstractContextManager[None]:
     Raises:
         UsageError: another training holds it, or the folder cannot be made.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be made: {reason(error)}; give another folder") from error
+    make_folder(folder)
     return lock.locked(
         folder, f"another training works in {folder}; wait for its end, or give another folder"
     )

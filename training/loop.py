@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from training.checkpoint import CHECKPOINT
 from training.config import Phase
 from training.crops import CropSource, check_crops
+from training.folders import SAMPLES
 from training.log import Log
 from training.run import Run
 from training.store import PairStore
@@ -129,6 +130,6 @@ def _evaluate(
     for scale in phase.scales:
         network = form.deployed(scale).to(run.device)
         values |= validate(network, validation[scale])
-        sheet = run.folder / "samples" / f"x{scale}-{run.step:06}.png"
+        sheet = run.folder / SAMPLES / f"x{scale}-{run.step:06}.png"
         sample_sheet(network, validation[scale], sheet)
     log.scores(run.step, values)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 
+from training.files import read_model
 from training.imresize import to_8bit, upscale
 from training.pairs import Plane
 from training.pictures import PictureError
@@ -57,6 +58,8 @@ def held_scales(names: Iterable[str]) -> tuple[int, ...]:
         path = name.rpartition("/")[0]
         if not path.endswith(".safetensors"):
             continue
+        if Path(path).is_dir():
+            raise UsageError(f"{path} is a folder; give a weights file")
         try:
             with safe_open(path, framework="numpy") as file:
                 held &= set(json.loads((file.metadata() or {})["scales"]))
@@ -69,12 +72,16 @@ def held_scales(names: Iterable[str]) -> tuple[int, ...]:
 
 def _network(name: str, scale: int) -> Method:
     model, _, stages = name.rpartition("/")
-    if stages not in ("1", "2"):
+    is_file = model.endswith(".safetensors")
+    shipped = {f"{one.name}-{one.tune}" for one in SHIPPED}
+    if stages not in ("1", "2") or not (is_file or model in shipped):
         raise UsageError(
-            f"network is {name!r}; give a model and its stages, such as base-clean/2 or FILE.safetensors/1"
+            f"network is {name!r}; give a shipped model and its stages, such as base-clean/2, or "
+            f"FILE.safetensors/1; shipped are {', '.join(sorted(shipped))}"
         )
     size, _, tune = model.rpartition("-")
-    if model.endswith(".safetensors"):
+    if is_file:
+        read_model(Path(model), scale)
         size, tune = model, "clean"
     upscaler = Upscaler(scale, model=size, tune=tune, stages=int(stages))
 

@@ -120,5 +120,6 @@ def cropped_to_multiple(picture: Plane, unit: int, source: Path, smallest: int) 
     """
     height, width = (n // unit * unit for n in picture.shape[:2])
     if min(height, width) < smallest:
-        raise PictureError(f"{source} is {width}x{height}; scores need sides of at least {smallest} pixels")
+        whole = f"{picture.shape[1]}x{picture.shape[0]}"
+        raise PictureError(f"{source} is {whole}; scores need sides of at least {smallest} pixels")
     return picture[:height, :width]

@@ -15,6 +15,7 @@ from training.commands.inputs import read_two_caches, set_threads, shall_compile
 from training.commands.options import Amx, Cache, Device, Eager, RecipeFile, Threads, Validation
 from training.config import load_recipe
 from training.distributed import join, training_device
+from training.folders import remove_partial_files
 from training.lock import locked
 from training.loop import train as train_run
 from training.run import Run
@@ -45,6 +46,8 @@ def train(
         pairs, held_out = read_two_caches(cache, validation, [settings.model.tune])
         compiled = shall_compile(eager, where)
         with join(where) as part, locked(out) if part.rank == 0 else nullcontext():
+            if part.rank == 0:
+                remove_partial_files(out)
             run = Run(
                 settings,
                 out,

@@ -38,9 +38,14 @@ def test_two_trainings_in_one_folder_are_refused(tmp_path, pictures):
     (tmp_path / "recipe.toml").write_text(RECIPE.format(tune="clean"))
     files = ("--recipe", tmp_path / "recipe.toml", *caches(tmp_path, pictures), "--out", tmp_path / "run")
     with locked(tmp_path / "run"):
+        left = tmp_path / "run" / ".0123456789abcdef.partial.safetensors"
+        left.touch()
         result = run("train", "--eager", *files)
+        assert left.exists()
     assert (result.exit_code, "another training works in" in result.stderr) == (2, True)
     assert run("train", "--eager", *files).exit_code == 0
+    # A killed training's; one that still works would need it.
+    assert not left.exists()
 
 
 def test_a_missing_compiler_is_said(tmp_path, pictures, monkeypatch):
