@@ -17,7 +17,7 @@ from training.pairs import Plane
 from training.pictures import PictureError
 from vs_emtcm.errors import UsageError, reason
 from vs_emtcm.formats import PixelFormat
-from vs_emtcm.models import SCALES, SHIPPED
+from vs_emtcm.models import SCALES, SHIPPED, TUNES
 from vs_emtcm.upscaler import Upscaler
 
 # Values 0..1 of this format are codes 16 to 235 of 8 bits: luma need not be rounded to go in.
@@ -73,13 +73,11 @@ def held_scales(names: Iterable[str]) -> tuple[int, ...]:
 def _network(name: str, scale: int) -> Method:
     model, _, stages = name.rpartition("/")
     is_file = model.endswith(".safetensors")
-    shipped = {f"{one.name}-{one.tune}" for one in SHIPPED}
-    if stages not in ("1", "2") or not (is_file or model in shipped):
-        raise UsageError(
-            f"network is {name!r}; give a shipped model and its stages, such as base-clean/2, or "
-            f"FILE.safetensors/1; shipped are {', '.join(sorted(shipped))}"
-        )
     size, _, tune = model.rpartition("-")
+    if stages not in ("1", "2") or not (is_file or tune in TUNES):
+        raise UsageError(
+            f"network is {name!r}; give a model and its stages, such as base-clean/2 or FILE.safetensors/1"
+        )
     if is_file:
         read_model(Path(model), scale)
         size, tune = model, "clean"
