@@ -6,6 +6,7 @@ import json
 from dataclasses import astuple
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -32,10 +33,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def read_model(path: Path, scale: int) -> Weights:
-    """Read the weights of one scale from a weights file whose tensors are of the size that it describes.
+    """Read the weights of one scale from a weights file, finite and of the size that it describes.
 
     Raises:
-        UsageError: see :func:`vs_emtcm.models.load`; or the size is another one.
+        UsageError: see :func:`vs_emtcm.models.load`; or the size is another one, or a weight is not finite.
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder; give a weights file")
@@ -49,6 +50,9 @@ def read_model(path: Path, scale: int) -> Weights:
     )
     if held != astuple(weights.shape):
         raise UsageError(f"{path} is a damaged weights file: it describes another network than it holds")
+    for name, tensor in weights.tensors.items():
+        if not np.isfinite(tensor).all():
+            raise UsageError(f"{path} holds weights that are not finite: {name}; give another file")
     return weights
 
 

@@ -78,3 +78,12 @@ def test_a_description_that_is_not_of_its_tensors_is_refused(tmp_path):
                 read_model(tmp_path / "wrong.safetensors", 2)
     with pytest.raises(UsageError, match="is a folder; give a weights file"):
         read_model(tmp_path, 2)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    tensors, metadata = read_tensors(trained(tmp_path).folder / WEIGHTS)
+    tensors["x2/head.slope"].fill_(float("nan"))
+    write_tensors(tmp_path / "nan.safetensors", tensors, metadata)
+    assert read_model(tmp_path / "nan.safetensors", 3).scale == 3
+    with pytest.raises(UsageError, match=r"not finite: head\.slope; give another file"):
+        read_model(tmp_path / "nan.safetensors", 2)
