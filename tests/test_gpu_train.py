@@ -61,7 +61,7 @@ def test_steps_are_timed_and_too_little_time_is_said(tmp_path, pictures, pytestc
 
 
 def test_losses_that_are_not_finite_are_not_timed(tmp_path, pictures, pytestconfig):
-    (tmp_path / "tiny.toml").write_text(TINY + AGAIN.replace("1e-3", "1e30"))
+    (tmp_path / "tiny.toml").write_text(TINY + AGAIN.replace("1e-3", "1e6"))
     options = ("--data", pictures, "--validation", pictures, "--out", tmp_path, "--seconds", "99")
     result = run(pytestconfig, "gpu_train", tmp_path / "tiny.toml", *options, "--device", "cpu")
     assert result.returncode == 2
@@ -104,5 +104,18 @@ def test_recipes_of_one_file_name_are_refused_before_any_work(tmp_path, pytestco
     assert result.stderr == (
         f"gpu_train: error: {recipes[0]} and {recipes[1]} have one file name, so that their results would "
         "overwrite each other; rename one\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_recipes_for_video_are_refused_before_any_work(tmp_path, pytestconfig):
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.replace('tune = "clean"', 'tune = "video"'))
+    options = ("--data", tmp_path, "--validation", tmp_path, "--out", tmp_path / "out", "--seconds", "1")
+    result = run(pytestconfig, "gpu_train", path, *options, "--device", "cpu")
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"gpu_train: error: {path} is for the tune 'video', and the pairs made here are for 'clean'; train "
+        "it by 'python -m training train'\n"
     )
     assert not (tmp_path / "out").exists()

@@ -11,13 +11,14 @@ import torch
 
 from training.checks import check_scales
 from training.config import ConfigError, Recipe, parse_recipe, read_toml
-from training.errors import TrainingError
+from training.folders import remove_partial_files
 from training.lock import locked
 from training.loop import train
 from training.markdown import table
 from training.run import Run
 from training.store import PairStore
 from training.validate import validate
+from vs_emtcm.errors import UsageError
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,6 +69,8 @@ def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
         file = msgspec.convert(read_toml(ablations), Ablations)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{ablations} is not a valid ablation file: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{ablations} is not a valid ablation file: it is nested too deeply") from error
     folders = [folder_name(variant.name) for variant in file.variants]
     for variant, folder in zip(file.variants, folders, strict=True):
         if not folder:
@@ -76,14 +79,18 @@ def variants(recipe: Path, ablations: Path) -> dict[str, Recipe]:
             )
     if len(set(folders)) < len(folders):
         raise ConfigError(f"{ablations} has two variants of one name; each needs its own")
-    common = overridden(tables, file.common)
-    recipes = {
-        v.name: parse_recipe(overridden(common, v.set), f"{ablations}, {v.name!r},") for v in file.variants
-    }
+    try:
+        common = overridden(tables, file.common)
+        recipes = {
+            v.name: parse_recipe(overridden(common, v.set), f"{ablations}, {v.name!r},")
+            for v in file.variants
+        }
+    except RecursionError as error:
+        raise ConfigError(f"{ablations} or {recipe} is nested too deeply") from error
     for name, made in recipes.items():
         try:
             check_scales(made, frozenset(), 0)
-        except TrainingError as error:
+        except UsageError as error:
             raise ConfigError(f"{ablations}, {name!r}: {error}") from error
     return recipes
 
@@ -119,6 +126,7 @@ def run_variant(
     """
     own = folder / folder_name(name)
     with locked(own):
+        remove_partial_files(own)
         run = Run(recipe, own, device=device, compiled=compiled, amx=amx, cache=cache)
         train(run, training, validation)
     form = run.averaged()

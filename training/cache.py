@@ -3,7 +3,8 @@
 A cache is a folder of two files:
 
 - ``pixels.bin`` holds the planes one after the other, see :mod:`training.store`.
-- ``index.json`` holds the format's number, the CRC-32 of ``pixels.bin``, and the scale and size of each pair.
+- ``index.json`` holds the format's number, the CRC-32 of ``pixels.bin``, the scale and size of each pair, and
+  the tune that the pairs are for. Caches of earlier versions do not say their tune.
 """
 
 from __future__ import annotations
@@ -14,24 +15,62 @@ import zlib
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import numpy as np
 
+from training.config import Scale, Tune
+from training.folders import make_folder
 from training.pairs import Pair
-from training.store import PairStore, stores_of, with_surroundings
+from training.store import SURROUNDINGS, PairStore, stores_of, with_surroundings
 from vs_emtcm.errors import UsageError
 from vs_emtcm.output import complete_file, sync_file
 
 FORMAT = 2
 INDEX = "index.json"
 PIXELS = "pixels.bin"
+# Bytes of pixels.bin that are read at a time for its checksum.
+CHUNK = 1 << 22
+
+# Side in pixels of a stored low-resolution plane: one pixel at least, and the border around it.
+StoredSide = Annotated[int, msgspec.Meta(ge=2 * SURROUNDINGS + 1)]
 
 
 class CacheError(UsageError):
     """A cache that cannot be read; the message says why."""
 
 
-def write_cache(folder: Path, pairs: Iterable[Pair]) -> int:
+class StoredPair(msgspec.Struct, frozen=True):
+    """One pair of the index.
+
+    Attributes:
+        scale: of the pair.
+        height, width: of the low-resolution plane in pixels, border included.
+    """
+
+    scale: Scale
+    height: StoredSide
+    width: StoredSide
+
+
+class Index(msgspec.Struct, frozen=True, kw_only=True):
+    """The index of a cache.
+
+    Attributes:
+        format: number of the format.
+        checksum: CRC-32 of ``pixels.bin``.
+        pairs: in the order of ``pixels.bin``.
+        tune: that the pairs are for; None if it is not known.
+    """
+
+    format: int
+    checksum: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+    pairs: tuple[StoredPair, ...]
+    tune: Tune | None = None
+
+
+def write_cache(folder: Path, pairs: Iterable[Pair], tune: Tune | None = None) -> int:
     """Write pairs into a cache and return their number.
 
     An existing cache is replaced only once the new one is complete, and stays if there are no pairs. A
@@ -40,11 +79,13 @@ def write_cache(folder: Path, pairs: Iterable[Pair]) -> int:
     Args:
         folder: of the cache; it is made if it is missing.
         pairs: those to write.
+        tune: that the pairs are for; None if it is not known.
 
     Raises:
+        UsageError: the folder cannot be made.
         EmtcmError, OSError: the cache cannot be written, such as for want of room.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     remaining = iter(pairs)
     first = next(remaining, None)
     if first is None:
@@ -60,7 +101,8 @@ def write_cache(folder: Path, pairs: Iterable[Pair]) -> int:
                 for plane in (low.tobytes(), high.tobytes()):
                     file.write(plane)
                     checksum = zlib.crc32(plane, checksum)
-        new_index.write_text(json.dumps({"format": FORMAT, "checksum": checksum, "pairs": sizes}))
+        said = {} if tune is None else {"tune": tune}
+        new_index.write_text(json.dumps({"format": FORMAT, "checksum": checksum, "pairs": sizes, **said}))
         # Without an index there is no cache: a kill from here on never leaves the index of one cache with
         # the pixels of another. What takes long is done before.
         sync_file(new_pixels)
@@ -73,30 +115,82 @@ def fingerprint(folder: Path) -> str:
 
     The cache must be readable; see :func:`read_cache`.
     """
-    return hashlib.sha256((folder / INDEX).read_bytes()).hexdigest()[:16]
+    index = json.loads((folder / INDEX).read_text())
+    # Pairs of an earlier version, whose index says no tune, keep their identifier.
+    index.pop("tune", None)
+    return hashlib.sha256(json.dumps(index).encode()).hexdigest()[:16]
 
 
 def read_cache(folder: Path) -> Mapping[int, PairStore]:
     """Open a cache and return its memory-mapped pairs by scale.
 
+    The pixels are not read; :func:`check_pixels` does that.
+
     Raises:
         CacheError: there is no cache in ``folder``, or it is empty or damaged.
     """
+    index = _read_index(folder)
+    sizes = [(pair.scale, pair.height, pair.width) for pair in index.pairs]
     try:
-        index = json.loads((folder / INDEX).read_text())
-        if index["format"] != FORMAT:
-            raise CacheError(f"{folder} is a cache of another format; run 'python -m training prepare' again")
-        sizes = [(row["scale"], row["height"], row["width"]) for row in index["pairs"]]
-        if not sizes:
-            raise CacheError(
-                f"{folder} is an empty cache; run 'python -m training prepare' on larger pictures"
-            )
-        expected = sum(height * width * (1 + scale * scale) for scale, height, width in sizes)
         pixels = np.memmap(folder / PIXELS, dtype=np.uint8, mode="r")
     except (OSError, ValueError) as error:
-        raise CacheError(f"{folder} holds no cache; make one with 'python -m training prepare'") from error
-    except (KeyError, TypeError) as error:
-        raise CacheError(f"{folder} is damaged; run 'python -m training prepare' again") from error
-    if expected != pixels.size:
-        raise CacheError(f"{folder} is damaged; run 'python -m training prepare' again")
+        raise _missing(folder) from error
+    if sum(height * width * (1 + scale * scale) for scale, height, width in sizes) != pixels.size:
+        raise _damaged(folder)
     return stores_of(sizes, pixels)
+
+
+def check_pixels(folder: Path) -> None:
+    """Read all pixels of a cache once, and compare their checksum with the index's.
+
+    Raises:
+        CacheError: the pixels are not those that were written.
+    """
+    checksum = 0
+    with (folder / PIXELS).open("rb") as file:
+        while chunk := file.read(CHUNK):
+            checksum = zlib.crc32(chunk, checksum)
+    if checksum != _read_index(folder).checksum:
+        raise _damaged(folder)
+
+
+def check_tune(folder: Path, tune: Tune) -> None:
+    """Refuse a cache whose pairs are for another tune; one that does not say its tune is accepted.
+
+    Raises:
+        CacheError: the cache is for another tune, or its index cannot be read.
+    """
+    own = _read_index(folder).tune
+    if own not in (None, tune):
+        raise CacheError(
+            f"{folder} is a cache for the tune {own!r}, and the recipe's is {tune!r}; "
+            f"run 'python -m training prepare --tune {tune}'"
+        )
+
+
+def _read_index(folder: Path) -> Index:
+    """Read the index of a cache.
+
+    Raises:
+        CacheError: there is none, or it is damaged, empty or of another format.
+    """
+    try:
+        index = json.loads((folder / INDEX).read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise _missing(folder) from error
+    if isinstance(index, dict) and index.get("format", FORMAT) != FORMAT:
+        raise CacheError(f"{folder} is a cache of another format; run 'python -m training prepare' again")
+    if isinstance(index, dict) and index.get("pairs") == []:
+        raise CacheError(f"{folder} is an empty cache; run 'python -m training prepare' on larger pictures")
+    try:
+        return msgspec.convert(index, Index)
+    except msgspec.ValidationError as error:
+        raise _damaged(folder) from error
+
+
+def _missing(folder: Path) -> CacheError:
+    return CacheError(f"{folder} holds no cache; make one with 'python -m training prepare'")
+
+
+def _damaged(folder: Path) -> CacheError:
+    return CacheError(f"{folder} is damaged; run 'python -m training prepare' again")

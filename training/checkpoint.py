@@ -34,6 +34,8 @@ class Checkpoint:
         cache: fingerprint of the training pairs; empty if unknown.
         network, average: state dicts of the trained form: its weights, and their averages.
         optimizer: see :meth:`training.optimizers.Optimizers.state`.
+        start: fingerprint of the weights that the run began from; empty if it began from none, None if an
+            earlier version began it.
     """
 
     step: int
@@ -46,6 +48,7 @@ class Checkpoint:
     network: Mapping[str, Tensor]
     average: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
+    start: str | None = None
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -68,6 +71,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             network=with_prefix(tensors, "network/"),
             average=with_prefix(tensors, "average/"),
             optimizer=with_prefix(tensors, "optimizer/"),
+            start=metadata.get("start"),
         )
     except (KeyError, ValueError) as error:
         raise TrainingError(f"{path} is a checkpoint of another version; start in a new folder") from error
@@ -90,6 +94,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "loss": json.dumps((checkpoint.loss_sum, checkpoint.loss_steps), allow_nan=False),
         "cache": checkpoint.cache,
     }
+    if checkpoint.start is not None:
+        metadata["start"] = checkpoint.start
     write_tensors(path, {k: v.contiguous() for k, v in tensors.items()}, metadata)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from training.config import Recipe
-from training.errors import TrainingError
+from vs_emtcm.errors import UsageError
 
 
 def check_scales(recipe: Recipe, held: frozenset[int], first: int) -> None:
@@ -20,19 +20,19 @@ def check_scales(recipe: Recipe, held: frozenset[int], first: int) -> None:
         first: index of the first phase that is still to be trained.
 
     Raises:
-        TrainingError: no phase trains or starts a scale, or one starts it from a scale without weights.
+        UsageError: no phase trains or starts a scale, or one starts it from a scale without weights.
     """
     for number, phase in enumerate(recipe.phases[first:], first):
         for scale, source in phase.start.items():
             if source not in held:
-                raise TrainingError(
+                raise UsageError(
                     f"phases[{number}] starts x{scale} from x{source}, which has no weights then; "
                     f"train x{source} in an earlier phase, or give --start-from"
                 )
         held |= {*phase.scales, *phase.start}
     missing = scale_names(s for s in recipe.model.scales if s not in held)
     if missing:
-        raise TrainingError(
+        raise UsageError(
             f"no phase trains or starts {missing} of model.scales; add one, or write "
             f"'scales = {sorted(held)}' under [model]"
         )

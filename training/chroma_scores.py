@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from training.codec import Yuv, encode_and_decode_yuv
 from training.imresize import downscale, to_8bit
+from training.metrics import mean_psnr
 from training.picture_scores import picture_sets
 from training.pictures import PictureError, find_pictures, read_rgb
 from vs_emtcm import Color, PixelFormat, Upscaler
@@ -34,8 +35,10 @@ class ChromaScore:
         name: of the set.
         scale: 2, 3 or 4.
         crf: of x264, by which the reduced pictures were compressed; None if they were not.
-        spline36, ours: PSNR in dB; infinite where a picture came out identical.
+        spline36, ours: PSNR in dB, without the pictures of ``exact``; infinite if every picture came out
+            identical.
         pictures: how many.
+        exact: names of the pictures that came out identical, see :func:`training.metrics.mean_psnr`.
     """
 
     name: str
@@ -44,6 +47,7 @@ class ChromaScore:
     spline36: float
     ours: float
     pictures: int
+    exact: tuple[str, ...] = ()
 
 
 def evaluate_chroma(folder: Path, upscaler: Upscaler, crf: int | None) -> list[ChromaScore]:
@@ -62,25 +66,26 @@ def evaluate_chroma(folder: Path, upscaler: Upscaler, crf: int | None) -> list[C
     """
     scores = []
     for name, path in picture_sets(folder).items():
-        found = [_psnr(rgb, upscaler, crf) for rgb in _coloured(path, 4 * upscaler.scale)]
+        found = {name: _psnr(rgb, upscaler, crf) for name, rgb in _coloured(path, 4 * upscaler.scale)}
         if not found:
             raise PictureError(f"{path} holds no picture in colour")
-        spline36, ours = np.mean(found, axis=0)
+        (spline36, ours), left_out = mean_psnr(list(found.values()))
         scores.append(
             ChromaScore(
                 name=name,
                 scale=upscaler.scale,
                 crf=crf,
-                spline36=float(spline36),
-                ours=float(ours),
+                spline36=spline36,
+                ours=ours,
                 pictures=len(found),
+                exact=tuple(picture for picture, out in zip(found, left_out, strict=True) if out),
             )
         )
     return scores
 
 
-def _coloured(folder: Path, unit: int) -> Iterator[NDArray[np.uint8]]:
-    """Read the pictures in colour as (H, W, 3) RGB, cropped to multiples of ``unit``."""
+def _coloured(folder: Path, unit: int) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Read the names of pictures in colour, and them as (H, W, 3) RGB cropped to multiples of ``unit``."""
     for path in find_pictures(folder):
         rgb = read_rgb(path)
         height, width = (n // unit * unit for n in rgb.shape[:2])
@@ -90,7 +95,7 @@ def _coloured(folder: Path, unit: int) -> Iterator[NDArray[np.uint8]]:
                 f"{path} is {rgb.shape[1]}x{rgb.shape[0]}; scores of chroma need sides of at least {smallest}"
             )
         if (rgb != rgb[..., :1]).any():
-            yield rgb[:height, :width]
+            yield str(path.relative_to(folder)), rgb[:height, :width]
 
 
 def _psnr(rgb: NDArray[np.uint8], upscaler: Upscaler, crf: int | None) -> tuple[float, float]:

@@ -13,10 +13,18 @@ from training.losses import WINDOW, Pixel, TaskWeights
 from vs_emtcm.errors import UsageError
 from vs_emtcm.shape import Shape, receptive_radius
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+# The upper bounds are far above what is of use; beyond them, numbers do not fit into memory or into float32.
+Positive = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+Channels = Annotated[int, msgspec.Meta(ge=1, le=1024)]
+Layers = Annotated[int, msgspec.Meta(ge=1, le=256)]
+Width = Annotated[int, msgspec.Meta(ge=1, le=8192)]
+Batch = Annotated[int, msgspec.Meta(ge=1, le=65536)]
+Crop = Annotated[int, msgspec.Meta(ge=1, le=65536)]
 Rate = Annotated[float, msgspec.Meta(gt=0)]
 Weight = Annotated[float, msgspec.Meta(ge=0)]
+LARGEST_NUMBER = 1e6
 Scale = Literal[2, 3, 4]
+Tune = Literal["clean", "video"]
 
 
 class ConfigError(UsageError):
@@ -26,9 +34,9 @@ class ConfigError(UsageError):
 class Size(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The size of a deployed network, as a table; see :class:`vs_emtcm.shape.Shape`."""
 
-    channels: Positive
-    stage1: Positive
-    stage2: Positive
+    channels: Channels
+    stage1: Layers
+    stage2: Layers
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,11 +53,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
 
     name: str
-    tune: Literal["clean", "video"]
+    tune: Tune
     size: Size = msgspec.field(name="shape")
     scales: Annotated[tuple[Scale, ...], msgspec.Meta(min_length=1)] = (2, 3, 4)
     shared: tuple[str, ...] = ()
-    width: Positive | None = None
+    width: Width | None = None
 
     @property
     def shape(self) -> Shape:
@@ -90,8 +98,8 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     scales: Annotated[tuple[Scale, ...], msgspec.Meta(min_length=1)]
     steps: Positive
-    batch: Positive
-    crop: Positive
+    batch: Batch
+    crop: Crop
     learning_rate: Rate
     end_rate: Weight = 0.0
     pixel: Pixel = "charbonnier"
@@ -149,6 +157,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name, number in _numbers(msgspec.to_builtins(self), "the recipe"):
             if not math.isfinite(number):
                 raise ValueError(f"{name} is {number}; give a finite number")
+            if number > LARGEST_NUMBER:
+                raise ValueError(f"{name} is {number:g}; give at most {LARGEST_NUMBER:g}")
         if self.loss.stage1 == self.loss.stage2 == 0:
             raise ValueError("loss.stage1 and loss.stage2 are both 0; one of them must count")
         for scales in (self.model.scales, *(phase.scales for phase in self.phases)):
@@ -201,9 +211,35 @@ def parse_recipe(settings: dict[str, Any], source: str) -> Recipe:
         ConfigError: unknown, missing, mistyped or contradictory keys.
     """
     try:
-        return msgspec.convert(settings, Recipe, strict=False)
-    except msgspec.ValidationError as error:
+        # Keys of TOML are strings, those of Phase.start are numbers.
+        recipe = msgspec.convert(settings, Recipe, str_keys=True)
+        _check_sense(recipe)
+    except (msgspec.ValidationError, ValueError) as error:
         raise ConfigError(f"{source} is not a valid recipe: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{source} is not a valid recipe: it is nested too deeply") from error
+    return recipe
+
+
+def _check_sense(recipe: Recipe) -> None:
+    """Refuse settings of a recipe file that contradict each other, though a run can be made of them.
+
+    Recipes out of checkpoints, and those that are made for a few steps, are not checked.
+
+    Raises:
+        ValueError: a learning rate would rise to the end, or would not rise to its peak.
+    """
+    for number, phase in enumerate(recipe.phases):
+        if phase.end_rate > phase.learning_rate:
+            raise ValueError(
+                f"end_rate of phases[{number}] is {phase.end_rate}, above its learning_rate of "
+                f"{phase.learning_rate}"
+            )
+        if recipe.schedule.form == "cosine" and recipe.schedule.warmup > phase.steps:
+            raise ValueError(
+                f"schedule.warmup is {recipe.schedule.warmup}, more than the {phase.steps} steps of "
+                f"phases[{number}]"
+            )
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -216,7 +252,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         tables: dict[str, Any] = msgspec.toml.decode(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path} is not a TOML file: it is nested too deeply") from error
+    except (msgspec.DecodeError, ValueError) as error:
+        # ValueError: not UTF-8, or a number of thousands of digits.
         raise ConfigError(f"{path} is not a TOML file: {error}") from error
     return tables
 

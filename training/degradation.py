@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from training.codec import CRF_ENCODERS, encode_and_decode
+from training.config import Tune
 from training.imresize import downscale, to_8bit
 from training.pairs import SMALLEST_SIDE, Pair, Plane
 
@@ -97,21 +99,25 @@ class VideoPairs:
     """Pairs of pictures and frames of real encodes of them; a :class:`training.pairs.PairMaker`.
 
     Attributes:
+        tune: see :class:`training.pairs.PairMaker`.
         encodes: how often each picture is encoded, each time in another way.
     """
 
+    tune: ClassVar[Tune] = "video"
     encodes: int = 1
 
     def smallest_side(self, scale: int) -> int:
         """See :meth:`training.pairs.PairMaker.smallest_side`."""
         return (SMALLEST_SIDE + 2) * scale + MAXIMUM_PAN * (FRAMES - 1)
 
-    def pairs(self, luma: Plane, scale: int, name: str) -> Iterator[Pair]:
+    def pairs(self, luma: Plane, scale: int) -> Iterator[Pair]:
         """See :meth:`training.pairs.PairMaker.pairs`."""
+        # Seeded by what the picture shows, so that the same pictures always give the same cache, and pictures
+        # of one name in two folders are degraded differently.
+        digest = hashlib.sha256(luma.tobytes()).digest()
         for number in range(self.encodes):
-            # Seeded by the picture, so that the same pictures always give the same cache. The first encode's
-            # seed does not depend on how many there are.
-            rng = np.random.default_rng(zlib.crc32(f"{name}{scale}{number or ''}".encode()))
+            # The first encode's seed does not depend on how many there are.
+            rng = np.random.default_rng([int.from_bytes(digest), *luma.shape, scale, number])
             yield degraded_pair(luma, scale, draw_degradation(rng), rng)
 
 

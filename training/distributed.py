@@ -49,6 +49,11 @@ class Part:
         return (values / self.size).tolist()
 
 
+def is_first_process() -> bool:
+    """Return whether this process is alone, or the first of those that ``torchrun`` started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def join(device: torch.device) -> Iterator[Part]:
     """Join the other processes that ``torchrun`` started, and leave them at the end; alone without it.

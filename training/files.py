@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -12,9 +14,9 @@ from torch import Tensor
 from training.config import Model
 from training.errors import TrainingError
 from training.form import TrainedForm
-from vs_emtcm.errors import reason
+from vs_emtcm.errors import UsageError, reason
 from vs_emtcm.output import complete_file
-from vs_emtcm.weights_file import FORMAT
+from vs_emtcm.weights_file import FORMAT, Weights, load_weights
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -30,6 +32,31 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise TrainingError(f"{path} is not a checkpoint: {reason(error)}") from error
 
 
+def read_model(path: Path, scale: int) -> Weights:
+    """Read the weights of one scale from a weights file, finite and of the size that it describes.
+
+    Raises:
+        UsageError: :func:`vs_emtcm.weights_file.load_weights` refuses the file, the size is another one, or a
+            weight is not finite.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; give a weights file")
+    weights = load_weights(path, scale)
+    layers = {name.rpartition(".conv.")[0] for name in weights.tensors}
+    # The first layer of stage 2 is called "fuse".
+    held = (
+        len(weights.tensors.get("head.conv.bias", ())),
+        sum(name.startswith("body1.") for name in layers),
+        1 + sum(name.startswith("body2.") for name in layers),
+    )
+    if held != astuple(weights.shape):
+        raise UsageError(f"{path} is a damaged weights file: it describes another network than it holds")
+    for name, tensor in weights.tensors.items():
+        if not np.isfinite(tensor).all():
+            raise UsageError(f"{path} holds weights that are not finite: {name}; give another file")
+    return weights
+
+
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write a safetensors file; a kill at any moment leaves the old one or the new one.
 
@@ -39,13 +66,27 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     try:
         with complete_file(path) as temporary:
             # safetensors' own save_file makes a file that only its owner can read.
-            temporary.write_bytes(save(tensors, metadata))
+            temporary.write_bytes(_with_sorted_metadata(save(tensors, metadata)))
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"{path} cannot be written: {reason(error)}") from error
 
 
+def _with_sorted_metadata(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata in the order of their keys.
+
+    safetensors writes them in random order. Sorted, equal tensors and metadata are equal files.
+    """
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    # Tensors begin at a multiple of 8 bytes.
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
+
+
 def write_weights(path: Path, form: TrainedForm, model: Model, steps: int) -> None:
-    """Write a weights file of :mod:`vs_emtcm.models`.
+    """Write a weights file of :mod:`vs_emtcm.weights_file`.
 
     Args:
         path: of the file.

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from training.checkpoint import CHECKPOINT
 from training.config import Phase
 from training.crops import CropSource, check_crops
-from training.errors import TrainingError
+from training.folders import SAMPLES
 from training.log import Log
 from training.run import Run
 from training.store import PairStore
-from training.validate import sample_sheet, validate
+from training.validate import flat_pictures, sample_sheet, validate
+from vs_emtcm.errors import UsageError
 
 # Weights file of a run's folder.
 WEIGHTS = "weights.safetensors"
@@ -33,18 +34,18 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
         validation: pairs by scale that are not trained on.
 
     Raises:
-        TrainingError: the loss diverged, or a cache lacks a scale of the recipe.
-        UsageError: a phase's crops are larger than all pictures, or its batch cannot be divided by the
-            processes.
+        TrainingError: the loss diverged.
+        UsageError: a cache lacks a scale of the recipe, a phase's crops are larger than all pictures, or its
+            batch cannot be divided by the processes.
         KeyboardInterrupt: its message says what is kept.
     """
     recipe = run.recipe
     for cache, name in ((training, "training"), (validation, "validation")):
         missing = [f"x{s}" for s in recipe.model.scales if s not in cache]
         if missing:
-            raise TrainingError(
-                f"the {name} cache holds no pairs for {', '.join(missing)}; "
-                "run 'python -m training prepare' on larger pictures"
+            raise UsageError(
+                f"the {name} cache holds no pairs for {', '.join(missing)}; run 'python -m training prepare' "
+                "for all scales of the recipe, on pictures that are large enough"
             )
     # Whatever would stop a later phase is refused before the first.
     for phase in recipe.phases[run.phase :]:
@@ -57,6 +58,13 @@ def train(run: Run, training: Mapping[int, PairStore], validation: Mapping[int, 
     if run.changes:
         what = "; ".join([*run.changes, f"the run goes on from step {run.step}"])
         print(f"training: {what}", file=sys.stderr)
+    for scale in recipe.model.scales:
+        flat = flat_pictures(validation[scale])
+        if flat and len(flat) < len(validation[scale]):
+            numbers = ", ".join(str(number + 1) for number in flat)
+            what = "these are of one colour, and do not count in PSNR"
+            whole = f"of the {len(validation[scale])} validation pictures at x{scale}"
+            print(f"training: {whole}, {what}: {numbers}", file=sys.stderr)
     columns = [f"x{s}/{stage} {m}" for s in recipe.model.scales for stage in (1, 2) for m in ("PSNR", "SSIM")]
     try:
         with Log(run.folder, ["loss", "seconds", *columns], run.step, recipe.steps) as log:
@@ -122,6 +130,6 @@ def _evaluate(
     for scale in phase.scales:
         network = form.deployed(scale).to(run.device)
         values |= validate(network, validation[scale])
-        sheet = run.folder / "samples" / f"x{scale}-{run.step:06}.png"
+        sheet = run.folder / SAMPLES / f"x{scale}-{run.step:06}.png"
         sample_sheet(network, validation[scale], sheet)
     log.scores(run.step, values)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 
+from training.files import read_model
 from training.imresize import to_8bit, upscale
 from training.pairs import Plane
 from training.pictures import PictureError
@@ -18,6 +19,7 @@ from vs_emtcm.errors import UsageError, reason
 from vs_emtcm.formats import PixelFormat
 from vs_emtcm.models import SCALES, SHIPPED
 from vs_emtcm.upscaler import Upscaler
+from vs_emtcm.weights_file import TUNES
 
 # Values 0..1 of this format are codes 16 to 235 of 8 bits: luma need not be rounded to go in.
 GRAY = PixelFormat(family="gray", bits=32, sample_type="float")
@@ -57,6 +59,8 @@ def held_scales(names: Iterable[str]) -> tuple[int, ...]:
         path = name.rpartition("/")[0]
         if not path.endswith(".safetensors"):
             continue
+        if Path(path).is_dir():
+            raise UsageError(f"{path} is a folder; give a weights file")
         try:
             with safe_open(path, framework="numpy") as file:
                 held &= set(json.loads((file.metadata() or {})["scales"]))
@@ -69,12 +73,14 @@ def held_scales(names: Iterable[str]) -> tuple[int, ...]:
 
 def _network(name: str, scale: int) -> Method:
     model, _, stages = name.rpartition("/")
-    if stages not in ("1", "2"):
+    is_file = model.endswith(".safetensors")
+    size, _, tune = model.rpartition("-")
+    if stages not in ("1", "2") or not (is_file or tune in TUNES):
         raise UsageError(
             f"network is {name!r}; give a model and its stages, such as base-clean/2 or FILE.safetensors/1"
         )
-    size, _, tune = model.rpartition("-")
-    if model.endswith(".safetensors"):
+    if is_file:
+        read_model(Path(model), scale)
         size, tune = model, "clean"
     upscaler = Upscaler(scale, model=size, tune=tune, stages=int(stages))
 

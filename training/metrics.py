@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,6 +27,26 @@ def psnr(result: Picture, truth: Picture, border: int) -> float:
     difference = _without_border(result, border) - _without_border(truth, border)
     mse = float(np.mean(difference**2))
     return float("inf") if mse == 0 else 10 * float(np.log10(255**2 / mse))
+
+
+def mean_psnr(values: Sequence[Sequence[float]]) -> tuple[list[float], list[bool]]:
+    """Return the mean PSNR in dB of each of several methods, over pictures.
+
+    One infinite PSNR would make a mean infinite. So a picture that a method gives back exactly is left out
+    of the means of all methods, which thus stay comparable. If that would leave none, all count.
+
+    Args:
+        values: PSNR in dB, a row for each picture, with a value for each method.
+
+    Returns:
+        The means, and for each picture whether it is left out.
+    """
+    table = np.array(values)
+    exact = np.isinf(table).any(axis=1)
+    if exact.all():
+        exact[:] = False
+    means: list[float] = table[~exact].mean(axis=0).tolist()
+    return means, exact.tolist()
 
 
 def _gaussian_window(size: int = SSIM_WINDOW, sigma: float = 1.5) -> NDArray[np.float64]:

@@ -96,6 +96,10 @@ def fade_out(
     return narrowed(state, groups, [sorted(order[:channels]) for order in orders])
 
 
+def _in_words(shape: Shape) -> str:
+    return f"{shape.channels} channels and {shape.stage1} + {shape.stage2} layers"
+
+
 def narrow(
     recipe: Recipe,
     weights: Weights,
@@ -132,7 +136,10 @@ def narrow(
     shape, wanted, scale = weights.shape, recipe.model.shape, weights.scale
     too_small = shape.channels < wanted.channels or shape.stage2 < wanted.stage2 or shape == wanted
     if too_small or shape.stage1 != wanted.stage1:
-        raise NarrowError(f"{wanted} cannot be made of {shape}; give a wider network with as long a stage 1")
+        raise NarrowError(
+            f"a network of {_in_words(wanted)} cannot be made of one of {_in_words(shape)}; "
+            "give a wider network with as long a stage 1"
+        )
     network = load_network(weights, 2)
     judge = judgement(recipe, scale)
     low, high = source.draw(np.random.default_rng(recipe.schedule.seed), JUDGED_CROPS)

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.config import Tune
 from training.imresize import downscale, to_8bit
 from training.pictures import each_picture, read_luma
 
@@ -36,18 +37,23 @@ class Pair:
 
 
 class PairMaker(Protocol):
-    """A way to make pairs out of high-resolution pictures."""
+    """A way to make pairs out of high-resolution pictures.
+
+    Attributes:
+        tune: of the models that are trained on the pairs.
+    """
+
+    tune: ClassVar[Tune]
 
     def smallest_side(self, scale: int) -> int:
         """Return the number of pixels that each side of a picture must have."""
 
-    def pairs(self, luma: Plane, scale: int, name: str) -> Iterator[Pair]:
-        """Make the pairs of one picture.
+    def pairs(self, luma: Plane, scale: int) -> Iterator[Pair]:
+        """Make the pairs of one picture, always the same of the same picture.
 
         Args:
             luma: (H, W) uint8, both sides at least :meth:`smallest_side`.
             scale: 2, 3 or 4.
-            name: the picture's file name, which may seed random numbers.
         """
 
 
@@ -63,18 +69,20 @@ class CleanPairs:
     """Pairs of pictures and their bicubic reductions.
 
     Attributes:
+        tune: see :class:`PairMaker`.
         shifted: reduce each picture four times, from four places of the pixel grid that are half a
             low-resolution pixel apart.
     """
 
+    tune: ClassVar[Tune] = "clean"
     shifted: bool = False
 
     def smallest_side(self, scale: int) -> int:
         """See :meth:`PairMaker.smallest_side`."""
         return SMALLEST_SIDE * scale + (scale // 2 if self.shifted else 0)
 
-    def pairs(self, luma: Plane, scale: int, name: str = "") -> Iterator[Pair]:  # noqa: ARG002
-        """See :meth:`PairMaker.pairs`; the name has no influence."""
+    def pairs(self, luma: Plane, scale: int) -> Iterator[Pair]:
+        """See :meth:`PairMaker.pairs`."""
         starts = (0, scale // 2) if self.shifted else (0,)
         for top, left in product(starts, starts):
             yield clean_pair(luma[top:, left:], scale)
@@ -94,8 +102,8 @@ def pairs_of_pictures(
     Raises:
         PictureError: after the last picture, if some cannot be read; the message names them all.
     """
-    for path, luma in each_picture(paths, read_luma):
+    for _, luma in each_picture(paths, read_luma):
         for scale in scales:
             if min(luma.shape) >= maker.smallest_side(scale):
                 taken[scale] += 1
-                yield from maker.pairs(luma, scale, path.name)
+                yield from maker.pairs(luma, scale)

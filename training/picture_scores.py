@@ -87,7 +87,7 @@ def evaluate_pictures(
         for score in score_methods(
             name,
             scale,
-            (pairs(p, scale) for p in find_pictures(path)),
+            ((str(p.relative_to(path)), *pairs(p, scale)) for p in find_pictures(path)),
             methods,
             reduction=reduction,
             with_vif=False,
@@ -120,5 +120,6 @@ def cropped_to_multiple(picture: Plane, unit: int, source: Path, smallest: int) 
     """
     height, width = (n // unit * unit for n in picture.shape[:2])
     if min(height, width) < smallest:
-        raise PictureError(f"{source} is {width}x{height}; scores need sides of at least {smallest} pixels")
+        whole = f"{picture.shape[1]}x{picture.shape[0]}"
+        raise PictureError(f"{source} is {whole}; scores need sides of at least {smallest} pixels")
     return picture[:height, :width]

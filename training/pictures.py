@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vs_emtcm.errors import UsageError
-from vs_emtcm.pictures.pillow import UNREADABLE, opened_formats
+from vs_emtcm.pillow import UNREADABLE, opened_formats
 
 # Suffixes of the files that are taken for pictures.
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"})

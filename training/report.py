@@ -36,6 +36,8 @@ def cost(method: str, scale: int) -> tuple[int, float] | None:
     Other methods have no known cost: None.
     """
     model, _, stages = method.rpartition("/")
+    if stages not in ("1", "2"):
+        return None
     if model.endswith(".safetensors"):
         weights = load_weights(Path(model), scale)
     elif "-" in model:

@@ -22,8 +22,9 @@ from training.form import TrainedForm
 from training.objective import phase_objective
 from training.optimizers import Optimizers
 from training.schedule import learning_rate
-from training.start import load_weights, start_from
+from training.start import Start, load_form, read_start, start_from
 from training.stepper import Stepper
+from vs_emtcm.errors import UsageError
 
 # Above these losses of the pixel task, a training has diverged. "charbonnier": 60 times the error of cubic
 # interpolation; an untrained network's is 20 times that. "log": an error that no picture can have.
@@ -36,7 +37,8 @@ class Run:
     Args:
         recipe: what to train.
         folder: of checkpoints and logs; an unfinished run there goes on.
-        start: a checkpoint whose averaged weights to start from, or a weights file.
+        start: a checkpoint whose averaged weights to start from, or a weights file. An unfinished run goes on
+            from its own checkpoint; a start that is given again must be the one that it began from.
         device: where it is trained.
         part: this process's, of several.
         compiled: compile the loss with ``torch.compile``.
@@ -56,9 +58,10 @@ class Run:
         changes: descriptions of the learning rates that differ from those that an unfinished run began with.
 
     Raises:
-        TrainingError: a checkpoint is damaged, of another recipe or of another cache, or a scale of the model
-            would stay without weights.
-        UsageError: the recipe's names do not fit its network.
+        TrainingError: a checkpoint is damaged.
+        UsageError: a checkpoint is of another recipe, another cache or another start; the start cannot be
+            used; a scale of the model would stay without weights; or the recipe's names do not fit its
+            network.
         AmxError: the matrix unit cannot be used here, or the device is not a CPU.
     """
 
@@ -85,6 +88,8 @@ class Run:
         self.cache = cache
         self.step = 0
         self.held: frozenset[int] = frozenset()
+        # Fingerprint of the start, as in a Checkpoint.
+        self.start: str | None = ""
         self.loss_sum, self.loss_steps = 0.0, 0
         self.changes: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,11 +98,15 @@ class Run:
             self.form = self._new_form()
         self.average = self._copied_weights()
         self.phase = -1
+        weights = None if start is None else read_start(start)
         if (folder / CHECKPOINT).exists():
             self._resume(folder / CHECKPOINT)
+            if weights is not None:
+                self._refuse_other_start(weights)
         else:
-            if start is not None:
-                self.held = start_from(self.form, recipe, start)
+            if weights is not None:
+                self.held = start_from(self.form, recipe, weights)
+                self.start = weights.fingerprint
                 self.average = self._copied_weights()
             check_scales(recipe, self.held, 0)
             self.begin_phase(0)
@@ -147,9 +156,10 @@ class Run:
         self.held = saved.held
         self.loss_sum, self.loss_steps = saved.loss_sum, saved.loss_steps
         self.cache = saved.cache
-        load_weights(self.form, saved.average, path)
+        self.start = saved.start
+        load_form(self.form, saved.average, path)
         self.average = self._copied_weights()
-        load_weights(self.form, saved.network, path)
+        load_form(self.form, saved.network, path)
         try:
             self._choose_parameters(saved.phase)
             if not self._start_of_phase() <= self.step <= self.end_of_phase():
@@ -164,14 +174,23 @@ class Run:
         for key, was, now in differences(saved.recipe, self.recipe, saved.phase):
             change = f"{key} was {was}, now it is {now}"
             if not key.endswith(("learning_rate", "end_rate")):
-                raise TrainingError(
+                raise UsageError(
                     f"{path} is a checkpoint of another recipe ({change}); start in a new folder"
                 )
             self.changes.append(change)
         if self.cache not in (None, saved.cache):
-            raise TrainingError(
+            raise UsageError(
                 f"{path} is a checkpoint of a training on another cache; give that cache, or start in a new "
                 "folder"
+            )
+
+    def _refuse_other_start(self, weights: Start) -> None:
+        """Refuse a start that is not the one that this run began from, where that is known."""
+        if self.start not in (None, weights.fingerprint):
+            began = "other weights than" if self.start else "nothing, and not from"
+            raise UsageError(
+                f"the run in {self.folder} began from {began} {weights.path}; "
+                "go on without --start-from, or start in a new folder"
             )
 
     def present_phase(self) -> Phase:
@@ -202,6 +221,7 @@ class Run:
             loss_sum=self.loss_sum,
             loss_steps=self.loss_steps,
             cache=self.cache or "",
+            start=self.start,
             network=network,
             average=self.average,
             optimizer=self.optimizers.state(),

@@ -7,14 +7,16 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from training.methods import Luma, Method
-from training.metrics import psnr, ssim, vif
-from vs_emtcm.errors import UsageError
+from training.metrics import mean_psnr, psnr, ssim, vif
+from vs_emtcm.errors import UsageError, reason
+from vs_emtcm.models import SCALES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -33,10 +35,11 @@ class Score:
         scale: 2, 3 or 4.
         method: what upscaled it.
         reduction: "luma" or "rgb"; always "luma" for video.
-        psnr: in dB; infinite if every picture, or one of them, is identical to the truth.
+        psnr: in dB, without the pictures of ``exact``; infinite if every picture is identical to the truth.
         ssim: 0..1.
         vif: visual information fidelity, 0..1 and above for sharpened pictures; None for pictures.
         pictures: how many.
+        exact: names of the pictures that a method gave back exactly, see :func:`training.metrics.mean_psnr`.
     """
 
     name: str
@@ -47,12 +50,13 @@ class Score:
     ssim: float
     vif: float | None = None
     pictures: int
+    exact: tuple[str, ...] = ()
 
 
 def score_methods(
     name: str,
     scale: int,
-    pairs: Iterable[tuple[Luma, NDArray[np.number]]],
+    pairs: Iterable[tuple[str, Luma, NDArray[np.number]]],
     methods: Mapping[str, Method],
     *,
     reduction: Reduction,
@@ -63,7 +67,7 @@ def score_methods(
     Args:
         name: of the set or clip.
         scale: 2, 3 or 4; also the width of the border that does not count, in pixels.
-        pairs: low-resolution and high-resolution luma.
+        pairs: each picture's name, low-resolution and high-resolution luma.
         methods: by name.
         reduction: how the low resolution was made.
         with_vif: also compute VIF, which takes longest.
@@ -71,25 +75,32 @@ def score_methods(
     Returns:
         One score for each method.
     """
-    values: dict[str, list[tuple[float, float, float]]] = {method: [] for method in methods}
-    for low, high in pairs:
-        for method, run in methods.items():
-            result = run(low)
-            fidelity = vif(result, high, scale) if with_vif else 0.0
-            values[method].append((psnr(result, high, scale), ssim(result, high, scale), fidelity))
-    means = {method: [float(m) for m in np.mean(rows, axis=0)] for method, rows in values.items()}
+    names: list[str] = []
+    decibels: list[list[float]] = []
+    others: list[list[tuple[float, float]]] = []
+    for picture, low, high in pairs:
+        results = [run(low) for run in methods.values()]
+        names.append(picture)
+        decibels.append([psnr(result, high, scale) for result in results])
+        others.append(
+            [(ssim(r, high, scale), vif(r, high, scale) if with_vif else 0.0) for r in results],
+        )
+    psnrs, left_out = mean_psnr(decibels)
+    means = np.mean(others, axis=0).tolist()
+    exact = tuple(name for name, out in zip(names, left_out, strict=True) if out)
     return [
         Score(
             name=name,
             scale=scale,
             method=method,
             reduction=reduction,
-            psnr=mean[0],
-            ssim=mean[1],
-            vif=mean[2] if with_vif else None,
-            pictures=len(values[method]),
+            psnr=decibel,
+            ssim=similarity,
+            vif=fidelity if with_vif else None,
+            pictures=len(names),
+            exact=exact,
         )
-        for method, mean in means.items()
+        for method, decibel, (similarity, fidelity) in zip(methods, psnrs, means, strict=True)
     ]
 
 
@@ -110,18 +121,24 @@ def read_scores(path: Path) -> list[Score]:
     """Read a file that holds the scores of :func:`scores_json`.
 
     Raises:
-        UsageError: it holds none.
+        UsageError: it cannot be read, or holds none.
     """
     try:
-        scores = [_score(row) for row in json.loads(path.read_text())]
-    except (ValueError, TypeError, AttributeError):
+        scores = msgspec.convert(_with_infinity(json.loads(path.read_text())), list[Score])
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {reason(error)}; give the output of --json") from error
+    except (ValueError, RecursionError, msgspec.ValidationError):
         scores = []
-    if not scores:
+    if not scores or any(score.scale not in SCALES for score in scores):
         raise UsageError(f"{path} holds no scores; make some with 'evaluate --json'")
     return scores
 
 
-def _score(row: dict[str, object]) -> Score:
-    if "psnr" in row and row["psnr"] is None:
-        row = {**row, "psnr": math.inf}
-    return Score(**row)  # type: ignore[arg-type]
+def _with_infinity(rows: Any) -> Any:
+    """Undo what :func:`scores_json` does to infinite PSNR; what holds no scores stays as it is."""
+    if not isinstance(rows, list):
+        return rows
+    return [
+        {**row, "psnr": math.inf} if isinstance(row, dict) and row.get("psnr", 0) is None else row
+        for row in rows
+    ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.imresize import to_8bit, upscale
-from training.metrics import psnr, ssim
+from training.metrics import mean_psnr, psnr, ssim
 from training.pairs import Pair, Plane
 from vs_emtcm.mirror import mirrored
 from vs_emtcm.network import Network, crop
@@ -43,18 +43,29 @@ def both_stages(network: Network, low: Plane) -> list[Plane]:
 
 
 def validate(network: Network, pairs: Iterable[Pair]) -> dict[str, float]:
-    """Return the mean PSNR (in dB) and SSIM of both stages: ``x2/1 PSNR``, ``x2/1 SSIM``, ..."""
+    """Return the mean PSNR (in dB) and SSIM of both stages: ``x2/1 PSNR``, ``x2/1 SSIM``, ...
+
+    Pictures that come out exactly do not count in PSNR, see :func:`training.metrics.mean_psnr`. Pictures of
+    one colour always come out exactly.
+    """
     scale = network.scale
-    values: list[list[tuple[float, float]]] = [[], []]
+    decibels, similarities = [], []
     for pair in pairs:
-        for scores, result in zip(values, both_stages(network, pair.low), strict=True):
-            scores.append((psnr(result, pair.high, scale), ssim(result, pair.high, scale)))
-    means = [np.mean(scores, axis=0) for scores in values]
+        results = both_stages(network, pair.low)
+        decibels.append([psnr(result, pair.high, scale) for result in results])
+        similarities.append([ssim(result, pair.high, scale) for result in results])
+    psnrs, _ = mean_psnr(decibels)
+    ssims = np.mean(similarities, axis=0).tolist()
     return {
-        f"x{scale}/{stage} {metric}": float(mean[i])
-        for stage, mean in enumerate(means, start=1)
-        for i, metric in enumerate(("PSNR", "SSIM"))
+        f"x{scale}/{stage} {metric}": mean
+        for stage, means in enumerate(zip(psnrs, ssims, strict=True), start=1)
+        for metric, mean in zip(("PSNR", "SSIM"), means, strict=True)
     }
+
+
+def flat_pictures(pairs: Iterable[Pair]) -> list[int]:
+    """Return the numbers, from 0, of the pairs whose high resolution is of one colour."""
+    return [number for number, pair in enumerate(pairs) if pair.high.min() == pair.high.max()]
 
 
 def sample_sheet(network: Network, pairs: Iterable[Pair], path: Path) -> None:

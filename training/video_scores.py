@@ -74,7 +74,10 @@ def evaluate_video(
     reduced = (downscale(high, scale) for high in highs)
     noisy = [to_8bit(low + noise * rng.standard_normal(low.shape)) for low in reduced]
     lows = encode_and_decode(noisy, "libx264", crf)
-    pairs = ((low.astype(np.float64), high) for low, high in zip(lows, highs, strict=True))
+    pairs = (
+        (f"frame {number}", low.astype(np.float64), high)
+        for number, (low, high) in enumerate(zip(lows, highs, strict=True))
+    )
     grain = f" noise {noise:g}" if noise else ""
     name = f"{clip.name}{grain} CRF {crf}"
     return score_methods(name, scale, pairs, methods, reduction="luma", with_vif=True)

@@ -1,6 +1,9 @@
 """Variants are recipes with one thing changed."""
 
+import pytest
+
 from training.ablate import Variant, ablation_table, folder_name, overridden, variants
+from training.config import ConfigError
 from training.report import gmac
 
 
@@ -10,6 +13,22 @@ def test_the_cost_in_the_name_of_an_ablation_is_its_networks(pytestconfig):
     (name,) = [name for name in recipes if "GMAC" in name]
     assert f"({gmac(recipes[name].model.shape, 2, 1):.2f} GMAC)" in name
     assert f"| {name} |" in (pytestconfig.rootpath / "docs" / "model.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b'a = "\xff"', "is not a TOML file: .*utf-8"),
+        (b"a = " + 5000 * b"[" + 5000 * b"]", "is not a TOML file: it is nested too deeply"),
+        (b"[common" + 5000 * b".a" + b"]\n[[variants]]\nname = 'a'", "is not a valid|nested too deeply"),
+        (b"[common]\n[[variants]]\nname = 'a'\n[variants.set" + 5000 * b".a" + b"]", "is not a valid|nested"),
+    ],
+)
+def test_files_that_are_no_ablations_are_refused(tmp_path, pytestconfig, text, message):
+    path = tmp_path / "ablations.toml"
+    path.write_bytes(text)
+    with pytest.raises(ConfigError, match=message):
+        variants(pytestconfig.rootpath / "training" / "recipes" / "base-clean.toml", path)
 
 
 def test_tables_are_overridden_each_other_at_any_depth():

@@ -1,12 +1,13 @@
 """What goes into a cache comes out of it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.conftest import codes
-from training.cache import CacheError, fingerprint, read_cache, write_cache
+from training.cache import CacheError, check_pixels, check_tune, fingerprint, read_cache, write_cache
 from training.pairs import clean_pair
 from training.pictures import PictureError
 
@@ -80,3 +81,41 @@ def test_bad_caches_are_refused(tmp_path):
     (tmp_path / "index.json").write_text('{"format": 2, "pairs": []}')
     with pytest.raises(CacheError, match="is an empty cache"):
         read_cache(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "row", [(5, 72, 72), (2, -72, -72), (2, 72.5, 72), (2, "72", 72), (2, 0, 72), (2, 24, 216), (2, 72)]
+)
+def test_an_index_that_contradicts_itself_is_refused(tmp_path, row):
+    write_cache(tmp_path, [clean_pair(codes(80, 80), 2)])
+    index = json.loads((tmp_path / "index.json").read_text())
+    assert index["pairs"] == [{"scale": 2, "height": 72, "width": 72}]
+    index["pairs"] = [dict(zip(("scale", "height", "width"), row, strict=False))]
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    with pytest.raises(CacheError, match="is damaged; run 'python -m training prepare' again"):
+        read_cache(tmp_path)
+
+
+def test_damaged_pixels_are_noticed(tmp_path):
+    write_cache(tmp_path, [clean_pair(codes(80, 80), 2)])
+    check_pixels(tmp_path)
+    pixels = bytearray((tmp_path / "pixels.bin").read_bytes())
+    pixels[1000:9000] = bytes(8000)
+    (tmp_path / "pixels.bin").write_bytes(pixels)
+    read_cache(tmp_path)
+    with pytest.raises(CacheError, match="is damaged; run 'python -m training prepare' again"):
+        check_pixels(tmp_path)
+
+
+def test_a_cache_is_for_one_tune_and_an_old_one_does_not_say_which(tmp_path):
+    pairs = [clean_pair(codes(40, 40), 2)]
+    write_cache(tmp_path / "video", pairs, "video")
+    write_cache(tmp_path / "old", pairs)
+    check_tune(tmp_path / "video", "video")
+    with pytest.raises(CacheError, match=r"for the tune 'video', and the recipe's is 'clean'; run .* clean"):
+        check_tune(tmp_path / "video", "clean")
+    for tune in ("clean", "video"):
+        check_tune(tmp_path / "old", tune)
+    # A run that began with the old one goes on with the new one.
+    assert fingerprint(tmp_path / "video") == fingerprint(tmp_path / "old")
+    assert "tune" not in json.loads((tmp_path / "old" / "index.json").read_text())

@@ -5,7 +5,7 @@ import pytest
 
 from tests.training.runs import PHASES, phase, recipe
 from training.checks import check_scales, differences, scale_names
-from training.errors import TrainingError
+from vs_emtcm.errors import UsageError
 
 
 def test_scales_are_named():
@@ -15,11 +15,11 @@ def test_scales_are_named():
 
 def test_a_scale_needs_a_phase_or_weights():
     settings = recipe((phase(), phase(scales=(4,), start={4: 3})), scales=(2, 3, 4))
-    with pytest.raises(TrainingError, match=r"phases\[1\] starts x4 from x3, which has no weights then"):
+    with pytest.raises(UsageError, match=r"phases\[1\] starts x4 from x3, which has no weights then"):
         check_scales(settings, frozenset(), 0)
     check_scales(settings, frozenset({3}), 0)
     # Phases that are done do not count.
-    with pytest.raises(TrainingError, match=r"no phase trains or starts x2 of model\.scales"):
+    with pytest.raises(UsageError, match=r"no phase trains or starts x2 of model\.scales"):
         check_scales(settings, frozenset({3}), 1)
 
 

@@ -71,3 +71,12 @@ def test_chroma_that_is_identical_has_an_infinite_psnr(tmp_path):
     Image.new("RGB", (80, 80), (120, 60, 60)).save(tmp_path / "flat.png")
     (score,) = evaluate_chroma(tmp_path, Upscaler(2), None)
     assert (score.spline36, score.ours) == (math.inf, math.inf)
+
+
+def test_chroma_that_is_identical_does_not_count_beside_other_pictures(tmp_path):
+    Image.fromarray(picture()).save(tmp_path / "colours.png")
+    (alone,) = evaluate_chroma(tmp_path, Upscaler(2), None)
+    Image.new("RGB", (80, 80), (120, 60, 60)).save(tmp_path / "flat.png")
+    (score,) = evaluate_chroma(tmp_path, Upscaler(2), None)
+    assert (score.spline36, score.ours) == pytest.approx((alone.spline36, alone.ours))
+    assert (score.pictures, score.exact, alone.exact) == (2, ("flat.png",), ())

@@ -58,6 +58,16 @@ def test_the_documentation_has_a_recipe_and_every_key(pytestconfig):
         ("optimizer", "name", "sgd", "Invalid enum value 'sgd'"),
         ("schedule", "warmup", 0, ">= 1"),
         ("loss", "sample", 100, "more than a batch"),
+        ("model", "width", 1_000_000_000, "<= 8192"),
+        ("optimizer", "vector_rate", 1e300, r"vector_rate is 1e\+300; give at most 1e\+06"),
+        ("optimizer", "weight_decay", 1e300, "weight_decay is .* at most"),
+        ("schedule", "seed", "1", "Expected `int`, got `str`"),
+        ("schedule", "warmup", 10**6, r"warmup is 1000000, more than the 34800 steps of phases\[0\]"),
+        ("phases", "steps", 5000.0, "Expected `int`, got `float`"),
+        ("phases", "batch", 10**12, "<= 65536"),
+        ("phases", "crop", 10**30, "Integer value out of range|<= 65536"),
+        ("phases", "learning_rate", 4e38, "learning_rate is .* at most"),
+        ("phases", "end_rate", 0.02, r"end_rate of phases\[0\] is 0.02, above its learning_rate of 0.01"),
         ("model", "scales", [], "length >= 1"),
         ("model", "scales", [2, 2, 3, 4], "name each once"),
         ("model", "scales", [2, 3], "names scale 4"),
@@ -83,6 +93,8 @@ def test_mistakes_are_named(tables, section, key, value, message):
         ("model", "shape", "stage3", 1, "unknown field `stage3`"),
         ("model", "shape", "channels", 0, ">= 1"),
         ("model", "shape", "stage2", 0, ">= 1"),
+        ("model", "shape", "channels", 100_000, "<= 1024"),
+        ("model", "shape", "stage1", 1_000_000, "<= 256"),
         ("loss", "tasks", "structre", 0.0, "unknown field `structre`"),
         ("loss", "tasks", "structure", -1.0, ">= 0"),
         ("loss", "tasks", "structure", float("nan"), ">= 0"),
@@ -108,12 +120,24 @@ def test_one_stage_must_count(tables):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("steps = ", "is not a TOML file"), ("", "missing required field")]
+    ("text", "message"),
+    [
+        (b"steps = ", "is not a TOML file"),
+        (b"", "missing required field"),
+        (b'name = "\xff"', "is not a TOML file: .*utf-8"),
+        (b"a = " + 5000 * b"[" + 5000 * b"]", "is not a TOML file: it is nested too deeply"),
+        (b"a = " + 5000 * b"1", "is not a TOML file: "),
+    ],
 )
 def test_files_that_are_no_recipes_are_refused(tmp_path, text, message):
     path = tmp_path / "recipe.toml"
-    path.write_text(text)
+    path.write_bytes(text)
     with pytest.raises(ConfigError, match=message):
         load_recipe(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         load_recipe(tmp_path / "none.toml")
+
+
+def test_a_one_cycle_schedule_has_no_warmup(tables):
+    tables["schedule"] |= {"form": "one-cycle", "warmup": 10**6}
+    assert parse_recipe(tables, "a test").schedule.warmup == 10**6

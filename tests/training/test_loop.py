@@ -12,7 +12,9 @@ from training.errors import TrainingError
 from training.log import LOG
 from training.loop import WEIGHTS, train
 from training.optimizers import Optimizers
+from training.pairs import clean_pair
 from training.run import Run
+from training.store import pack
 from vs_emtcm import PixelFormat, Upscaler
 from vs_emtcm.errors import UsageError
 
@@ -38,6 +40,15 @@ def test_the_log_of_a_resumed_run_has_no_step_twice(tmp_path):
     trained(tmp_path)
     rows = [line.split(",")[0] for line in (tmp_path / LOG).read_text().splitlines()]
     assert rows == ["step", "3", "6"]
+
+
+def test_flat_validation_pictures_are_named_once(tmp_path, capsys):
+    flat = np.full((144, 144), 90, np.uint8)
+    held_out = pack(clean_pair(luma, s) for s in (2, 3, 4) for luma in (codes(144, 144), flat))
+    train(Run(recipe((phase(steps=4),), evaluate_every=1), tmp_path), PAIRS, held_out)
+    said = "of the 2 validation pictures at x2, these are of one colour, and do not count in PSNR: 2\n"
+    assert capsys.readouterr().err.count(said) == 1
+    assert "inf" not in (tmp_path / LOG).read_text()
 
 
 def test_a_phase_changes_its_own_scales_alone(tmp_path):
@@ -142,5 +153,5 @@ def test_what_would_stop_a_later_phase_is_said_before_the_first(tmp_path):
 
 
 def test_a_cache_without_a_scale_is_refused(tmp_path):
-    with pytest.raises(TrainingError, match="the validation cache holds no pairs for x3, x4"):
+    with pytest.raises(UsageError, match="the validation cache holds no pairs for x3, x4"):
         train(Run(recipe(), tmp_path), PAIRS, {2: PAIRS[2]})

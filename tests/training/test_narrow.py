@@ -42,5 +42,7 @@ def test_the_loss_of_every_twenty_steps_is_told():
     "shape", [WIDE, Shape(channels=8, stage1=2, stage2=3), Shape(channels=4, stage1=1, stage2=3)]
 )
 def test_networks_that_are_not_smaller_are_refused(shape):
-    with pytest.raises(NarrowError, match="give a wider network with as long a stage 1"):
+    size = rf"{shape.channels} channels and {shape.stage1} \+ {shape.stage2} layers"
+    wanted = f"a network of {size} cannot be made of one of .*; give a wider network with as long a stage 1"
+    with pytest.raises(NarrowError, match=wanted):
         narrow_to(shape, weights_of(wide_form()))

@@ -31,7 +31,7 @@ def test_every_pair_of_the_smallest_picture_has_sides_of_64_pixels(scale):
         assert min(side for pair in pairs for side in pair.low.shape) == 64
     maker = VideoPairs(encodes=2)
     luma = codes(*[maker.smallest_side(scale)] * 2)
-    assert all(min(pair.low.shape) >= 64 for pair in maker.pairs(luma, scale, "name"))
+    assert all(min(pair.low.shape) >= 64 for pair in maker.pairs(luma, scale))
 
 
 def test_pictures_that_are_large_enough_are_counted(tmp_path):
@@ -56,3 +56,24 @@ def test_bad_pictures_are_named_after_the_last(tmp_path):
     next(pairs)
     with pytest.raises(PictureError, match=r"b\.png cannot be read.*c\.png cannot be read"):
         next(pairs)
+
+
+def test_how_a_picture_is_degraded_depends_on_what_it_shows_and_not_on_its_name(tmp_path):
+    """Frames of two clips have the same names."""
+    pictures = {"a/1.png": 0, "b/1.png": 1, "c/another.png": 0}
+    for name, seed in pictures.items():
+        (tmp_path / name).parent.mkdir()
+        Image.fromarray(codes(220, 220, seed=seed)).save(tmp_path / name)
+    maker, paths = VideoPairs(encodes=2), [tmp_path / name for name in pictures]
+    pairs = list(pairs_of_pictures(paths, maker, (2,), Counter()))
+    for first, again in zip(pairs[:2], pairs[4:], strict=True):
+        np.testing.assert_array_equal(first.low, again.low)
+        np.testing.assert_array_equal(first.high, again.high)
+    drawn = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.degradation.degraded_pair", lambda *arguments: drawn.append(arguments[2]))
+        list(pairs_of_pictures(paths, maker, (2, 3), Counter()))
+    # Two encodes of each of two scales.
+    assert len(drawn) == 12
+    assert len(set(drawn)) == 8
+    assert drawn[:4] == drawn[8:]

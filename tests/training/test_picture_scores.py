@@ -34,7 +34,7 @@ def seen(picture, reduction):
 
 def test_pictures_too_small_for_a_score_are_named(tmp_path):
     Image.fromarray(codes(16, 40)).save(tmp_path / "small.png")
-    with pytest.raises(PictureError, match=r"small\.png is 39x15; scores need sides of at least 17"):
+    with pytest.raises(PictureError, match=r"small\.png is 40x16; scores need sides of at least 17"):
         evaluate_pictures(tmp_path, 3, interpolations(3), "luma")
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from matplotlib.axes import Axes
 
-from training.report import pareto_plot, picture_table, video_table
+from training.report import cost, pareto_plot, picture_table, video_table
 from training.scores import Score
 
 
@@ -53,3 +53,9 @@ def test_peers_stand_under_the_sets_that_were_evaluated():
     assert rows["BSD100",][-1:] == ["31.53"]
     assert rows["Set5", "BSD100"][-2:] == ["37.00", "31.53"]
     assert rows["Set5", "Set14", "BSD100"][-3:] == ["37.00", "32.63", "31.53"]
+
+
+def test_methods_that_are_no_networks_have_no_cost():
+    assert [cost(method, 2) for method in ("bicubic", "base-clean", "base-clean/x", "base-clean/3")] == [
+        None
+    ] * 4

@@ -17,6 +17,7 @@ from training.errors import TrainingError
 from training.loop import WEIGHTS
 from training.losses import TaskWeights
 from training.run import Run
+from vs_emtcm.errors import UsageError
 
 
 @pytest.mark.parametrize("killed_after", [2, 3, 4])
@@ -85,12 +86,12 @@ def test_checkpoints_of_other_networks_and_recipes_are_refused(tmp_path):
         recipe(), model=msgspec.structs.replace(recipe().model, size=Size(channels=5, stage1=2, stage2=2))
     )
     for start in (CHECKPOINT, WEIGHTS):
-        with pytest.raises(TrainingError, match="of another network"):
+        with pytest.raises(UsageError, match="of another network"):
             Run(other, tmp_path / "other", start=tmp_path / start)
     shallow = msgspec.structs.replace(
         recipe(), model=msgspec.structs.replace(recipe().model, size=Size(channels=4, stage1=2, stage2=1))
     )
-    with pytest.raises(TrainingError, match="of another network"):
+    with pytest.raises(UsageError, match="of another network"):
         Run(shallow, tmp_path / "other", start=tmp_path / WEIGHTS)
     adam = msgspec.structs.replace(recipe(), optimizer=Optimizer(name="adam", vector_rate=0.3))
     video = msgspec.structs.replace(recipe(), model=msgspec.structs.replace(recipe().model, tune="video"))
@@ -103,9 +104,7 @@ def test_checkpoints_of_other_networks_and_recipes_are_refused(tmp_path):
         (recipe(seed=4), "schedule.seed was 3, now it is 4"),
         (shorter, "the number of phases was 2, now it is 1"),
     ):
-        with pytest.raises(
-            TrainingError, match=f"is a checkpoint of another recipe \\({difference}\\); start"
-        ):
+        with pytest.raises(UsageError, match=f"is a checkpoint of another recipe \\({difference}\\); start"):
             Run(changed, tmp_path)
     (tmp_path / CHECKPOINT).write_bytes(b"broken")
     with pytest.raises(TrainingError, match="is not a checkpoint"):
@@ -137,7 +136,7 @@ def test_a_run_goes_on_with_its_own_cache_alone(tmp_path):
     run = Run(recipe(), tmp_path, cache="one")
     run.save()
     assert Run(recipe(), tmp_path, cache="one").step == Run(recipe(), tmp_path).step == 0
-    with pytest.raises(TrainingError, match="of a training on another cache; give that cache, or start in"):
+    with pytest.raises(UsageError, match="of a training on another cache; give that cache, or start in"):
         Run(recipe(), tmp_path, cache="another")
 
 
@@ -176,7 +175,7 @@ def test_weights_files_hold_the_scales_that_were_trained_so_far(tmp_path):
     ],
 )
 def test_scales_that_would_have_no_weights_are_refused(tmp_path, phases, message):
-    with pytest.raises(TrainingError, match=message):
+    with pytest.raises(UsageError, match=message):
         Run(recipe(phases, scales=(2, 3, 4)), tmp_path)
 
 
@@ -186,7 +185,7 @@ def test_a_scale_of_the_weights_that_a_run_starts_from_needs_no_phase(tmp_path):
     last = (phase(scales=(4,), start={4: 3}),)
     second = trained(tmp_path / "second", recipe(last, scales=(2, 3, 4)), start=start)
     assert (second.held, held(tmp_path / "second" / WEIGHTS)) == ({2, 3, 4}, [2, 3, 4])
-    with pytest.raises(TrainingError, match=f"{start} holds no x4; start from another file, or let a phase"):
+    with pytest.raises(UsageError, match=f"{start} holds no x4; start from another file, or let a phase"):
         Run(recipe((phase(),), scales=(2, 3, 4)), tmp_path / "third", start=start)
 
 

@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 from tests.conftest import codes
+from training.form import TrainedForm
 from training.pairs import clean_pair
-from training.validate import both_stages, sample_sheet
+from training.validate import both_stages, flat_pictures, sample_sheet, validate
 from vs_emtcm.network import Network
 from vs_emtcm.shape import Shape
 
@@ -33,6 +34,17 @@ def test_estimates_are_of_single_precision_whatever_a_program_allows(network, mo
             assert [plane.shape for plane in both_stages(network, codes(20, 24))] == [(40, 48)] * 2
             assert torch.backends.cudnn.allow_tf32 == allowed
     assert seen == [(True, False)] * 2
+
+
+def test_a_flat_picture_does_not_count_in_psnr():
+    torch.manual_seed(0)
+    network = TrainedForm((2,), SHAPE, None, ()).deployed(2)
+    pairs = [clean_pair(codes(60, 80), 2), clean_pair(np.full((60, 80), 90, np.uint8), 2)]
+    alone, both = validate(network, pairs[:1]), validate(network, pairs)
+    for stage in (1, 2):
+        assert both[f"x2/{stage} PSNR"] == alone[f"x2/{stage} PSNR"] < 60
+        assert both[f"x2/{stage} SSIM"] == pytest.approx((1 + alone[f"x2/{stage} SSIM"]) / 2)
+    assert (flat_pictures(pairs), flat_pictures(pairs[:1])) == ([1], [])
 
 
 def test_a_sample_sheet_is_there_whole_or_not_at_all(network, tmp_path, monkeypatch):

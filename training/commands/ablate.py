@@ -38,7 +38,8 @@ def ablate(
             raise UsageError("ablate runs in one process; start it without torchrun")
         where = training_device(device)
         recipes = variants(recipe, ablations)
-        pairs, held_out = read_two_caches(cache, validation)
+        tunes = {variant.model.tune for variant in recipes.values()}
+        pairs, held_out = read_two_caches(cache, validation, tunes)
         compiled, cache_name = shall_compile(eager, where), fingerprint(cache)
         scores = {
             name: run_variant(

@@ -39,6 +39,9 @@ def compare(
             raise UsageError(f"{out} is no name of a PNG file; give one that ends in .png")
         check_output(picture, out, overwrite=True)
         luma = read_luma(picture)
+        if min(luma.shape) < 2 * scale:
+            whole = f"{luma.shape[1]}x{luma.shape[0]}"
+            raise UsageError(f"{picture} is {whole}; a comparison needs sides of at least {2 * scale} pixels")
         # The encoder wants even sides of the low resolution.
         height, width = (n // (2 * scale) * 2 * scale for n in luma.shape)
         methods = {

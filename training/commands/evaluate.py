@@ -10,7 +10,7 @@ import typer
 from training.commands.exit import training_exit_codes
 from training.commands.inputs import chosen_scales
 from training.commands.options import AsJson, Networks
-from training.commands.printing import print_scores
+from training.commands.printing import print_scores, say_exact
 from training.methods import interpolations, networks, shipped_networks
 from training.picture_scores import check_sets, evaluate_pictures
 from training.scores import REDUCTIONS, Reduction, scores_json
@@ -41,6 +41,7 @@ def evaluate(
             for reduced in (REDUCTIONS if reduction is None else (reduction,))
             for score in evaluate_pictures(data, s, methods[s], reduced)
         ]
+    say_exact(scores)
     if as_json:
         print(scores_json(scores))
     else:

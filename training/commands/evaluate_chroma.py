@@ -11,6 +11,7 @@ from training.chroma_scores import evaluate_chroma as score_chroma
 from training.commands.exit import training_exit_codes
 from training.commands.inputs import chosen_scales
 from training.commands.options import AsJson
+from training.commands.printing import say_exact
 from training.scores import scores_json
 from vs_emtcm.upscaler import Upscaler
 
@@ -34,6 +35,7 @@ def evaluate_chroma(
             for quality in crf or (None,)
             for score in score_chroma(data, Upscaler(s, model=model, tune=tune), quality)
         ]
+    say_exact(scores)
     if as_json:
         print(scores_json(scores))
         return

@@ -11,7 +11,7 @@ import typer
 from training.commands.exit import training_exit_codes
 from training.commands.inputs import chosen_scales
 from training.commands.options import AsJson, Networks
-from training.commands.printing import print_scores
+from training.commands.printing import print_scores, say_exact
 from training.methods import Method, fsrcnn, interpolations, networks, shipped_networks
 from training.scores import scores_json
 from training.video_scores import evaluate_video as score_clip
@@ -51,6 +51,7 @@ def evaluate_video(
             for quality in crf or (23, 28)
             for score in score_clip(clip, s, quality, frames, methods[s], sigma)
         ]
+    say_exact(scores)
     if as_json:
         print(scores_json(scores))
     else:

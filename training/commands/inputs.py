@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
-from training.cache import read_cache
+from training.cache import check_pixels, check_tune, read_cache
+from training.config import Tune
+from training.distributed import is_first_process
 from training.methods import held_scales
 from training.store import PairStore
 from vs_emtcm.errors import UsageError
@@ -56,11 +58,29 @@ def shall_compile(eager: bool, device: torch.device) -> bool:
     return not eager
 
 
-def read_two_caches(cache: Path, validation: Path) -> tuple[Mapping[int, PairStore], Mapping[int, PairStore]]:
-    """Open the caches of training and validation pairs.
+def read_checked_cache(folder: Path, tune: Tune) -> Mapping[int, PairStore]:
+    """Open a cache of training pairs whose pixels are whole.
 
     Raises:
-        CacheError: one cannot be read.
+        CacheError: it cannot be read, is damaged, or is for another tune.
+    """
+    pairs = read_cache(folder)
+    check_tune(folder, tune)
+    _check_pixels_once(folder)
+    return pairs
+
+
+def read_two_caches(
+    cache: Path, validation: Path, tunes: Collection[Tune]
+) -> tuple[Mapping[int, PairStore], Mapping[int, PairStore]]:
+    """Open the caches of training and validation pairs, whose pixels are whole.
+
+    Args:
+        cache, validation: their folders.
+        tunes: of the recipes that are trained.
+
+    Raises:
+        CacheError: one cannot be read, is damaged, or is for another tune.
         UsageError: both are the same folder.
     """
     pairs, held_out = read_cache(cache), read_cache(validation)
@@ -68,7 +88,19 @@ def read_two_caches(cache: Path, validation: Path) -> tuple[Mapping[int, PairSto
         raise UsageError(
             f"{cache} is given as --cache and as --validation; validate on pictures that are not trained on"
         )
+    for folder in (cache, validation):
+        for tune in tunes:
+            check_tune(folder, tune)
+    # This takes longest, so it comes last.
+    for folder in (cache, validation):
+        _check_pixels_once(folder)
     return pairs, held_out
+
+
+def _check_pixels_once(folder: Path) -> None:
+    # Of several processes one reads the pixels; the others wait for it when they join.
+    if is_first_process():
+        check_pixels(folder)
 
 
 def check_weights_file(source: Path, out: Path) -> None:

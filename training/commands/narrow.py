@@ -9,17 +9,15 @@ import msgspec
 import torch
 import typer
 
-from training.cache import read_cache
 from training.commands.exit import training_exit_codes
-from training.commands.inputs import check_weights_file, set_threads, shall_compile
+from training.commands.inputs import check_weights_file, read_checked_cache, set_threads, shall_compile
 from training.commands.options import Amx, Cache, Eager, RecipeFile, Threads
 from training.config import load_recipe
 from training.crops import CropSource
-from training.files import write_weights
+from training.files import read_model, write_weights
 from training.log import progress_bar
 from training.narrow import narrow as narrow_network
 from vs_emtcm.errors import UsageError
-from vs_emtcm.weights_file import load_weights
 
 
 def narrow(
@@ -43,7 +41,7 @@ def narrow(
             raise UsageError(f"the first phase of {recipe} has several scales; narrow takes one")
         (scale,) = first.scales
         check_weights_file(start_from, out)
-        weights, pairs = load_weights(start_from, scale), read_cache(cache)
+        weights, pairs = read_model(start_from, scale), read_checked_cache(cache, settings.model.tune)
         if scale not in pairs:
             raise UsageError(f"{cache} holds no pairs for x{scale}; run 'python -m training prepare'")
         source, steps = CropSource(pairs[scale], first.crop, cpu), fading + settling

@@ -56,7 +56,7 @@ def prepare(
         pairs = pairs_of_pictures(paths, maker, scales, taken)
         if teacher is not None:
             pairs = (taught(pair, teachers[pair.scale]) for pair in pairs)
-        count = write_cache(out, pairs)
+        count = write_cache(out, pairs, maker.tune)
         if count == 0:
             side = maker.smallest_side(min(scales))
             raise PictureError(f"no picture is large enough; a side must be at least {side} pixels")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from training.commands.exit import training_exit_codes
+from training.folders import make_folder
 from training.report import ordered_sets, pareto_plot, picture_table, video_table
 from training.scores import read_scores
 
@@ -19,11 +20,11 @@ def report(
 ) -> None:
     """Print tables of scores beside the peers', and plot PSNR against cost."""
     with training_exit_codes():
-        scores = read_scores(pictures)
+        scores, clips = read_scores(pictures), None if video is None else read_scores(video)
+        make_folder(out)
         for reduction, scale in sorted({(s.reduction, s.scale) for s in scores}):
             table = picture_table(scores, scale, reduction)
             print(f"### x{scale}, reductions of {reduction}\n\n{table}\n")
-        if video is not None:
-            print(f"### Video\n\n{video_table(read_scores(video))}")
-        out.mkdir(parents=True, exist_ok=True)
+        if clips is not None:
+            print(f"### Video\n\n{video_table(clips)}")
         pareto_plot(scores, ordered_sets(scores)[0], out / "pareto.png")

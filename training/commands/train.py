@@ -15,6 +15,7 @@ from training.commands.inputs import read_two_caches, set_threads, shall_compile
 from training.commands.options import Amx, Cache, Device, Eager, RecipeFile, Threads, Validation
 from training.config import load_recipe
 from training.distributed import join, training_device
+from training.folders import remove_partial_files
 from training.lock import locked
 from training.loop import train as train_run
 from training.run import Run
@@ -26,7 +27,11 @@ def train(
     validation: Validation,
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run there goes on.")],
     start_from: Annotated[
-        Path | None, typer.Option(help="Folder of a finished run, or a weights file, to start from.")
+        Path | None,
+        typer.Option(
+            help="Folder of a finished run, or a weights file, that a new run starts from. A run "
+            "that goes on has its own weights; only the start that it began from may be given again."
+        ),
     ] = None,
     device: Device = "cpu",
     threads: Threads = 0,
@@ -38,9 +43,11 @@ def train(
     with training_exit_codes():
         settings, where = load_recipe(recipe), training_device(device)
         start = start_from / CHECKPOINT if start_from is not None and start_from.is_dir() else start_from
-        pairs, held_out = read_two_caches(cache, validation)
+        pairs, held_out = read_two_caches(cache, validation, [settings.model.tune])
         compiled = shall_compile(eager, where)
         with join(where) as part, locked(out) if part.rank == 0 else nullcontext():
+            if part.rank == 0:
+                remove_partial_files(out)
             run = Run(
                 settings,
                 out,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from vs_emtcm.pictures.pillow import UNREADABLE
+from vs_emtcm.pillow import UNREADABLE
 
 # Sum of the luminance quantisers of quality 50 (ITU-T T.81, annex K).
 STANDARD_SUM = 3688

@@ -14,9 +14,9 @@ from vs_emtcm.formats import Plane
 from vs_emtcm.pictures.deep_reader import is_deep_colour, is_misread, read_deep
 from vs_emtcm.pictures.jpeg_chroma import sharpen_chroma
 from vs_emtcm.pictures.picture import DEEP_MODES, Picture
-from vs_emtcm.pictures.pillow import UNREADABLE, opened_formats
 from vs_emtcm.pictures.png_chunks import colour_chunks
 from vs_emtcm.pictures.tags import DAMAGED_EXIF, UNREADABLE_EXIF, stored_exif
+from vs_emtcm.pillow import UNREADABLE, opened_formats
 
 # Pixels per inch that are still believed.
 LARGEST_DPI = 10_000.0

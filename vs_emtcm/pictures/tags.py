@@ -7,7 +7,7 @@ import warnings
 from PIL import ExifTags, Image
 
 from vs_emtcm.pictures.exif import PREFIX
-from vs_emtcm.pictures.pillow import UNREADABLE
+from vs_emtcm.pillow import UNREADABLE
 
 # What Pillow raises at damaged Exif, when it reads it and when it writes it anew.
 UNREADABLE_EXIF = (*UNREADABLE, AttributeError, LookupError)

@@ -33,3 +33,10 @@ def test_a_comparison_never_overwrites_its_picture(tmp_path, pictures, out, mess
     assert result.exit_code == 2
     assert message in result.stderr
     assert picture.read_bytes() == before
+
+
+def test_a_picture_that_is_too_small_is_told_as_it_is(tmp_path):
+    Image.new("L", (3, 1)).save(tmp_path / "small.png")
+    result = run("compare", tmp_path / "small.png", "--out", tmp_path / "sheet.png")
+    assert result.exit_code == 2
+    assert "small.png is 3x1; a comparison needs sides of at least 4 pixels" in result.stderr

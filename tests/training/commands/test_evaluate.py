@@ -42,3 +42,18 @@ def test_what_is_identical_is_null_in_json(tmp_path):
     (tmp_path / "scores.json").write_text(result.stdout)
     tables = run("report", "--pictures", tmp_path / "scores.json", "--out", tmp_path / "out")
     assert (tables.exit_code, "| bicubic | - | - | inf / 1.0000 |" in tables.stdout) == (0, True)
+
+
+def test_pictures_that_do_not_count_are_named_once(pictures):
+    Image.new("L", (48, 48), 100).save(pictures / "Set" / "flat.png")
+    arguments = ("--data", pictures, "--network", "base-clean/1", "--scale", 2, "--scale", 3)
+    for more in ((), ("--json",)):
+        result = run("evaluate", *arguments, *more)
+        assert result.exit_code == 0, result.output
+        assert "inf dB" not in result.stdout
+        assert result.stderr == (
+            "training: given back exactly, which no mean PSNR can hold, and left out of it: Set: flat.png\n"
+        )
+    scores = json.loads(result.stdout)
+    assert all((s["pictures"], s["psnr"] is None) == (3, False) for s in scores)
+    assert [s["exact"] for s in scores if s["reduction"] == "luma"] == [["flat.png"]] * 6

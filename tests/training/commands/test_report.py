@@ -37,3 +37,25 @@ def test_scores_become_tables_and_a_plot(tmp_path, pictures, make_clip):
     assert "| SESR-M5, published" in result.stdout
     with Image.open(tmp_path / "new" / "report" / "pareto.png") as plot:
         assert plot.size[0] > 400
+
+
+def test_scores_that_are_not_there_are_wrong_usage(tmp_path):
+    result = run("report", "--pictures", tmp_path / "nope.json", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"training: error: {tmp_path / 'nope.json'} cannot be read: no such file or directory; give the "
+        "output of --json\n"
+    )
+
+
+def test_a_report_or_cache_below_a_file_is_wrong_usage(tmp_path, pictures):
+    (tmp_path / "file").touch()
+    row = {"name": "Set", "scale": 2, "method": "bicubic", "psnr": 30.0, "ssim": 0.9, "pictures": 1}
+    (tmp_path / "scores.json").write_text(json.dumps([row]))
+    for command in (
+        ("report", "--pictures", tmp_path / "scores.json"),
+        ("prepare", "--data", pictures, "--tune", "clean"),
+    ):
+        result = run(*command, "--out", tmp_path / "file" / "out")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "out cannot be made: not a directory; give another folder" in result.stderr
