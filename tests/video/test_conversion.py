@@ -637,3 +637,13 @@ def test_only_yuv_becomes_limited_where_the_range_cannot_be_said(
     frame = tagged(source, values, color_range=2)
     result = choose_conversion(frame, target, range_is_signalled=False)(frame)
     assert (flat_values(result), result.color_range) == (expected, color_range)
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuvj420p", "yuvj444p"])
+@pytest.mark.parametrize(("code", "expected"), [(16, 0), (235, 255), (126, 128)])
+def test_yuv_that_is_named_after_jpeg_has_full_range(pix_fmt, code, expected):
+    first = flat("yuv420p", code, color_range=1)
+    result = choose_conversion(first, pix_fmt, range_is_signalled=True)(first)
+    assert (result.format.name, result.color_range) == (pix_fmt, 2)
+    luma = np.frombuffer(result.planes[0], np.uint8).reshape(result.height, -1)[:, : result.width]
+    assert (luma == expected).all()

@@ -10,7 +10,7 @@ from tests.conftest import run
 from tests.video.clips import FAST, packets, times
 from vs_emtcm import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video
-from vs_emtcm.video.hidden_packets import HiddenPackets
+from vs_emtcm.video.hidden_packets import HiddenPackets, hidden_timestamps
 
 # Where the clip is cut, in seconds.
 CUT = Fraction(27, 25)
@@ -94,7 +94,9 @@ def test_what_an_encoder_puts_before_the_start_is_kept(make_clip, tmp_path):
 def test_hidden_packets_amid_a_stream_are_left_out(make_clip):
     source = make_clip("in.mp4", audio=True, frames=10)
     with av.open(str(source)) as container:
-        hidden = HiddenPackets(source, container.streams.audio[0])
+        hidden = HiddenPackets(
+            source, container.streams.audio[0], hidden_timestamps(container.streams.audio[0])
+        )
         sound = [packet for packet in container.demux(audio=0) if packet.size]
     assert [packet.is_discard for packet in sound[:3]] == [True, False, False]
     assert [hidden.leaves_out(packet) for packet in (*sound, sound[0], sound[1])] == [

@@ -11,7 +11,7 @@ import pytest
 from vs_emtcm import EmtcmError, PixelFormat
 from vs_emtcm.chroma import chroma_shift
 from vs_emtcm.formats import CHROMA_LOCATIONS
-from vs_emtcm.video.zimg import Samples, convert
+from vs_emtcm.video.zimg import PlaneMeaning, convert
 
 # ITU-T H.273: weights of red and blue by matrix.
 WEIGHTS = {
@@ -26,7 +26,7 @@ WEIGHTS = {
 
 def samples(family, bits=8, range="limited", subsampling=(0, 0), **more):
     format = PixelFormat(family=family, bits=bits, subsampling=subsampling)
-    return Samples(format=format, range=range, **more)
+    return PlaneMeaning(format=format, range=range, **more)
 
 
 def codes(values, bits, range, *, chroma=False, matrix=1):
@@ -188,7 +188,7 @@ def test_flat_fields_of_any_size_stay_flat(width, height, before, after):
 
 def test_float_samples():
     values = np.linspace(0, 1, 16, dtype=np.float32).reshape(2, 8)
-    floats = Samples(format=PixelFormat(family="rgb", bits=32, sample_type="float"), range="full")
+    floats = PlaneMeaning(format=PixelFormat(family="rgb", bits=32, sample_type="float"), range="full")
     result = convert([values] * 3, floats, samples("rgb", 16, "full"))
     assert np.abs(result[0] - values * 65535.0).max() < 0.51
     np.testing.assert_allclose(convert(result, samples("rgb", 16, "full"), floats)[0], values, atol=1e-5)
@@ -228,7 +228,7 @@ import sys
 import numpy as np
 from vs_emtcm import EmtcmError, PixelFormat
 from vs_emtcm.video import upscale_video
-from vs_emtcm.video.zimg import Samples, convert
+from vs_emtcm.video.zimg import PlaneMeaning, convert
 assert "vapoursynth" not in sys.modules
 import vapoursynth as vs
 
@@ -249,8 +249,8 @@ class Policy(vs.EnvironmentPolicy):
 policy = Policy()
 vs.register_policy(policy)
 data = policy.api.create_environment()
-source = Samples(format=PixelFormat(family="rgb"), range="full")
-target = Samples(format=PixelFormat(family="yuv"), range="limited")
+source = PlaneMeaning(format=PixelFormat(family="rgb"), range="full")
+target = PlaneMeaning(format=PixelFormat(family="yuv"), range="limited")
 white = [np.full((4, 4), 255, np.uint8)] * 3
 with policy.api.wrap_environment(data).use():
     assert convert(white, source, target)[0][0, 0] == 235
@@ -276,9 +276,9 @@ def test_the_process_ends_after_a_conversion_in_a_thread():
 import threading
 import numpy as np
 from vs_emtcm import PixelFormat
-from vs_emtcm.video.zimg import Samples, convert
+from vs_emtcm.video.zimg import PlaneMeaning, convert
 planes = [np.zeros((32, 32), np.uint8)] * 3
-samples = [Samples(format=PixelFormat(family=family), range="full") for family in ("rgb", "yuv")]
+samples = [PlaneMeaning(format=PixelFormat(family=family), range="full") for family in ("rgb", "yuv")]
 thread = threading.Thread(target=convert, args=(planes, *samples))
 thread.start()
 thread.join()

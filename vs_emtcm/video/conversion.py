@@ -14,7 +14,7 @@ import numpy as np
 
 from vs_emtcm.chroma import chroma_shift
 from vs_emtcm.errors import UsageError
-from vs_emtcm.formats import CHROMA_LOCATIONS, ChromaLocation, PixelFormat, Plane, full_scale
+from vs_emtcm.formats import PixelFormat, Plane, full_scale
 from vs_emtcm.video.ffmpeg import (
     AVCHROMA_LOC_LEFT,
     AVCHROMA_LOC_UNSPECIFIED,
@@ -25,10 +25,10 @@ from vs_emtcm.video.ffmpeg import (
     AVCOL_SPC_RGB,
     AVCOL_UNSPECIFIED,
 )
-from vs_emtcm.video.frames import av_color, av_planes, native_format, nearest_native
+from vs_emtcm.video.frames import av_color, av_planes, chroma_location_of, native_format, nearest_native
 from vs_emtcm.video.packing import repack
 from vs_emtcm.video.untagged import assumed_matrix
-from vs_emtcm.video.zimg import MATRICES, Samples, convert
+from vs_emtcm.video.zimg import MATRICES, PlaneMeaning, convert
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,8 @@ class Conversion:
     """
 
     pix_fmt: str
-    source: Samples
-    target: Samples
+    source: PlaneMeaning
+    target: PlaneMeaning
     colorspace: int
     color_range: int
     chroma_location: int
@@ -106,12 +106,14 @@ def choose_conversion(
     assert after is not None
     color = av_color(first, before)
     range = color.range_in(before.family)
-    source = Samples(format=replace(before, alpha=False), range=range, chroma_location=color.chroma_location)
+    source = PlaneMeaning(
+        format=replace(before, alpha=False), range=range, chroma_location=color.chroma_location
+    )
     location = _chroma_location(first, pix_fmt, fixed_location)
-    target = Samples(
+    target = PlaneMeaning(
         format=replace(after, alpha=False),
         range=range,
-        chroma_location=_place(location),
+        chroma_location=chroma_location_of(location),
     )
     colorspace = first.colorspace
     if before.family != "rgb" and after.family == "rgb":
@@ -125,8 +127,8 @@ def choose_conversion(
         target = replace(target, matrix=colorspace, range="full" if after.family == "gray" else "limited")
     elif after.family == "yuv" and not range_is_signalled:
         target = replace(target, range="limited")
-    if pix_fmt.startswith("ya"):
-        # FFmpeg's grey with opacity, which is made of YUV, has full range.
+    if pix_fmt.startswith(("ya", "yuvj")):
+        # FFmpeg's grey with opacity, which is made of YUV, and YUV that is named after JPEG have full range.
         target = replace(target, range="full")
     said = first.color_range
     if (before.family == "rgb") != (after.family == "rgb") or target.range != range:
@@ -170,16 +172,11 @@ def _chroma_location(first: av.VideoFrame, pix_fmt: str, fixed: int | None) -> i
     assert target is not None
     if fixed is None:
         return location
-    kept, moved = (chroma_shift(target.subsampling, _place(each)) for each in (location, fixed))
+    kept, moved = (chroma_shift(target.subsampling, chroma_location_of(each)) for each in (location, fixed))
     return location if kept == moved else fixed
 
 
-def _place(location: int) -> ChromaLocation:
-    """The name of FFmpeg's number; left, if it is not specified."""
-    return CHROMA_LOCATIONS[max(0, location - 1)]
-
-
-def _converted(planes: Sequence[Plane], source: Samples, target: Samples) -> Sequence[Plane]:
+def _converted(planes: Sequence[Plane], source: PlaneMeaning, target: PlaneMeaning) -> Sequence[Plane]:
     """Convert planes without opacity; grey needs no matrix, and nor does luma to become grey."""
     if source == target:
         return planes
@@ -198,16 +195,16 @@ def _converted(planes: Sequence[Plane], source: Samples, target: Samples) -> Seq
 
 def _opacity(plane: Plane, source: PixelFormat, target: PixelFormat) -> Plane:
     """Convert opacity, which is of full range whatever the colours are, to the depth of another format."""
-    before, after = (_luma(Samples(format=format, range="full")) for format in (source, target))
+    before, after = (_luma(PlaneMeaning(format=format, range="full")) for format in (source, target))
     return _one_plane(plane, before, after)
 
 
-def _one_plane(plane: Plane, source: Samples, target: Samples) -> Plane:
+def _one_plane(plane: Plane, source: PlaneMeaning, target: PlaneMeaning) -> Plane:
     """Convert the range and depth of a plane."""
     return plane if source == target else convert([plane], source, target)[0]
 
 
-def _luma(samples: Samples) -> Samples:
+def _luma(samples: PlaneMeaning) -> PlaneMeaning:
     """The meaning of a single plane of full size."""
     format = PixelFormat(family="gray", bits=samples.format.bits, sample_type=samples.format.sample_type)
-    return Samples(format=format, range=samples.range)
+    return PlaneMeaning(format=format, range=samples.range)

@@ -17,7 +17,7 @@ from vs_emtcm.video.ffmpeg import (
     AVCOL_SMPTE170M,
     AVCOL_UNSPECIFIED,
 )
-from vs_emtcm.video.frames import native_format, nearest_native
+from vs_emtcm.video.frames import native_format, nearest_native, sample_bits
 from vs_emtcm.video.pix_fmts import choose_pix_fmt, fits_chroma, has_alpha
 from vs_emtcm.video.reader import VideoReader
 from vs_emtcm.video.signalling import fixed_chroma_location, says_matrix, says_range
@@ -94,7 +94,7 @@ def _losses_of_choice(codec: Codec, pix_fmt: str, source: av.VideoFormat, first:
             f"{first.width}x{first.height} is written as {pix_fmt}: {codec.name} takes subsampled chroma "
             "at even sizes only, and not every player takes this"
         )
-    bits, kept = _bits(source), _bits(av.VideoFormat(pix_fmt))
+    bits, kept = sample_bits(source), sample_bits(av.VideoFormat(pix_fmt))
     if kept < bits:
         losses.append(
             f"{bits} bits are written as {kept}: {codec.name} takes no more; --codec libx265 or ffv1 may"
@@ -124,7 +124,3 @@ def _matrix_by_size(codec: Codec, container: str, suffix: str) -> str:
         f"result for BT.709; {codec.name} in a {suffix} file cannot say which, "
         "--codec libx264 can"
     )
-
-
-def _bits(format: av.VideoFormat) -> int:
-    return max(component.bits for component in format.components)

@@ -15,7 +15,7 @@ from av.video.format import VideoFormat
 from av.video.format import names as pix_fmts
 
 from vs_emtcm.errors import UsageError
-from vs_emtcm.formats import CHROMA_LOCATIONS, Color, PixelFormat, Plane
+from vs_emtcm.formats import CHROMA_LOCATIONS, ChromaLocation, Color, PixelFormat, Plane
 from vs_emtcm.video.ffmpeg import AVCOL_RANGE_FULL, AVCOL_RANGE_UNSPECIFIED
 
 # The digits in a format's name, and the base-2 logarithm of the chroma subsampling, (horizontal, vertical).
@@ -84,10 +84,10 @@ def nearest_native(name: str) -> str:
         depth = f"f{components[0].bits}le"
         # There is neither planar grey nor YUV of floats with alpha.
         return f"gray{depth}" if is_gray and not alpha else f"gbr{alpha}p{depth}"
-    if _sample_bits(format) > NATIVE_BITS[-1]:
+    if sample_bits(format) > NATIVE_BITS[-1]:
         raise UsageError(
             f"video in the pixel format {name} cannot be upscaled, as its samples are integers of "
-            f"{_sample_bits(format)} bits; convert it to a format of up to 16 bits or of floats first"
+            f"{sample_bits(format)} bits; convert it to a format of up to 16 bits or of floats first"
         )
     bits = computed_bits(name)
     depth = "" if bits == 8 else f"{bits}le"
@@ -112,11 +112,12 @@ def computed_bits(name: str) -> int:
     format = native_format(name)
     if format is not None:
         return NATIVE_BITS[-1] if format.sample_type == "float" else format.bits
-    bits = _sample_bits(VideoFormat(name))
+    bits = sample_bits(VideoFormat(name))
     return next((native for native in NATIVE_BITS if native >= bits), NATIVE_BITS[-1])
 
 
-def _sample_bits(format: VideoFormat) -> int:
+def sample_bits(format: VideoFormat) -> int:
+    """Return the bits of the largest sample that a pixel format has."""
     if format.has_palette:
         return 8
     # FFmpeg gives the share of each colour in a Bayer format, where each pixel is one sample.
@@ -148,12 +149,16 @@ def av_color(frame: av.VideoFrame, format: PixelFormat) -> Color:
     full = frame.color_range == AVCOL_RANGE_FULL or frame.format.name.startswith("yuvj")
     if format.family == "rgb" and frame.color_range == AVCOL_RANGE_UNSPECIFIED:
         full = True
-    # AVChromaLocation counts from 1. An unspecified location, 0, is left, as in every common codec.
-    location = max(0, frame.chroma_location - 1)
     return Color(
         range="full" if full else "limited",
-        chroma_location=CHROMA_LOCATIONS[location],
+        chroma_location=chroma_location_of(frame.chroma_location),
     )
+
+
+def chroma_location_of(number: int) -> ChromaLocation:
+    """Return the name of an AVChromaLocation; an unspecified one is left, as in every common codec."""
+    # The numbers are those of H.273 plus one, and 0 is unspecified.
+    return CHROMA_LOCATIONS[max(0, number - 1)]
 
 
 def av_planes(frame: av.VideoFrame, format: PixelFormat) -> Sequence[Plane]:

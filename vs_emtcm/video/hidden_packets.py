@@ -7,14 +7,15 @@ decode and do not show. FFmpeg marks them: ``packet.is_discard``.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import islice, takewhile
 from pathlib import Path
 
 import av
 from av.audio.codeccontext import AudioCodecContext
+from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
@@ -30,17 +31,28 @@ PACKETS_OF_TEMPLATE = 32
 EDITABLE = ("mp4", "mov")
 
 
+def hidden_timestamps(stream: Stream) -> tuple[int, ...]:
+    """Return the times of the hidden packets that a stream begins with, in its time base.
+
+    FFmpeg's index of a file may grow while the file is read: call this before.
+    """
+    entries = takewhile(lambda entry: entry.is_discard, stream.index_entries)
+    return tuple(entry.timestamp for entry in entries)
+
+
 class HiddenPackets:
     """Tells which packets of a stream are left out of a container without edit lists.
 
     Args:
         path: the file of the stream.
         stream: a stream of audio or subtitles that is copied.
+        hidden: its :func:`hidden_timestamps`.
     """
 
-    def __init__(self, path: Path, stream: Stream) -> None:
+    def __init__(self, path: Path, stream: Stream, hidden: Sequence[int]) -> None:
         self._path = path
         self._stream = stream
+        self._hidden = hidden
         # The packets before the start that are left out; and those that were met.
         self._surplus = self._count_surplus()
         self._met = 0
@@ -63,19 +75,21 @@ class HiddenPackets:
         if not self._surplus or self._stream.type != "audio":
             yield self._stream
             return
-        for format in EDITABLE:
-            try:
-                shortened = self._shortened(format)
-            except (FFmpegError, ValueError):
-                continue
-            with av.open(shortened) as container:
-                yield container.streams[0]
+        container = self._open_template()
+        if container is None:
+            yield self._stream
             return
-        yield self._stream
+        with container:
+            yield container.streams[0]
+
+    def _open_template(self) -> InputContainer | None:
+        for format in EDITABLE:
+            with suppress(FFmpegError, ValueError):
+                return av.open(self._shortened(format), "r")
+        return None
 
     def _count_surplus(self) -> int:
-        entries = takewhile(lambda entry: entry.is_discard, self._stream.index_entries)
-        hidden = [entry.timestamp for entry in entries]
+        hidden = self._hidden
         if not hidden or self._stream.type != "audio":
             return len(hidden)
         context, time_base = self._stream.codec_context, as_fraction(self._stream.time_base)

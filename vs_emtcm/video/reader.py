@@ -27,6 +27,7 @@ from vs_emtcm.video.header import (
     is_elementary,
     missing_seconds,
 )
+from vs_emtcm.video.hidden_packets import hidden_timestamps
 from vs_emtcm.video.interlacing import frames_are_flagged, says_interlaced
 from vs_emtcm.video.lost import lost_of_frame, lost_of_frames, lost_of_header
 from vs_emtcm.video.notes import note
@@ -72,6 +73,7 @@ class VideoReader:
         time_base: its time base in seconds.
         start: the time at which the file begins, in seconds; the times of frames and packets begin at zero.
         frames: the number of frames that the header gives or implies, or None.
+        hidden: of each stream, by its index, the times of the packets that an edit list hides at its start.
         hdr: static HDR metadata of the first frame, once that is decoded, or None.
         damage: the damage found so far, one clause each.
         warnings: what was corrected so far, one clause each.
@@ -130,6 +132,7 @@ class VideoReader:
         self._size: tuple[int, int, str] | None = None
         self._tag_changes = TagChanges()
         self._decoded = 0
+        self.hidden = {stream.index: hidden_timestamps(stream) for stream in self.container.streams}
         self.frames = frame_count(self.container, video, self.rate, self.start)
 
     def close(self) -> None:

@@ -41,13 +41,17 @@ class SegmentEncoder:
     ) -> None:
         # The container makes an encoder for the target. No header is ever written, and so no file either.
         self._container = open_container(target)
-        self._track = VideoTrack(self._container, target.suffix, reader, first, settings, conversion)
-        context = self._track.stream.codec_context
-        context.open()
-        self.extradata = self._track.extradata
-        time_base = as_fraction(context.time_base)
-        assert time_base is not None
-        self._file = SegmentFile(path, time_base, self.extradata)
+        try:
+            self._track = VideoTrack(self._container, target.suffix, reader, first, settings, conversion)
+            context = self._track.stream.codec_context
+            context.open()
+            self.extradata = self._track.extradata
+            time_base = as_fraction(context.time_base)
+            assert time_base is not None
+            self._file = SegmentFile(path, time_base, self.extradata)
+        except BaseException:
+            self._container.close()
+            raise
 
     def write(self, frame: av.VideoFrame) -> None:
         """Encode a frame that was converted and has its time in the encoder's time base."""

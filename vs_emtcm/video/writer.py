@@ -200,18 +200,18 @@ class VideoWriter:
             elif isinstance(stream, AttachmentStream):
                 self._add_attachment(stream)
             elif self._can_copy(stream):
-                target = self._add_copy(reader.path, stream)
+                target = self._add_copy(reader, stream)
                 target.metadata.update(stream.metadata)
                 target.disposition = stream.disposition
                 target.time_base = stream.time_base
                 copied[stream.index] = target
         return copied
 
-    def _add_copy(self, path: Path, stream: Stream) -> Stream:
-        """Add a stream for copied packets of another one, which is in the file ``path``."""
+    def _add_copy(self, reader: VideoReader, stream: Stream) -> Stream:
+        """Add a stream for copied packets of a stream of the source."""
         if self._container.format.name in MP4_CONTAINERS:
             return self._container.add_stream_from_template(stream, opaque=True)
-        self._hidden[stream.index] = HiddenPackets(path, stream)
+        self._hidden[stream.index] = HiddenPackets(reader.path, stream, reader.hidden[stream.index])
         with self._hidden[stream.index].template() as template:
             return self._container.add_stream_from_template(template, opaque=True)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vs_emtcm.errors import EmtcmError
+from vs_emtcm.errors import EmtcmError, reason
 from vs_emtcm.formats import CHROMA_LOCATIONS, ChromaLocation, PixelFormat, Plane, Range
 from vs_emtcm.video.ffmpeg import AVCOL_SPC_BT709
 
@@ -20,7 +20,7 @@ MATRICES = frozenset({1, 4, 5, 6, 7, 8, 9})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Samples:
+class PlaneMeaning:
     """The meaning of a frame's planes.
 
     Attributes:
@@ -36,7 +36,7 @@ class Samples:
     chroma_location: ChromaLocation = "left"
 
 
-def convert(planes: Sequence[Plane], source: Samples, target: Samples) -> list[Plane]:
+def convert(planes: Sequence[Plane], source: PlaneMeaning, target: PlaneMeaning) -> list[Plane]:
     """Convert planes; they are rounded to the nearest code value, without dither.
 
     Chroma is interpolated by Catmull-Rom. Where both are YUV, the matrix stays what it is.
@@ -101,7 +101,7 @@ def convert(planes: Sequence[Plane], source: Samples, target: Samples) -> list[P
                 result.append(np.asarray(converted[index])[:rows, :columns].copy())
             return result
     except (vs.Error, RuntimeError) as error:
-        raise EmtcmError(f"colours cannot be converted, as VapourSynth fails: {error}") from error
+        raise EmtcmError(f"colours cannot be converted, as VapourSynth fails: {reason(error)}") from error
 
 
 def _fill(larger: Plane, plane: Plane) -> None:
@@ -112,7 +112,7 @@ def _fill(larger: Plane, plane: Plane) -> None:
     larger[height:] = larger[height - 1]
 
 
-def _matrix(samples: Samples, other: Samples) -> int:
+def _matrix(samples: PlaneMeaning, other: PlaneMeaning) -> int:
     """The matrix for zimg of one side of a conversion."""
     if samples.format.family == "rgb":
         return 0
