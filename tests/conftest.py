@@ -12,10 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-# Helpers live in tests/material.py; test files that still import them from here find them.
-from tests.material import codes, run, texture, without
-
-__all__ = ["MakeClip", "codes", "run", "texture", "without"]
+from tests.material import codes
 
 # A slow or busy machine is no failure.
 settings.register_profile("vs-emtcm", deadline=None)

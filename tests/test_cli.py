@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.conftest import run
+from tests.material import run
 from tests.waiting import wait_until
 
 

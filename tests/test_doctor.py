@@ -2,7 +2,7 @@
 
 import json
 
-from tests.conftest import run
+from tests.material import run
 
 
 def test_doctor_tries_what_is_installed(monkeypatch):

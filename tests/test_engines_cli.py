@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 import torch
 
-from tests.conftest import codes, run
+from tests.material import codes, run
 from vs_emtcm import models
 from vs_emtcm.engines.load import load_network
 from vs_emtcm.engines.tensorrt_plan import PROFILE

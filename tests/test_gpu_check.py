@@ -13,7 +13,7 @@ from scripts.gpu_checks import engines
 from scripts.gpu_checks.checks import all_correct, check_engines, check_front_ends
 from scripts.gpu_checks.session import TENSORRT_PART, Session, Skipped
 from scripts.gpu_checks.timings import time_networks
-from tests.conftest import without
+from tests.material import without
 from vs_emtcm.engines.cpu_engine import CpuEngine
 from vs_emtcm.errors import EmtcmError
 from vs_emtcm.models import SHIPPED

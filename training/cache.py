@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 
 from training.config import Scale, Tune
-from training.folders import make_folder
+from training.folders import make_folder, remove_partial_files
 from training.pairs import Pair
 from training.store import SURROUNDINGS, PairStore, stores_of, with_surroundings
 from vs_emtcm.errors import UsageError
@@ -90,6 +90,7 @@ def write_cache(folder: Path, pairs: Iterable[Pair], tune: Tune | None = None) -
     first = next(remaining, None)
     if first is None:
         return 0
+    remove_partial_files(folder)
     index, pixels = folder / INDEX, folder / PIXELS
     # The index is the outer one: it appears last.
     with complete_file(index) as new_index, complete_file(pixels) as new_pixels:

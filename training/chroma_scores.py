@@ -35,8 +35,7 @@ class ChromaScore:
         name: of the set.
         scale: 2, 3 or 4.
         crf: of x264, by which the reduced pictures were compressed; None if they were not.
-        spline36, ours: PSNR in dB, without the pictures of ``exact``; infinite if every picture came out
-            identical.
+        spline36, ours: PSNR in dB, without the pictures of ``exact``; infinite if none is left.
         pictures: how many.
         exact: names of the pictures that came out identical, see :func:`training.metrics.mean_psnr`.
     """

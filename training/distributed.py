@@ -51,7 +51,17 @@ class Part:
 
 def is_first_process() -> bool:
     """Return whether this process is alone, or the first of those that ``torchrun`` started."""
-    return os.environ.get("RANK", "0") == "0"
+    return "WORLD_SIZE" not in os.environ or os.environ.get("RANK", "0") == "0"
+
+
+def refuse_several_processes(command: str) -> None:
+    """Refuse to run a command in the processes that ``torchrun`` starts.
+
+    Raises:
+        UsageError: there are several.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(f"{command} runs in one process; start it without torchrun")
 
 
 @contextmanager

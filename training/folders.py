@@ -10,8 +10,8 @@ from vs_emtcm.errors import UsageError, reason
 
 # Sub-folder of a run's folder for sample sheets.
 SAMPLES = "samples"
-# Names that vs_emtcm.output.complete_file gives to the unfinished files of a run.
-PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial(\.safetensors|\.csv|\.png)")
+# Names that vs_emtcm.output.complete_file gives to the unfinished files of a run or a cache.
+PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial\.(safetensors|csv|png|bin|json)")
 
 
 def make_folder(folder: Path) -> None:
@@ -27,7 +27,10 @@ def make_folder(folder: Path) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove the unfinished files that a killed training left in a run's folder, whose lock must be held."""
+    """Remove the unfinished files that a killed command left in the folder of a run or a cache.
+
+    No other command may be writing there.
+    """
     for place in (folder, folder / SAMPLES):
         if not place.is_dir():
             continue

@@ -98,8 +98,14 @@ class Run:
             self.form = self._new_form()
         self.average = self._copied_weights()
         self.phase = -1
-        weights = None if start is None else read_start(start)
-        if (folder / CHECKPOINT).exists():
+        resumes = (folder / CHECKPOINT).exists()
+        try:
+            weights = None if start is None else read_start(start)
+        except UsageError as error:
+            if resumes:
+                raise UsageError(f"{error}; the run in {folder} goes on without --start-from") from error
+            raise
+        if resumes:
             self._resume(folder / CHECKPOINT)
             if weights is not None:
                 self._refuse_other_start(weights)

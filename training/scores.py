@@ -35,7 +35,7 @@ class Score:
         scale: 2, 3 or 4.
         method: what upscaled it.
         reduction: "luma" or "rgb"; always "luma" for video.
-        psnr: in dB, without the pictures of ``exact``; infinite if every picture is identical to the truth.
+        psnr: in dB, without the pictures of ``exact``; infinite if none is left.
         ssim: 0..1.
         vif: visual information fidelity, 0..1 and above for sharpened pictures; None for pictures.
         pictures: how many.

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from tests.conftest import codes, run
+from tests.material import codes, run
 from vs_emtcm.command.outcome import nothing_to_do
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import codes, run
+from tests.material import codes, run
 from vs_emtcm import EmtcmError
 from vs_emtcm.command import pictures, request
 

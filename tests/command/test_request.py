@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import torch
 
-from tests.conftest import run
+from tests.material import run
 from vs_emtcm.command import request, videos
 from vs_emtcm.video import VideoReport, VideoSettings
 from vs_emtcm.video.encoder import EncoderSettings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import run
+from tests.material import run
 
 
 @pytest.mark.parametrize(

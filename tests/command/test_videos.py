@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.conftest import run
+from tests.material import run
 from tests.waiting import wait_until
 from vs_emtcm.video.workfolder import folder_path
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tests.conftest import codes
+from tests.material import codes
 from vs_emtcm import models
 from vs_emtcm.engines.bfloat16 import PARTS, split_network, split_picture
 from vs_emtcm.engines.load import load_network

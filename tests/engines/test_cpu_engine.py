@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import texture
+from tests.material import texture
 from vs_emtcm import models
 from vs_emtcm.engines import create_engine
 from vs_emtcm.mirror import mirrored

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.conftest import codes
+from tests.material import codes
 from vs_emtcm import models
 from vs_emtcm.engines import cuda_engine
 from vs_emtcm.engines.cuda_engine import CudaEngine

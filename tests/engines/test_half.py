@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import codes
+from tests.material import codes
 from vs_emtcm import models
 from vs_emtcm.engines.half import to_half
 from vs_emtcm.engines.load import load_network

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import codes
+from tests.material import codes
 from vs_emtcm import PixelFormat, Upscaler, UsageError, models
 from vs_emtcm.engines import choice, create_engine
 from vs_emtcm.engines.cpu_engine import CpuEngine

@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import codes
+from tests.material import codes
 from vs_emtcm import EmtcmError, PixelFormat, Upscaler, UsageError, models
 from vs_emtcm.engines import availabilities, choose_device, create_engine, openvino_engine
 from vs_emtcm.engines.cpu_engine import CpuEngine

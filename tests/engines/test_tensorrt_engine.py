@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.conftest import codes, run
+from tests.material import codes, run
 from trt_build import BuildError, engine_spec, get_or_build, spec
 from vs_emtcm import EmtcmError, PixelFormat, models
 from vs_emtcm.engines import choice, create_engine, tensorrt_engine, tensorrt_plan

@@ -8,7 +8,7 @@ import av
 import numpy as np
 from PIL import Image, ImageCms
 
-from tests.conftest import codes
+from tests.material import codes
 from vs_emtcm import Upscaler
 
 UPSCALER = Upscaler(2, tune="clean", stages=1)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin
 
-from tests.conftest import codes
+from tests.material import codes
 from tests.pictures.samples import MODES, PROFILE, UPSCALER, decoded, deep, save_png
 from vs_emtcm import PixelFormat, UsageError
 from vs_emtcm.formats import Color

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from tests.conftest import codes
+from tests.material import codes
 from tests.pictures.samples import GREY, RGB, RGBA, UPSCALER, pixels_of, save
 from vs_emtcm import PixelFormat
 from vs_emtcm.formats import Color

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from tests.pictures.samples import by_pillow, jpeg, striped
 from vs_emtcm.pictures import read_picture
 from vs_emtcm.pictures.jpeg_chroma import read_rgb

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.conftest import codes
+from tests.material import codes
 from tests.pictures.samples import RGBA, UPSCALER, save
 from vs_emtcm import UsageError
 from vs_emtcm.pictures import upscale_picture

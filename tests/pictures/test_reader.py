@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from tests.pictures.samples import RGB, RGBA, UPSCALER, save
 from vs_emtcm import UsageError
 from vs_emtcm.errors import DamagedError

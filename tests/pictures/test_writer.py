@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from tests.pictures.samples import RGB, UPSCALER, pixels_of, save
 from vs_emtcm import EmtcmError
 from vs_emtcm.pictures import upscale_picture

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from training.amx import AmxError
 from training.amx.library import load_library
 

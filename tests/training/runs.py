@@ -2,7 +2,7 @@
 
 import torch
 
-from tests.conftest import codes
+from tests.material import codes
 from training.config import Loss, Model, Optimizer, Phase, Recipe, Schedule, Size
 from training.crops import CropSource
 from training.loop import train

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import codes
+from tests.material import codes
 from training.cache import CacheError, check_pixels, check_tune, fingerprint, read_cache, write_cache
 from training.pairs import clean_pair
 from training.pictures import PictureError

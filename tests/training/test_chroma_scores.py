@@ -7,7 +7,7 @@ import pytest
 import vapoursynth as vs
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from training.chroma_scores import evaluate_chroma, to_yuv
 from training.pictures import PictureError
 from vs_emtcm import Upscaler

@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import pytest
 
-from tests.conftest import codes
+from tests.material import codes
 from training.codec import CRF_ENCODERS, encode_and_decode, encode_and_decode_yuv
 from training.degradation import degraded_pair, draw_degradation
 from training.metrics import psnr

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.conftest import codes
+from tests.material import codes
 from training.comparison import comparison
 from vs_emtcm.errors import UsageError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import codes
+from tests.material import codes
 from training.crops import CropSource
 from training.pairs import Pair, clean_pair
 from training.store import SURROUNDINGS, pack

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.conftest import codes
+from tests.material import codes
 from training.details import bfloat16_details, torch_details
 from training.form import TrainedForm
 from vs_emtcm.network import Network

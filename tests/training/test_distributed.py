@@ -7,9 +7,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from training.cache import write_cache
 from training.distributed import Part, training_device
 from training.pairs import clean_pair
@@ -76,7 +75,6 @@ def test_a_device_is_chosen_without_changing_how_others_compute(monkeypatch):
 
 def test_two_processes_have_the_loss_curve_of_one(tmp_path, pytestconfig):
     (tmp_path / "recipe.toml").write_text(RECIPE)
-    Image.fromarray(codes(150, 150)).save(tmp_path / "picture.png")
     for cache in ("cache", "held-out"):
         write_cache(tmp_path / cache, [clean_pair(codes(150, 150), s) for s in (2, 3)])
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.conftest import codes, texture
+from tests.material import codes, texture
 from training.imresize import downscale, downscale_8bit, to_8bit, upscale
 
 

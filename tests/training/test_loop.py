@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.conftest import codes
+from tests.material import codes
 from tests.training.runs import PAIRS, phase, recipe, steps, trained
 from training.checkpoint import CHECKPOINT
 from training.errors import TrainingError

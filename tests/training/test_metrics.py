@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.conftest import codes
+from tests.material import codes
 from training.metrics import psnr, ssim, vif
 
 

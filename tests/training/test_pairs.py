@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from training.degradation import VideoPairs
 from training.imresize import downscale, to_8bit
 from training.pairs import CleanPairs, clean_pair, pairs_of_pictures

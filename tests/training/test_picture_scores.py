@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from training.imresize import downscale, downscale_8bit, to_8bit
 from training.methods import interpolations
 from training.picture_scores import evaluate_pictures

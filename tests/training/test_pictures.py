@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from training.pictures import PictureError, find_pictures, luma_of_rgb, read_luma
 
 

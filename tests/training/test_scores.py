@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from tests.conftest import codes
+from tests.material import codes
 from training.chroma_scores import ChromaScore
 from training.scores import Score, read_scores, score_methods, scores_json
 from vs_emtcm.errors import UsageError

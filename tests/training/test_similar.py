@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from training.similar import find_similar
 
 

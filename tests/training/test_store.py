@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.conftest import codes
+from tests.material import codes
 from training.pairs import clean_pair
 from training.store import SURROUNDINGS, pack
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from training.form import TrainedForm
 from training.pairs import clean_pair
 from training.validate import both_stages, flat_pictures, sample_sheet, validate

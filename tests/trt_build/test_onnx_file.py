@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.conftest import texture
+from tests.material import texture
 from trt_build import BuildError, export_onnx
 from vs_emtcm import models
 from vs_emtcm.engines.half import PictureNetwork

@@ -6,7 +6,7 @@ from fractions import Fraction
 import av
 import pytest
 
-from tests.conftest import run
+from tests.material import run
 from tests.video.clips import FAST
 from vs_emtcm import Upscaler, UsageError
 from vs_emtcm.video import upscale_video

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.conftest import run
+from tests.material import run
 from tests.video.clips import FAST, packets, times
 from vs_emtcm import Upscaler
 from vs_emtcm.video import VideoSettings, upscale_video

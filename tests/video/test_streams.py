@@ -9,7 +9,7 @@ import pytest
 from av.stream import Disposition
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from tests.video.clips import FAST
 from vs_emtcm import Upscaler, UsageError
 from vs_emtcm.video import VideoSettings, upscale_video

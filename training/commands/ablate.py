@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +12,7 @@ from training.cache import fingerprint
 from training.commands.exit import training_exit_codes
 from training.commands.inputs import read_two_caches, set_threads, shall_compile
 from training.commands.options import Amx, Cache, Device, Eager, RecipeFile, Threads, Validation
-from training.distributed import training_device
-from vs_emtcm.errors import UsageError
+from training.distributed import refuse_several_processes, training_device
 from vs_emtcm.output import complete_file
 
 ABLATIONS = Path(__file__).parent.with_name("ablations.toml")
@@ -25,7 +23,9 @@ def ablate(
     cache: Cache,
     validation: Validation,
     out: Annotated[Path, typer.Option(help="Folder of the runs; finished ones are kept.")],
-    ablations: Annotated[Path, typer.Option(help="A TOML file of variants.")] = ABLATIONS,
+    ablations: Annotated[
+        Path, typer.Option(help="A TOML file of variants.", show_default="training/ablations.toml")
+    ] = ABLATIONS,
     device: Device = "cpu",
     threads: Threads = 0,
     eager: Eager = False,
@@ -34,8 +34,7 @@ def ablate(
     """Train short variants of a recipe, each with one thing changed, and print a table."""
     set_threads(threads)
     with training_exit_codes():
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            raise UsageError("ablate runs in one process; start it without torchrun")
+        refuse_several_processes("ablate")
         where = training_device(device)
         recipes = variants(recipe, ablations)
         tunes = {variant.model.tune for variant in recipes.values()}

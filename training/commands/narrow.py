@@ -14,6 +14,7 @@ from training.commands.inputs import check_weights_file, read_checked_cache, set
 from training.commands.options import Amx, Cache, Eager, RecipeFile, Threads
 from training.config import load_recipe
 from training.crops import CropSource
+from training.distributed import refuse_several_processes
 from training.files import read_model, write_weights
 from training.log import progress_bar
 from training.narrow import narrow as narrow_network
@@ -35,12 +36,14 @@ def narrow(
     """Make the network of a recipe's first phase out of a larger one."""
     set_threads(threads)
     with training_exit_codes():
+        refuse_several_processes("narrow")
         settings, cpu = load_recipe(recipe), torch.device("cpu")
         first = settings.phases[0]
         if len(first.scales) > 1:
             raise UsageError(f"the first phase of {recipe} has several scales; narrow takes one")
         (scale,) = first.scales
         check_weights_file(start_from, out)
+        compiled = shall_compile(eager, cpu)
         weights, pairs = read_model(start_from, scale), read_checked_cache(cache, settings.model.tune)
         if scale not in pairs:
             raise UsageError(f"{cache} holds no pairs for x{scale}; run 'python -m training prepare'")
@@ -60,7 +63,7 @@ def narrow(
                 rounds=rounds,
                 fading=fading,
                 settling=settling,
-                compiled=shall_compile(eager, cpu),
+                compiled=compiled,
                 amx=amx,
                 advance=advance,
             )

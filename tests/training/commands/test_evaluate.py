@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from tests.training.commands.command_line import run
 
 

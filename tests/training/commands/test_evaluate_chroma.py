@@ -5,7 +5,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from tests.training.commands.command_line import run
 
 

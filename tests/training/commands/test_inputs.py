@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.conftest import codes
+from tests.material import codes
 from tests.training.commands.command_line import caches, run
 from tests.training.conftest import RECIPE
 from training.cache import CacheError, read_cache, write_cache

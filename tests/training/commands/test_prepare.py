@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import codes
+from tests.material import codes
 from tests.training.commands.command_line import run
 from training.cache import read_cache
 from training.methods import networks
