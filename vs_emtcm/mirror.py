@@ -25,8 +25,7 @@ def mirrored(x: Tensor, border: int) -> Tensor:
     """Extend pictures by ``border`` mirrored pixels on each side.
 
     Downscaling and mirroring commute, so that the network sees nothing at an edge that it could not see
-    inside. With edge pixels replicated instead, it scored 0.1 dB less on
-    Set5 (docs/experiments.md).
+    inside. With edge pixels replicated instead, it scored 0.1 dB less on Set5 (docs/experiments.md).
 
     Args:
         x: (..., H, W) of at least one pixel.

@@ -33,7 +33,8 @@ class Tiling:
     def __init__(self, asked: Size | None) -> None:
         self._asked = asked
         # (height, width) of the last frame, and of the largest tile that memory may have room for.
-        self._frame = self._limit = (0, 0)
+        self._frame: Size | None = None
+        self._limit: Size | None = None
         # Set once the user has been warned; copies share it.
         self._warned = threading.Event()
 
@@ -51,8 +52,10 @@ class Tiling:
             tile = frame
         else:
             tile = even_tile(*frame, engine.tile_pixels)
-        highest, widest = engine.largest or frame
-        return min(self._limit[0], tile[0], highest), min(self._limit[1], tile[1], widest)
+        for limit in (self._limit, engine.largest):
+            if limit is not None:
+                tile = min(tile[0], limit[0]), min(tile[1], limit[1])
+        return tile
 
     def upscale(self, engine: Engine, luma: Tensor) -> Tensor:
         """Upscale luma, mirrored at the edges of the picture, tile by tile.
@@ -96,7 +99,7 @@ class Tiling:
             EmtcmError: there is no room even for small tiles, or not on the host.
         """
         if self._frame != frame:
-            self._frame = self._limit = frame
+            self._frame, self._limit = frame, None
         released = False
         while True:
             try:
@@ -111,17 +114,17 @@ class Tiling:
             # sizes may be all that is in the way, so that the first repetition has tiles of the same size.
             release()
             if released:
-                self._halve(engine)
+                self._halve(engine, frame)
             released = True
 
-    def _halve(self, engine: Engine) -> None:
+    def _halve(self, engine: Engine, frame: Size) -> None:
         """Limit this frame, and those of its size after it, to tiles of half the height and width.
 
         Raises:
             EmtcmError: they are small already.
         """
-        height, width = self._frame
-        tile_height, tile_width = self.tile_size(engine, self._frame)
+        height, width = frame
+        tile_height, tile_width = self.tile_size(engine, frame)
         if max(tile_height, tile_width) <= SMALLEST_HALVED_TILE:
             raise EmtcmError(
                 f"device {str(engine.device)!r} has no room for {width}x{height} pixels at "

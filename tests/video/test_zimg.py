@@ -267,7 +267,7 @@ def test_the_environment_of_a_host_is_used_as_it_is():
     done = subprocess.run(
         [sys.executable, "-c", HOST], capture_output=True, text=True, timeout=120, check=True
     )
-    assert done.stdout.startswith("colours cannot be converted, as VapourSynth fails: No environment")
+    assert done.stdout.startswith("colours cannot be converted, as VapourSynth fails: no environment")
     assert done.stderr == ""
 
 

@@ -11,7 +11,7 @@ from vs_emtcm.command.request import Request
 from vs_emtcm.command.videos import run_video
 from vs_emtcm.errors import UsageError
 from vs_emtcm.pictures.kinds import SUFFIXES as PICTURE_SUFFIXES
-from vs_emtcm.pictures.sequences import is_pattern
+from vs_emtcm.pictures.sequences import names_several
 
 __all__ = ["Outcome", "Request", "run"]
 
@@ -32,7 +32,6 @@ def run(request: Request, tell: Callable[[str], None]) -> Outcome:
             raise UsageError(f"{name} is empty; give the name of a file or a folder")
     if request.overwrite and request.skip_existing:
         raise UsageError("--overwrite and --skip-existing exclude each other; give one of them")
-    several = Path(request.source).is_dir() or is_pattern(request.source)
-    if several or Path(request.source).suffix.lower() in PICTURE_SUFFIXES:
-        return run_pictures(request, several, tell)
+    if names_several(request.source) or Path(request.source).suffix.lower() in PICTURE_SUFFIXES:
+        return run_pictures(request, tell)
     return run_video(request, tell)

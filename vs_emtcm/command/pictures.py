@@ -18,16 +18,15 @@ from vs_emtcm.output import check_folder, check_output
 from vs_emtcm.pictures import Picture, upscale_picture
 from vs_emtcm.pictures.jpeg_quality import usual_tune
 from vs_emtcm.pictures.kinds import LOSSY, check_quality, picture_kind
-from vs_emtcm.pictures.sequences import find_pictures, name_results, unread_pictures
+from vs_emtcm.pictures.sequences import find_pictures, name_results, names_several, unread_pictures
 from vs_emtcm.progress import show_progress
 
 
-def run_pictures(request: Request, several: bool, tell: Callable[[str], None]) -> Outcome:
+def run_pictures(request: Request, tell: Callable[[str], None]) -> Outcome:
     """Upscale one picture or several; if there are several, one that fails does not stop the others.
 
     Args:
         request: the arguments of the command.
-        several: whether INPUT is a folder or a pattern.
         tell: called with every warning and failure.
 
     Raises:
@@ -35,7 +34,8 @@ def run_pictures(request: Request, several: bool, tell: Callable[[str], None]) -
         EmtcmError: the one picture could not be upscaled.
     """
     _refuse_video_options(request)
-    pairs = _pairs(request, several)
+    several = names_several(request.source)
+    pairs = _pairs(request)
     asked = len(pairs)
     if request.skip_existing:
         pairs = [(source, target) for source, target in pairs if not target.is_file()]
@@ -91,12 +91,13 @@ def _refuse_video_options(request: Request) -> None:
         )
 
 
-def _pairs(request: Request, several: bool) -> list[tuple[Path, Path]]:
+def _pairs(request: Request) -> list[tuple[Path, Path]]:
     """Return the path of each picture and of its result; all results are in one folder.
 
     Raises:
         UsageError: there is no picture, or a result has no valid name.
     """
+    several = names_several(request.source)
     if several:
         found = find_pictures(request.source)
         targets = name_results(found, request.target)
@@ -172,5 +173,5 @@ def _made_folder(folder: Path) -> Iterator[None]:
 
 def _tune_of(request: Request, picture: Path) -> str:
     """Return the tune that was asked for, or else the one that suits the picture."""
-    # Weights from a file have one tune, whatever it is called.
+    # A weights file states its tune itself: that of the Upscaler is not used.
     return request.tune or ("clean" if named_file(request.model) else usual_tune(picture))

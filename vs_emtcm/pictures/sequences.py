@@ -22,6 +22,11 @@ def is_pattern(name: str) -> bool:
     return _PRINTF.search(name) is not None or glob.has_magic(name)
 
 
+def names_several(name: str) -> bool:
+    """Whether a name stands for several pictures: a folder or a pattern."""
+    return Path(name).is_dir() or is_pattern(name)
+
+
 def find_pictures(name: str) -> list[tuple[Path, int | None]]:
     """The pictures of a folder, a printf pattern ("frame%04d.png") or a glob pattern ("*.png").
 

@@ -67,6 +67,7 @@ def test_the_first_of_several_processes_reads_the_pixels(tmp_path, monkeypatch):
     write_cache(tmp_path, [clean_pair(codes(80, 80), 2)])
     (tmp_path / "pixels.bin").write_bytes(bytes((tmp_path / "pixels.bin").stat().st_size))
     monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
     assert read_checked_cache(tmp_path, "clean").keys() == {2}
     monkeypatch.setenv("RANK", "0")
     with pytest.raises(CacheError, match="is damaged"):
