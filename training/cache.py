@@ -25,6 +25,7 @@ from training.folders import make_folder, remove_partial_files
 from training.pairs import Pair
 from training.store import SURROUNDINGS, PairStore, stores_of, with_surroundings
 from vs_emtcm.errors import UsageError
+from vs_emtcm.lock import locked
 from vs_emtcm.output import complete_file, sync_file
 
 FORMAT = 2
@@ -82,7 +83,7 @@ def write_cache(folder: Path, pairs: Iterable[Pair], tune: Tune | None = None) -
         tune: that the pairs are for; None if it is not known.
 
     Raises:
-        UsageError: the folder cannot be made.
+        UsageError: the folder cannot be made, or another command writes to it.
         EmtcmError, OSError: the cache cannot be written, such as for want of room.
     """
     make_folder(folder)
@@ -90,13 +91,19 @@ def write_cache(folder: Path, pairs: Iterable[Pair], tune: Tune | None = None) -
     first = next(remaining, None)
     if first is None:
         return 0
-    remove_partial_files(folder)
+    # Alone: the unfinished files of another command must not be taken for those of a killed one.
+    with locked(folder, f"another command writes to {folder}; wait for its end, or give another folder"):
+        remove_partial_files(folder)
+        return _write(folder, chain([first], remaining), tune)
+
+
+def _write(folder: Path, pairs: Iterable[Pair], tune: Tune | None) -> int:
     index, pixels = folder / INDEX, folder / PIXELS
     # The index is the outer one: it appears last.
     with complete_file(index) as new_index, complete_file(pixels) as new_pixels:
         sizes, checksum = [], 0
         with new_pixels.open("wb") as file:
-            for pair in chain([first], remaining):
+            for pair in pairs:
                 low, high = with_surroundings(pair)
                 sizes.append({"scale": pair.scale, "height": low.shape[0], "width": low.shape[1]})
                 for plane in (low.tobytes(), high.tobytes()):

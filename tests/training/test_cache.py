@@ -10,6 +10,7 @@ from tests.material import codes
 from training.cache import CacheError, check_pixels, check_tune, fingerprint, read_cache, write_cache
 from training.pairs import clean_pair
 from training.pictures import PictureError
+from vs_emtcm.errors import UsageError
 
 
 def test_a_cache_gives_back_what_was_put_in(tmp_path):
@@ -119,3 +120,16 @@ def test_a_cache_is_for_one_tune_and_an_old_one_does_not_say_which(tmp_path):
     # A run that began with the old one goes on with the new one.
     assert fingerprint(tmp_path / "video") == fingerprint(tmp_path / "old")
     assert "tune" not in json.loads((tmp_path / "old" / "index.json").read_text())
+
+
+def test_two_that_write_to_one_cache_do_not_spoil_each_other(tmp_path):
+    pair = clean_pair(codes(80, 80), 2)
+
+    def while_another_begins():
+        yield pair
+        with pytest.raises(UsageError, match="another command writes to"):
+            write_cache(tmp_path, [pair])
+        yield pair
+
+    assert write_cache(tmp_path, while_another_begins()) == 2
+    assert len(read_cache(tmp_path)[2]) == 2
