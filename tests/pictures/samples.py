@@ -52,11 +52,13 @@ def deep(channels, height=18, width=22):
     return pixels
 
 
+def chunk(name, data):
+    """A chunk of a PNG file, as its specification has it."""
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 def save_png(path, pixels, colour_type):
     """PNG as its specification has it, each row unfiltered."""
-
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     height, width, _ = pixels.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)

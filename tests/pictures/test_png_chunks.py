@@ -1,13 +1,12 @@
 """What a PNG file says of its colours stays, or its loss is said."""
 
 import struct
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.pictures.samples import PROFILE, RGB, UPSCALER, save_png
+from tests.pictures.samples import PROFILE, RGB, UPSCALER, chunk, save_png
 from vs_emtcm.pictures import upscale_picture
 from vs_emtcm.pictures.png_chunks import colour_chunks, is_plain_srgb, pixels_start
 
@@ -16,10 +15,6 @@ SRGB_GAMMA = (b"gAMA", struct.pack(">I", 45_455))
 DISPLAY_P3 = (b"cHRM", struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000))
 SRGB = (b"sRGB", b"\0")
 PQ = (b"cICP", bytes([9, 16, 0, 1]))
-
-
-def chunk(name, data):
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def tagged(path, chunks, bits):

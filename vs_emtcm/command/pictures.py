@@ -35,7 +35,7 @@ def run_pictures(request: Request, tell: Callable[[str], None]) -> Outcome:
     """
     _refuse_video_options(request)
     several = names_several(request.source)
-    pairs = _pairs(request)
+    pairs = _pairs(request, several=several)
     asked = len(pairs)
     if request.skip_existing:
         pairs = [(source, target) for source, target in pairs if not target.is_file()]
@@ -91,13 +91,12 @@ def _refuse_video_options(request: Request) -> None:
         )
 
 
-def _pairs(request: Request) -> list[tuple[Path, Path]]:
+def _pairs(request: Request, *, several: bool) -> list[tuple[Path, Path]]:
     """Return the path of each picture and of its result; all results are in one folder.
 
     Raises:
         UsageError: there is no picture, or a result has no valid name.
     """
-    several = names_several(request.source)
     if several:
         found = find_pictures(request.source)
         targets = name_results(found, request.target)

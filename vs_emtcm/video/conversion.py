@@ -59,8 +59,6 @@ class Conversion:
         native = frame
         if frame.format.name != name or self.source != self.target:
             native = self._native(frame, name)
-        if native.format.name == self.pix_fmt:
-            return native
         return repack(native, self.pix_fmt)
 
     def _native(self, frame: av.VideoFrame, name: str) -> av.VideoFrame:
@@ -109,7 +107,7 @@ def choose_conversion(
     source = PlaneMeaning(
         format=replace(before, alpha=False), range=range, chroma_location=color.chroma_location
     )
-    location = _chroma_location(first, pix_fmt, fixed_location)
+    location = _chroma_location(first, before.subsampling, after.subsampling, fixed_location)
     target = PlaneMeaning(
         format=replace(after, alpha=False),
         range=range,
@@ -159,20 +157,20 @@ def _matrix_to_rgb(first: av.VideoFrame, pix_fmt: str) -> int:
     return first.colorspace
 
 
-def _chroma_location(first: av.VideoFrame, pix_fmt: str, fixed: int | None) -> int:
+def _chroma_location(
+    first: av.VideoFrame, before: tuple[int, int], after: tuple[int, int], fixed: int | None
+) -> int:
     """FFmpeg's number for where chroma lies after the conversion.
 
     It stays where the frame's own tag says, unless the codec fixes another place. Without a tag, chroma of
     half the width comes to lie left, as players expect it.
     """
-    halved = av.VideoFormat(pix_fmt).chroma_width(2) < first.format.chroma_width(2)
+    halved = before[0] == 0 and after[0] > 0
     untagged = first.chroma_location == AVCHROMA_LOC_UNSPECIFIED
     location = AVCHROMA_LOC_LEFT if halved and untagged else first.chroma_location
-    target = native_format(nearest_native(pix_fmt))
-    assert target is not None
     if fixed is None:
         return location
-    kept, moved = (chroma_shift(target.subsampling, chroma_location_of(each)) for each in (location, fixed))
+    kept, moved = (chroma_shift(after, chroma_location_of(each)) for each in (location, fixed))
     return location if kept == moved else fixed
 
 
@@ -204,7 +202,7 @@ def _one_plane(plane: Plane, source: PlaneMeaning, target: PlaneMeaning) -> Plan
     return plane if source == target else convert([plane], source, target)[0]
 
 
-def _luma(samples: PlaneMeaning) -> PlaneMeaning:
+def _luma(meaning: PlaneMeaning) -> PlaneMeaning:
     """The meaning of a single plane of full size."""
-    format = PixelFormat(family="gray", bits=samples.format.bits, sample_type=samples.format.sample_type)
-    return PlaneMeaning(format=format, range=samples.range)
+    format = PixelFormat(family="gray", bits=meaning.format.bits, sample_type=meaning.format.sample_type)
+    return PlaneMeaning(format=format, range=meaning.range)

@@ -112,9 +112,9 @@ def _fill(larger: Plane, plane: Plane) -> None:
     larger[height:] = larger[height - 1]
 
 
-def _matrix(samples: PlaneMeaning, other: PlaneMeaning) -> int:
+def _matrix(meaning: PlaneMeaning, other: PlaneMeaning) -> int:
     """The matrix for zimg of one side of a conversion."""
-    if samples.format.family == "rgb":
+    if meaning.format.family == "rgb":
         return 0
     # zimg needs a matrix for YUV and grey, which does nothing where both sides have the same.
-    return AVCOL_SPC_BT709 if other.format.family != "rgb" else samples.matrix
+    return AVCOL_SPC_BT709 if other.format.family != "rgb" else meaning.matrix
